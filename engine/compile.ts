@@ -1,0 +1,85 @@
+// From a scenario to the tables that the transition looks up: traffic by the minute, arrival odds by the tick, the
+// fleet's make-up. All of it is read-only and may be shared between threads.
+
+import { EngineError } from './errors.js';
+import type { DayProfile, Scenario } from './scenario.js';
+import { checkTrace } from './trace.js';
+import type { Dataset } from './trace.js';
+import { planeExtent } from './travel.js';
+import { validateScenario } from './validate.js';
+
+/** Minutes of traffic that are tabulated; a plan that reaches further uses the last one. */
+const TRAFFIC_MINUTES = 2 * 24 * 60;
+
+export interface CompiledScenario {
+  readonly scenario: Scenario;
+  /** Present exactly if travel is a matrix. */
+  readonly dataset: Dataset | null;
+  readonly ticks: number;
+  /** Travel seconds / free-flow seconds, by minute of departure since the start. */
+  readonly factorByMinute: Float64Array;
+  /** Of the tick that starts then, `[ticks + 1]`: traffic level, time of day as a fraction, arrival probability. */
+  readonly trafficByTick: Float64Array;
+  readonly dayFractionByTick: Float64Array;
+  readonly arrivalByTick: Float64Array;
+  /** 1 for an EMERGENCY driver, `[N]`. */
+  readonly emergency: Uint8Array;
+  /** Bit k: the driver has skill k, `[N]`. */
+  readonly driverSkills: Uint8Array;
+  /** Half of the area's extent in metres: what observations are scaled by. */
+  readonly extentX: number;
+  readonly extentY: number;
+}
+
+/**
+ * Checks `scenario` with its `dataset` and builds its tables.
+ * @throws EngineError `ERR_SCENARIO`, `ERR_TRACE`
+ */
+export function compileScenario(candidate: unknown, dataset: Dataset | null = null): CompiledScenario {
+  const scenario = validateScenario(candidate);
+  if (scenario.travel.kind === 'matrix') {
+    if (dataset === null) {
+      throw new EngineError('ERR_SCENARIO', `scenario "${scenario.name}" runs on recorded trips: give its data folder`);
+    }
+    checkTrace(dataset.trace, dataset.travel.zones);
+  }
+  const ticks = scenario.horizonSeconds / scenario.tickSeconds;
+  const start = scenario.startSecondOfDay;
+  const byTick = (f: (second: number) => number): Float64Array =>
+    Float64Array.from({ length: ticks + 1 }, (_, t) => f(start + t * scenario.tickSeconds));
+  const factorByMinute = Float64Array.from(
+    { length: TRAFFIC_MINUTES },
+    (_, m) => 1 / (1 - scenario.trafficSlowdown * levelAt(scenario.traffic, start + m * 60)),
+  );
+  const { drivers, demand } = scenario;
+  const extent = scenario.travel.kind === 'plane' ? planeExtent(scenario.travel) : matrixExtent(dataset!);
+  return {
+    scenario,
+    dataset: scenario.travel.kind === 'matrix' ? dataset : null,
+    ticks,
+    factorByMinute,
+    trafficByTick: byTick((second) => levelAt(scenario.traffic, second)),
+    dayFractionByTick: byTick((second) => (second % 86_400) / 86_400),
+    arrivalByTick: byTick((second) => (demand.kind === 'synthetic' ? levelAt(demand.arrivalProbability, second) : 0)),
+    emergency: Uint8Array.from({ length: drivers }, (_, i) => (i >= Math.floor(drivers * scenario.regularShare) ? 1 : 0)),
+    driverSkills: Uint8Array.from({ length: drivers }, (_, i) =>
+      scenario.skills.reduce((bits, skill, k) => bits | (Math.floor((i + 1) * skill.driverShare) > Math.floor(i * skill.driverShare) ? 1 << k : 0), 0),
+    ),
+    extentX: extent.x,
+    extentY: extent.y,
+  };
+}
+
+/** The profile's level at a second of the day (wrapped at midnight). */
+export function levelAt(profile: DayProfile, second: number): number {
+  const s = second % 86_400;
+  for (const part of profile.parts) {
+    if (s >= part.fromSecondOfDay && s < part.toSecondOfDay) return part.level;
+  }
+  return profile.base;
+}
+
+function matrixExtent(dataset: Dataset): { x: number; y: number } {
+  const reach = (values: Float32Array): number => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1);
+  return { x: reach(dataset.travel.x), y: reach(dataset.travel.y) };
+}

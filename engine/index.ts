@@ -1,0 +1,51 @@
+// The engine's public names.
+
+export { compileScenario, levelAt } from './compile.js';
+export type { CompiledScenario } from './compile.js';
+export { EngineError } from './errors.js';
+export type { EngineErrorCode } from './errors.js';
+export { EventLog, eventKinds } from './event-log.js';
+export type { DispatchEvent, EventKind } from './event-log.js';
+export { kpiMeaning, kpiNames, kpisOf, meanKpis } from './kpis.js';
+export type { KpiName, Kpis } from './kpis.js';
+export { allocate, layoutBytes, viewsOf } from './layout.js';
+export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
+export { observationKinds, observationShape, observationSize } from './observation.js';
+export type { ObservationKind, ObservationShape } from './observation.js';
+export { preset, presetNames } from './presets.js';
+export { Purpose, RandomStream, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } from './random.js';
+export { weightedReward } from './reward.js';
+export { actionCount } from './scenario.js';
+export type {
+  DayPart,
+  DayProfile,
+  DriverType,
+  FareRewardSpec,
+  MatrixTravelSpec,
+  PlaneTravelSpec,
+  RewardWeights,
+  Scenario,
+  SkillSpec,
+  SyntheticDemandSpec,
+  TraceDemandSpec,
+  WeightedRewardSpec,
+} from './scenario.js';
+export { checkTrace, splits } from './trace.js';
+export type { Dataset, Split, Trace } from './trace.js';
+export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';
+export type { MatrixTravel } from './travel.js';
+export { validateScenario } from './validate.js';
+export { VectorDispatchEnv, episodeSource } from './vector-env.js';
+export type {
+  AutoresetMode,
+  BoxSpace,
+  DiscreteSpace,
+  ResetOptions,
+  StepInfos,
+  StepResult,
+  VectorDispatchEnvOptions,
+} from './vector-env.js';
+export { NEVER, World } from './world.js';
+export type { EpisodeSource } from './world.js';
+export { SUMS, Sum, outputSpec, stateSpec } from './world-layout.js';
+export type { OutputViews, StateViews } from './world-layout.js';

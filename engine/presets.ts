@@ -1,0 +1,124 @@
+// The scenarios that come with fleetstep. `geneva` carries the numbers of the Python system that this project
+// re-founds; `nyc-small` and `nyc-large` the rules of the real-trip benchmark (Enders et al., L4DC 2023).
+
+import { EngineError } from './errors.js';
+import type { Scenario } from './scenario.js';
+
+const HOUR = 3600;
+
+const geneva: Scenario = {
+  name: 'geneva',
+  drivers: 10,
+  slots: 20,
+  queue: 3,
+  regularShare: 0.75,
+  skills: [],
+  startSecondOfDay: 8 * HOUR,
+  horizonSeconds: 8 * HOUR,
+  tickSeconds: 300,
+  horizonEnd: 'truncate',
+  decisionsPerTick: 1,
+  assignmentsPerDriverPerTick: 1,
+  openUntil: 'windowEnd',
+  lateToleranceSeconds: 900,
+  pickupServiceSeconds: 0,
+  dropoffServiceSeconds: 0,
+  idleBoardingSeconds: 0,
+  trainingStart: 'depot',
+  evaluationStart: 'depot',
+  travel: {
+    kind: 'plane',
+    centreLatitude: 46.2044,
+    centreLongitude: 6.1432,
+    halfSpanDegrees: 0.1,
+    speedKmh: 30,
+  },
+  trafficSlowdown: 0.5,
+  traffic: {
+    base: 0.3,
+    parts: [
+      { fromSecondOfDay: 8 * HOUR, toSecondOfDay: 9 * HOUR, level: 0.8 },
+      { fromSecondOfDay: 17 * HOUR, toSecondOfDay: 18 * HOUR, level: 0.8 },
+      { fromSecondOfDay: 12 * HOUR, toSecondOfDay: 14 * HOUR, level: 0.5 },
+    ],
+  },
+  demand: {
+    kind: 'synthetic',
+    arrivalProbability: {
+      base: 0.2,
+      parts: [
+        { fromSecondOfDay: 8 * HOUR, toSecondOfDay: 9.5 * HOUR, level: 0.5 },
+        { fromSecondOfDay: 17 * HOUR, toSecondOfDay: 18.5 * HOUR, level: 0.5 },
+        { fromSecondOfDay: 12 * HOUR, toSecondOfDay: 14 * HOUR, level: 0.35 },
+      ],
+    },
+    bookingsPerArrival: [1, 3],
+    initialBookings: [3, 7],
+    priorities: [1, 5],
+    urgentPriority: 4,
+    urgentWindowMinutes: [10, 30],
+    windowMinutes: [20, 60],
+    returnShare: 0,
+  },
+  reward: {
+    kind: 'weighted',
+    weights: { punctuality: 1, distance: 0.5, equity: 0.3, efficiency: 0.2, satisfaction: 0.4 },
+  },
+  waitRewardPerOpen: -10,
+  invalidActionReward: -100,
+  expiryRewardPerPriority: -40,
+  // The original did not price a refusal; free, it would pay to keep the slots full.
+  refusalRewardPerPriority: -40,
+};
+
+const nycSmall: Scenario = {
+  name: 'nyc-small',
+  drivers: 24,
+  slots: 24,
+  queue: 2,
+  regularShare: 1,
+  skills: [],
+  startSecondOfDay: 8 * HOUR,
+  horizonSeconds: HOUR,
+  tickSeconds: 60,
+  horizonEnd: 'terminate',
+  decisionsPerTick: Infinity,
+  assignmentsPerDriverPerTick: 1,
+  openUntil: 'tickEnd',
+  // A pickup after its window is legal but earns no fare, exactly as in the benchmark's rules.
+  lateToleranceSeconds: Infinity,
+  pickupServiceSeconds: 0,
+  dropoffServiceSeconds: 0,
+  idleBoardingSeconds: 60,
+  trainingStart: 'random',
+  evaluationStart: 'roundRobin',
+  travel: { kind: 'matrix' },
+  trafficSlowdown: 0,
+  traffic: { base: 0, parts: [] },
+  demand: { kind: 'trace' },
+  reward: { kind: 'fare', costPerMetre: 0.0045 },
+  waitRewardPerOpen: 0,
+  invalidActionReward: -100,
+  expiryRewardPerPriority: 0,
+  refusalRewardPerPriority: 0,
+};
+
+const presets: Readonly<Record<string, Scenario>> = {
+  geneva,
+  'nyc-small': nycSmall,
+  'nyc-large': { ...nycSmall, name: 'nyc-large', drivers: 100, slots: 20 },
+};
+
+export const presetNames: readonly string[] = Object.keys(presets);
+
+/**
+ * A built-in scenario.
+ * @throws EngineError `ERR_SCENARIO` for a name that is not built in
+ */
+export function preset(name: string): Scenario {
+  const found = Object.hasOwn(presets, name) ? presets[name] : undefined;
+  if (found === undefined) {
+    throw new EngineError('ERR_SCENARIO', `unknown scenario "${name}": choose one of ${presetNames.join(', ')}, or give a .json file`);
+  }
+  return found;
+}

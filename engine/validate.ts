@@ -1,0 +1,213 @@
+// The one place where a scenario is checked, and the one engine file that uses a library. Every error names the field,
+// the value that was found, and what would be right.
+
+import FastestValidator from 'fastest-validator';
+import type { ValidationSchema } from 'fastest-validator';
+import { EngineError } from './errors.js';
+import type { Scenario } from './scenario.js';
+
+// The package is CommonJS with a class on `default`; the types only know the module form.
+const Validator = FastestValidator as unknown as typeof FastestValidator.default;
+
+const count = (max: number) => ({ type: 'number', integer: true, min: 1, max }) as const;
+const seconds = (min: number, max = 864_000) => ({ type: 'number', integer: true, min, max }) as const;
+const share = { type: 'number', min: 0, max: 1 } as const;
+const amount = { type: 'number', min: -1e6, max: 1e6 } as const;
+
+const profile = (max: number) =>
+  ({
+    type: 'object',
+    strict: true,
+    props: {
+      base: { type: 'number', min: 0, max },
+      parts: {
+        type: 'array',
+        items: {
+          type: 'object',
+          strict: true,
+          props: {
+            fromSecondOfDay: seconds(0, 86_400),
+            toSecondOfDay: seconds(0, 86_400),
+            level: { type: 'number', min: 0, max },
+          },
+        },
+      },
+    },
+  }) as const;
+
+const range = (min: number, max: number) =>
+  ({ type: 'array', length: 2, items: { type: 'number', integer: true, min, max } }) as const;
+
+const start = { type: 'enum', values: ['depot', 'roundRobin', 'random'] } as const;
+
+const travelKinds = {
+  plane: {
+    kind: { type: 'equal', value: 'plane' },
+    centreLatitude: { type: 'number', min: -85, max: 85 },
+    centreLongitude: { type: 'number', min: -180, max: 180 },
+    halfSpanDegrees: { type: 'number', positive: true, max: 5 },
+    speedKmh: { type: 'number', min: 1, max: 300 },
+  },
+  matrix: { kind: { type: 'equal', value: 'matrix' } },
+} as const;
+
+const demandKinds = {
+  synthetic: {
+    kind: { type: 'equal', value: 'synthetic' },
+    arrivalProbability: profile(1),
+    bookingsPerArrival: range(1, 100),
+    initialBookings: range(0, 100),
+    priorities: range(1, 5),
+    urgentPriority: { type: 'number', integer: true, min: 1, max: 6 },
+    urgentWindowMinutes: range(1, 1440),
+    windowMinutes: range(1, 1440),
+    returnShare: share,
+  },
+  trace: { kind: { type: 'equal', value: 'trace' } },
+} as const;
+
+const rewardKinds = {
+  weighted: {
+    kind: { type: 'equal', value: 'weighted' },
+    weights: {
+      type: 'object',
+      strict: true,
+      props: { punctuality: amount, distance: amount, equity: amount, efficiency: amount, satisfaction: amount },
+    },
+  },
+  fare: { kind: { type: 'equal', value: 'fare' }, costPerMetre: { type: 'number', min: 0, max: 1000 } },
+} as const;
+
+/** The schema of the members whose shape depends on their `kind`. */
+function byKind(kinds: Readonly<Record<string, object>>, value: unknown): object {
+  const kind = (value as { kind?: unknown } | null | undefined)?.kind;
+  const props = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  return {
+    type: 'object',
+    strict: true,
+    props: props ?? { kind: { type: 'enum', values: Object.keys(kinds) } },
+  };
+}
+
+function schemaFor(candidate: Partial<Record<keyof Scenario, unknown>>): ValidationSchema {
+  return {
+    $$strict: true,
+    name: { type: 'string', pattern: /^[a-z0-9][a-z0-9-]*$/, max: 60 },
+    drivers: count(2000),
+    slots: count(2000),
+    queue: count(64),
+    regularShare: share,
+    skills: {
+      type: 'array',
+      max: 8,
+      items: { type: 'object', strict: true, props: { name: 'string', driverShare: share, bookingShare: share } },
+    },
+    startSecondOfDay: seconds(0, 86_399),
+    horizonSeconds: seconds(1),
+    tickSeconds: seconds(1, 86_400),
+    horizonEnd: { type: 'enum', values: ['terminate', 'truncate'] },
+    decisionsPerTick: { type: 'any' },
+    assignmentsPerDriverPerTick: count(64),
+    openUntil: { type: 'enum', values: ['windowEnd', 'tickEnd'] },
+    lateToleranceSeconds: { type: 'any' },
+    pickupServiceSeconds: seconds(0),
+    dropoffServiceSeconds: seconds(0),
+    idleBoardingSeconds: seconds(0),
+    trainingStart: start,
+    evaluationStart: start,
+    travel: byKind(travelKinds, candidate.travel),
+    trafficSlowdown: { type: 'number', min: 0, max: 0.95 },
+    traffic: profile(1),
+    demand: byKind(demandKinds, candidate.demand),
+    reward: byKind(rewardKinds, candidate.reward),
+    waitRewardPerOpen: amount,
+    invalidActionReward: amount,
+    expiryRewardPerPriority: amount,
+    refusalRewardPerPriority: amount,
+  } as unknown as ValidationSchema;
+}
+
+const validator = new Validator({ haltOnFirstError: true });
+
+/**
+ * Checks `candidate` and gives it back as a scenario.
+ * @throws EngineError `ERR_SCENARIO` that names the first offending field, its value and what it must be
+ */
+export function validateScenario(candidate: unknown): Scenario {
+  if (typeof candidate !== 'object' || candidate === null || Array.isArray(candidate)) {
+    throw new EngineError('ERR_SCENARIO', `a scenario must be an object, got ${show(candidate)}`);
+  }
+  // The validator writes into what it checks; the caller's object stays as it was.
+  const copy = structuredClone(candidate) as Record<string, unknown>;
+  const result = validator.compile(schemaFor(copy))(copy);
+  if (result !== true && Array.isArray(result)) {
+    const first = result[0]!;
+    const actual = first.field.split(/[.[\]]+/).filter(Boolean).reduce<unknown>(step, candidate);
+    throw fault(first.field, actual, plain(first.message ?? 'is not valid', first.field));
+  }
+  const scenario = copy as unknown as Scenario;
+  checkWhole(scenario);
+  return scenario;
+}
+
+/** What single-field rules cannot see. */
+function checkWhole(s: Scenario): void {
+  const wholeOrInfinite = (field: 'decisionsPerTick' | 'lateToleranceSeconds', min: number): void => {
+    const value: unknown = s[field];
+    if (typeof value !== 'number' || !(value === Infinity || Number.isInteger(value)) || value < min) {
+      throw fault(field, value, `must be a whole number of at least ${min}, or "Infinity" in a file`);
+    }
+  };
+  wholeOrInfinite('decisionsPerTick', 1);
+  wholeOrInfinite('lateToleranceSeconds', 0);
+  if (s.horizonSeconds % s.tickSeconds !== 0) {
+    throw fault('horizonSeconds', s.horizonSeconds, `must be a multiple of tickSeconds (${s.tickSeconds})`);
+  }
+  if (s.drivers * s.slots > 1_000_000) {
+    throw fault('drivers', s.drivers, `times slots (${s.slots}) must not exceed 1000000`);
+  }
+  if ((s.travel.kind === 'matrix') !== (s.demand.kind === 'trace')) {
+    throw fault('demand.kind', s.demand.kind, `does not go with travel.kind "${s.travel.kind}": use plane with synthetic, or matrix with trace`);
+  }
+  if (s.reward.kind === 'fare' && s.demand.kind !== 'trace') {
+    throw fault('reward.kind', s.reward.kind, 'needs fares, which only demand.kind "trace" brings');
+  }
+  if (s.reward.kind === 'fare' && Math.abs(s.reward.costPerMetre * 1e4 - Math.round(s.reward.costPerMetre * 1e4)) > 1e-6) {
+    throw fault('reward.costPerMetre', s.reward.costPerMetre, 'must be a multiple of 0.0001');
+  }
+  for (const [name, value] of [['traffic', s.traffic], ...(s.demand.kind === 'synthetic' ? [['demand.arrivalProbability', s.demand.arrivalProbability] as const] : [])] as const) {
+    value.parts.forEach((part, i) => {
+      if (part.fromSecondOfDay >= part.toSecondOfDay) {
+        throw fault(`${name}.parts[${i}].toSecondOfDay`, part.toSecondOfDay, `must be after fromSecondOfDay (${part.fromSecondOfDay})`);
+      }
+      if (part.fromSecondOfDay % 60 !== 0 || part.toSecondOfDay % 60 !== 0) {
+        throw fault(`${name}.parts[${i}]`, `${part.fromSecondOfDay}..${part.toSecondOfDay}`, 'must start and end on a whole minute');
+      }
+    });
+  }
+  if (s.demand.kind === 'synthetic') {
+    for (const field of ['bookingsPerArrival', 'initialBookings', 'priorities', 'urgentWindowMinutes', 'windowMinutes'] as const) {
+      const [low, high] = s.demand[field];
+      if (low > high) throw fault(`demand.${field}`, [low, high], 'must be [low, high] with low <= high');
+    }
+  }
+}
+
+function fault(field: string, actual: unknown, remedy: string): EngineError {
+  return new EngineError('ERR_SCENARIO', `scenario field "${field}" is ${show(actual)}: it ${remedy}`);
+}
+
+/** The library's sentence repeats the field's name; what stays is the verb and the bound. */
+function plain(message: string, field: string): string {
+  return message.replace(`The '${field}' field `, '').replace(/[.!]$/, '').trim();
+}
+
+function step(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'number') return String(value);
+  return JSON.stringify(value) ?? typeof value;
+}

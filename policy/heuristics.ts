@@ -1,0 +1,214 @@
+// The rules that a trained policy must beat. Each looks at the legal pairs of the present state and takes one; where
+// assignments are paid in fares, a pair that earns nothing is left alone.
+
+import { Purpose } from '../engine/index.js';
+import type { World } from '../engine/index.js';
+import { AssignmentSolver } from './assignment.js';
+import type { Policy } from './policy.js';
+
+/** Room for the slots and drivers of one decision; grows, never shrinks. */
+class Scratch {
+  slots: Int32Array = new Int32Array(0);
+
+  open(world: World, e: number): number {
+    if (this.slots.length < world.slots) this.slots = new Int32Array(world.slots);
+    return world.openSlots(e, this.slots);
+  }
+}
+
+/** One action per environment from one question per environment. */
+abstract class Heuristic implements Policy {
+  abstract readonly name: string;
+  protected readonly scratch: Scratch = new Scratch();
+
+  act(world: World, from: number, to: number, actions: Int32Array): void {
+    for (let e = from; e < to; e++) actions[e] = this.choose(world, e);
+  }
+
+  protected abstract choose(world: World, e: number): number;
+}
+
+function worthwhile(world: World, e: number, i: number, j: number): boolean {
+  return world.accepts(e, i, j) && (world.compiled.scenario.reward.kind !== 'fare' || world.assignmentReward(e, i, j) > 0);
+}
+
+function assign(world: World, i: number, j: number): number {
+  return 1 + i * world.slots + j;
+}
+
+/** Uniform over the legal actions, waiting included. */
+export class RandomLegal extends Heuristic {
+  readonly name = 'random';
+
+  protected choose(world: World, e: number): number {
+    const masks = world.out.actionMasks;
+    const base = e * world.actions;
+    let legal = 0;
+    for (let a = 0; a < world.actions; a++) legal += masks[base + a]!;
+    let pick = Math.floor(world.floatNow(e, Purpose.action) * legal);
+    for (let a = 0; a < world.actions; a++) {
+      if (masks[base + a] === 1 && pick-- === 0) return a;
+    }
+    return 0;
+  }
+}
+
+/** The pair with the fewest empty metres; lowest driver, then slot, on ties. */
+export class Nearest extends Heuristic {
+  readonly name = 'nearest';
+
+  protected choose(world: World, e: number): number {
+    const open = this.scratch.open(world, e);
+    let best = 0;
+    let least = Infinity;
+    for (let i = 0; i < world.drivers; i++) {
+      if (!world.isAvailable(e, i)) continue;
+      for (let k = 0; k < open; k++) {
+        const j = this.scratch.slots[k]!;
+        const metres = world.approachMetres(e, i, j);
+        if (metres < least && worthwhile(world, e, i, j)) {
+          least = metres;
+          best = assign(world, i, j);
+        }
+      }
+    }
+    return best;
+  }
+}
+
+/** The booking whose window ends first, to the driver who picks it up first. */
+export class EarliestDeadline extends Heuristic {
+  readonly name = 'edf';
+
+  protected choose(world: World, e: number): number {
+    const open = this.scratch.open(world, e);
+    let best = 0;
+    let deadline = Infinity;
+    let pickup = Infinity;
+    for (let k = 0; k < open; k++) {
+      const j = this.scratch.slots[k]!;
+      const end = world.state.windowEnd[e * world.slots + j]!;
+      if (end > deadline) continue;
+      for (let i = 0; i < world.drivers; i++) {
+        const at = world.pickupSecond(e, i, j);
+        if ((end < deadline || at < pickup) && worthwhile(world, e, i, j)) {
+          deadline = end;
+          pickup = at;
+          best = assign(world, i, j);
+        }
+      }
+    }
+    return best;
+  }
+}
+
+/**
+ * The benchmark paper's greedy: bookings in slot order; among drivers who reach the pickup within its window, the one with
+ * the fewest empty metres, lowest index on ties.
+ */
+export class Greedy extends Heuristic {
+  readonly name = 'greedy';
+
+  protected choose(world: World, e: number): number {
+    const open = this.scratch.open(world, e);
+    for (let k = 0; k < open; k++) {
+      const j = this.scratch.slots[k]!;
+      const end = world.state.windowEnd[e * world.slots + j]!;
+      let best = 0;
+      let least = Infinity;
+      for (let i = 0; i < world.drivers; i++) {
+        if (!world.isAvailable(e, i)) continue;
+        const metres = world.approachMetres(e, i, j);
+        if (metres < least && world.pickupSecond(e, i, j) <= end && worthwhile(world, e, i, j)) {
+          least = metres;
+          best = assign(world, i, j);
+        }
+      }
+      if (best !== 0) return best;
+    }
+    return 0;
+  }
+}
+
+/** Above any pair's cost: leaving a pair out is the last resort. */
+const UNMATCHED = 1e9;
+
+/**
+ * All open bookings to drivers at once, at most one each, at the least sum of seconds until pickup plus priority times
+ * seconds late. Takes the pair of that matching with the least time to spare.
+ */
+export class BatchedHungarian extends Heuristic {
+  readonly name = 'hungarian';
+  readonly #solver = new AssignmentSolver();
+  #costs = new Float64Array(0);
+  #columnOf = new Int32Array(0);
+  #drivers = new Int32Array(0);
+
+  protected choose(world: World, e: number): number {
+    const open = this.scratch.open(world, e);
+    if (open === 0) return 0;
+    if (this.#costs.length < world.drivers * world.slots) {
+      this.#costs = new Float64Array(world.drivers * world.slots);
+      this.#columnOf = new Int32Array(Math.max(world.drivers, world.slots));
+      this.#drivers = new Int32Array(world.drivers);
+    }
+    let available = 0;
+    for (let i = 0; i < world.drivers; i++) if (world.isAvailable(e, i)) this.#drivers[available++] = i;
+    if (available === 0) return 0;
+
+    // The solver wants the shorter side as rows.
+    const byDriver = available <= open;
+    const rows = byDriver ? available : open;
+    const columns = byDriver ? open : available;
+    const now = world.state.now[e]!;
+    const costs = this.#costs;
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < columns; c++) {
+        const i = this.#drivers[byDriver ? r : c]!;
+        const j = this.scratch.slots[byDriver ? c : r]!;
+        let cost = UNMATCHED;
+        if (worthwhile(world, e, i, j)) {
+          const s = e * world.slots + j;
+          const pickup = world.pickupSecond(e, i, j);
+          cost = pickup - now + world.state.priority[s]! * Math.max(0, pickup - world.state.windowEnd[s]!);
+        }
+        costs[r * columns + c] = cost;
+      }
+    }
+    this.#solver.solve(costs, rows, columns, this.#columnOf);
+    let best = 0;
+    let least = Infinity;
+    for (let r = 0; r < rows; r++) {
+      const c = this.#columnOf[r]!;
+      if (costs[r * columns + c]! >= UNMATCHED) continue;
+      const i = this.#drivers[byDriver ? r : c]!;
+      const j = this.scratch.slots[byDriver ? c : r]!;
+      const spare = world.state.windowEnd[e * world.slots + j]! - world.pickupSecond(e, i, j);
+      if (spare < least) {
+        least = spare;
+        best = assign(world, i, j);
+      }
+    }
+    return best;
+  }
+}
+
+export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'hungarian';
+
+const makers: Readonly<Record<HeuristicName, () => Policy>> = {
+  random: () => new RandomLegal(),
+  nearest: () => new Nearest(),
+  edf: () => new EarliestDeadline(),
+  greedy: () => new Greedy(),
+  hungarian: () => new BatchedHungarian(),
+};
+
+export const heuristicNames: readonly HeuristicName[] = Object.keys(makers) as HeuristicName[];
+
+export function isHeuristic(name: string): name is HeuristicName {
+  return Object.hasOwn(makers, name);
+}
+
+export function heuristic(name: HeuristicName): Policy {
+  return makers[name]();
+}

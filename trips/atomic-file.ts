@@ -1,0 +1,35 @@
+// Files that are either whole or not there: write beside, flush, rename, flush the folder.
+
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/**
+ * Writes `data` to `file` so that a reader, a crash or a full disk never sees a part of it.
+ * @throws the system's error, with nothing left behind
+ */
+export function writeFileAtomic(file: string, data: Uint8Array | string): void {
+  const folder = dirname(file);
+  mkdirSync(folder, { recursive: true });
+  const temporary = join(folder, `.${process.pid}-${Date.now()}.tmp`);
+  const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+  try {
+    const handle = openSync(temporary, 'wx');
+    try {
+      // writeSync may write less than asked for.
+      for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

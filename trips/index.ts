@@ -1,0 +1,10 @@
+// The trips room's public names.
+
+export { writeFileAtomic } from './atomic-file.js';
+export { TripsError } from './errors.js';
+export type { TripsErrorCode } from './errors.js';
+export { loadDataset, loadScenario } from './load.js';
+export type { ScenarioRequest } from './load.js';
+export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
+export type { NycScenario } from './nyc-amod.js';
+export { readTrips, writeTrips } from './trips-file.js';
