@@ -168,8 +168,13 @@ export class VectorDispatchEnv {
     if (actions.length !== this.numEnvs) {
       throw new EngineError('ERR_ACTION', `${actions.length} actions for ${this.numEnvs} environments`);
     }
-    for (let e = 0; e < this.numEnvs; e++) this.#stepOne(e, actions[e]!);
+    this.stepRange(actions, 0, this.numEnvs);
     return this.#result;
+  }
+
+  /** As `step`, for environments `from` to `to` (exclusive) only: threads that share the buffers each step their own. */
+  stepRange(actions: Int32Array, from: number, to: number): void {
+    for (let e = from; e < to; e++) this.#stepOne(e, actions[e]!);
   }
 
   #stepOne(e: number, action: number): void {

@@ -1,0 +1,13 @@
+// The policy room's public names.
+
+export { Actor } from './actor.js';
+export { AssignmentSolver } from './assignment.js';
+export { argmax, logSumExp, sample } from './categorical.js';
+export { heuristic, heuristicNames, isHeuristic } from './heuristics.js';
+export type { HeuristicName } from './heuristics.js';
+export { initialiseNetwork, networkKinds, networkLayout } from './network.js';
+export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
+export { NetworkPolicy } from './network-policy.js';
+export { PolicyError } from './policy.js';
+export type { Policy } from './policy.js';
+export { SimdMlp } from './simd-mlp.js';

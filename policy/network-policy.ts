@@ -1,0 +1,38 @@
+// A trained network as a policy: the most probable legal action.
+
+import type { World } from '../engine/index.js';
+import { Actor } from './actor.js';
+import { argmax } from './categorical.js';
+import type { NetworkShape } from './network.js';
+import type { Policy } from './policy.js';
+
+export class NetworkPolicy implements Policy {
+  readonly name: string;
+  readonly #shape: NetworkShape;
+  readonly #weights: Float32Array;
+  #world: World | null = null;
+  #actor: Actor | null = null;
+
+  constructor(name: string, shape: NetworkShape, weights: Float32Array) {
+    this.name = name;
+    this.#shape = shape;
+    this.#weights = weights;
+  }
+
+  act(world: World, from: number, to: number, actions: Int32Array): void {
+    let actor = this.#actor;
+    if (actor === null || this.#world !== world) {
+      actor = this.#actor = new Actor(this.#shape, world);
+      this.#world = world;
+      actor.load(this.#weights);
+    }
+    for (let first = from; first < to; first += actor.block) {
+      const end = Math.min(first + actor.block, to);
+      actor.consider(first, end);
+      for (let e = first; e < end; e++) {
+        const k = e - first;
+        actions[e] = actor.actions[argmax(actor.logits, actor.starts[k]!, actor.starts[k + 1]!)]!;
+      }
+    }
+  }
+}

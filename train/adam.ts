@@ -1,0 +1,50 @@
+// Adam on flat arrays (Kingma and Ba 2015, algorithm 1). Ours rather than TensorFlow.js's, because its state can be
+// saved and restored to the byte, and because it is the same on every backend.
+
+export interface AdamState {
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+  readonly step: number;
+}
+
+const BETA1 = 0.9;
+const BETA2 = 0.999;
+const EPSILON = 1e-5;
+
+export class Adam {
+  #m: Float32Array;
+  #v: Float32Array;
+  #step = 0;
+
+  constructor(size: number) {
+    this.#m = new Float32Array(size);
+    this.#v = new Float32Array(size);
+  }
+
+  /** Moves `weights` against `gradient`, both `[size]`, the gradient scaled by `scale` first. */
+  update(weights: Float32Array, gradient: Float32Array, learningRate: number, scale: number): void {
+    const m = this.#m;
+    const v = this.#v;
+    this.#step++;
+    const rate = learningRate / (1 - BETA1 ** this.#step);
+    const root = 1 / Math.sqrt(1 - BETA2 ** this.#step);
+    for (let k = 0; k < weights.length; k++) {
+      const g = gradient[k]! * scale;
+      const mk = BETA1 * m[k]! + (1 - BETA1) * g;
+      const vk = BETA2 * v[k]! + (1 - BETA2) * g * g;
+      m[k] = mk;
+      v[k] = vk;
+      weights[k]! -= (rate * mk) / (Math.sqrt(vk) * root + EPSILON);
+    }
+  }
+
+  snapshot(): AdamState {
+    return { m: this.#m.slice(), v: this.#v.slice(), step: this.#step };
+  }
+
+  restore(state: AdamState): void {
+    this.#m = Float32Array.from(state.m);
+    this.#v = Float32Array.from(state.v);
+    this.#step = state.step;
+  }
+}

@@ -1,0 +1,77 @@
+// Which TensorFlow.js we run on: the native library if it loads, else WebAssembly, else plain JavaScript; and why.
+
+import { createRequire } from 'node:module';
+import { TrainError } from './errors.js';
+
+/** The namespace of TensorFlow.js; every backend brings the same one. */
+export type Tensorflow = typeof import('@tensorflow/tfjs-core');
+
+export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
+export const backendNames: readonly BackendName[] = ['tensorflow', 'wasm', 'cpu'];
+
+export interface Backend {
+  readonly tf: Tensorflow;
+  readonly name: BackendName;
+  /** Version of TensorFlow.js, and of the native library if that is what runs. */
+  readonly version: string;
+  /** Why not one that would be faster; empty for `tensorflow`. */
+  readonly reason: string;
+}
+
+const require = createRequire(import.meta.url);
+
+async function loadTensorflow(): Promise<Omit<Backend, 'reason'>> {
+  try {
+    require.resolve('@tensorflow/tfjs-node/package.json');
+  } catch {
+    throw new Error('@tensorflow/tfjs-node is not installed (its download may be blocked): run "npm run tfjs-node"');
+  }
+  // Removed from Node 23 on, and still called by tfjs-node 4.22.
+  const util = require('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
+  util.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  let tf: Tensorflow & { version: Record<string, string> };
+  try {
+    tf = require('@tensorflow/tfjs-node') as typeof tf;
+  } catch (cause) {
+    const first = (cause as Error).message.split('\n')[0]!;
+    throw new Error(`@tensorflow/tfjs-node does not load (${first}): run "npm run tfjs-node"`, { cause });
+  }
+  await tf.setBackend('tensorflow');
+  await tf.ready();
+  return { tf, name: 'tensorflow', version: `tfjs-node ${tf.version['tfjs-node'] ?? tf.version_core}` };
+}
+
+async function loadPortable(name: 'wasm' | 'cpu'): Promise<Omit<Backend, 'reason'>> {
+  // Through require, so that this is the same instance of tfjs-core that tfjs-node would use.
+  const tf = require('@tensorflow/tfjs-core') as Tensorflow;
+  require(`@tensorflow/tfjs-backend-${name}`);
+  if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js cannot start its ${name} backend`);
+  await tf.ready();
+  return { tf, name, version: `tfjs-core ${tf.version_core}` };
+}
+
+/**
+ * Loads one backend.
+ * @throws TrainError `ERR_BACKEND` with the reason
+ */
+export async function loadBackend(name: BackendName): Promise<Backend> {
+  try {
+    return { ...(name === 'tensorflow' ? await loadTensorflow() : await loadPortable(name)), reason: '' };
+  } catch (cause) {
+    throw new TrainError('ERR_BACKEND', `backend ${name}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Loads the first backend that works, fastest first. */
+export async function loadFastestBackend(): Promise<Backend> {
+  const reasons: string[] = [];
+  for (const name of backendNames) {
+    try {
+      return { ...(await loadBackend(name)), reason: reasons.join('; ') };
+    } catch (error) {
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new TrainError('ERR_BACKEND', `no TensorFlow.js backend loads: ${reasons.join('; ')}`);
+}

@@ -1,0 +1,86 @@
+// Evaluation over all threads: paired episodes, so that two policies with the same seed and split meet the same days.
+
+import { EngineError, kpisOf, meanKpis } from '../engine/index.js';
+import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
+import { heldOutSeed } from './evaluate.js';
+import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
+import { openThreads, runAll } from './threads.js';
+
+export interface EvaluationRequest {
+  readonly compiled: CompiledScenario;
+  readonly policies: readonly PolicySpec[];
+  readonly split: Split;
+  /** Episodes per policy. On recorded trips at most, and by default, the days of the split; else default 200. */
+  readonly episodes?: number | undefined;
+  readonly seed: number;
+  readonly workers: number;
+  /** Called as episodes end. */
+  readonly progress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface EpisodeResult {
+  /** The day on recorded trips, else split and number. */
+  readonly id: string;
+  readonly return: number;
+  readonly kpis: Kpis;
+}
+
+export interface Evaluation {
+  readonly policy: string;
+  readonly scenario: string;
+  readonly split: Split;
+  readonly seed: number;
+  readonly episodes: readonly EpisodeResult[];
+  readonly meanReturn: number;
+  readonly kpis: Kpis;
+}
+
+/** Episodes that a thread plays as one batch; small enough that threads end together. */
+const BATCH = 25;
+
+/** @throws EngineError `ERR_OPTION` for more episodes than days, WorkerError */
+export async function evaluatePolicies(request: EvaluationRequest): Promise<Evaluation[]> {
+  const { compiled, split, policies } = request;
+  const days = compiled.dataset?.splits[split];
+  const episodes = request.episodes ?? days?.length ?? 200;
+  if (days !== undefined && episodes > days.length) {
+    throw new EngineError('ERR_OPTION', `episodes is ${episodes}: the ${split} split of ${compiled.scenario.name} has ${days.length} days`);
+  }
+  const seed = heldOutSeed(request.seed, split);
+  const tasks: (EvaluationTask & { readonly index: number })[] = policies.flatMap((policy, index) =>
+    Array.from({ length: Math.ceil(episodes / BATCH) }, (_, k) => {
+      const from = k * BATCH;
+      const to = Math.min(episodes, from + BATCH);
+      return { index, compiled, policy, from, to, days: Int32Array.from(days?.slice(from, to) ?? []), seed };
+    }),
+  );
+  const pool = openThreads(Math.min(request.workers, tasks.length), null);
+  try {
+    let done = 0;
+    const parts = await runAll<EvaluationTask, EvaluationPart>(pool, 'evaluate', tasks, (part) => {
+      request.progress?.((done += part.returns.length), episodes * policies.length);
+    });
+    return policies.map((policy, index) => {
+      const results = parts.flatMap((part, k) =>
+        tasks[k]!.index !== index
+          ? []
+          : Array.from(part.returns, (value, row) => ({
+              id: days === undefined ? `${split}-${part.from + row}` : compiled.dataset!.trace.days[days[part.from + row]!]!,
+              return: value,
+              kpis: kpisOf(part.kpis, row),
+            })),
+      );
+      return {
+        policy: policy.name,
+        scenario: compiled.scenario.name,
+        split,
+        seed: request.seed,
+        episodes: results,
+        meanReturn: results.reduce((sum, result) => sum + result.return, 0) / results.length,
+        kpis: meanKpis(results.map((result) => result.kpis)),
+      };
+    });
+  } finally {
+    await pool.destroy();
+  }
+}

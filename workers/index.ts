@@ -1,0 +1,12 @@
+// The workers room's public names.
+
+export { WorkerError } from './errors.js';
+export { MAX_SEED, evaluateEpisodes, heldOutSeed, makePolicy } from './evaluate.js';
+export type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
+export { evaluatePolicies } from './evaluation.js';
+export type { EpisodeResult, Evaluation, EvaluationRequest } from './evaluation.js';
+export { rolloutSpec } from './rollout-layout.js';
+export type { RolloutViews } from './rollout-layout.js';
+export { RolloutPool } from './rollout-pool.js';
+export type { RolloutPoolOptions, RolloutSeconds } from './rollout-pool.js';
+export { defaultWorkers, openThreads, ranges, runAll } from './threads.js';

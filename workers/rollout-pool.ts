@@ -1,0 +1,96 @@
+// The environments of a training run: their shared memory, and the threads that step them.
+
+import type { Piscina } from 'piscina';
+import { VectorDispatchEnv, actionCount, allocate, episodeSource, observationSize, outputSpec, stateSpec, viewsOf } from '../engine/index.js';
+import type { CompiledScenario, ObservationKind, OutputViews, StateViews } from '../engine/index.js';
+import { networkLayout } from '../policy/index.js';
+import type { NetworkKind, NetworkShape } from '../policy/index.js';
+import { rolloutSpec } from './rollout-layout.js';
+import type { RolloutViews } from './rollout-layout.js';
+import type { RolloutSetup, RolloutTask, RolloutTiming } from './rollout.js';
+import { openThreads, ranges, runAll } from './threads.js';
+
+export interface RolloutPoolOptions {
+  readonly compiled: CompiledScenario;
+  readonly observation: ObservationKind;
+  readonly numEnvs: number;
+  /** Steps per rollout. */
+  readonly steps: number;
+  readonly network: NetworkKind;
+  /** Widths of the hidden layers. */
+  readonly hidden: readonly number[];
+  readonly criticHidden: readonly number[];
+  readonly workers: number;
+  readonly seed: number;
+}
+
+/** Seconds that each thread spent, added up. */
+export interface RolloutSeconds {
+  /** In the environment alone. */
+  readonly env: number;
+  /** In environment and policy. */
+  readonly envPolicy: number;
+  /** On the clock. */
+  readonly wall: number;
+}
+
+export class RolloutPool {
+  readonly shape: NetworkShape;
+  /** Flat weights that the next rollout uses; write them while no rollout runs. */
+  readonly weights: Float32Array;
+  readonly rollout: RolloutViews;
+  /** Memory of environments and of what they last wrote: with the weights, all that a checkpoint needs of the pool. */
+  readonly state: StateViews;
+  readonly outputs: OutputViews;
+  readonly #pool: Piscina;
+  readonly #tasks: readonly RolloutTask[];
+
+  constructor(options: RolloutPoolOptions) {
+    const { compiled, observation, numEnvs, steps, workers } = options;
+    const source = episodeSource(compiled.dataset, 'training', 'sampled');
+    this.shape = {
+      kind: options.network,
+      inputs: observationSize(compiled.scenario, observation),
+      hidden: options.hidden,
+      criticHidden: options.criticHidden,
+      actions: actionCount(compiled.scenario),
+    };
+    const states = stateSpec(compiled, numEnvs);
+    const outputs = outputSpec(compiled, numEnvs, observation);
+    const rollouts = rolloutSpec(steps, numEnvs, this.shape);
+    const stateBuffer = allocate(states);
+    const outputBuffer = allocate(outputs);
+    const rolloutBuffer = allocate(rollouts);
+    this.weights = new Float32Array(new SharedArrayBuffer(4 * networkLayout(this.shape).size));
+    this.state = viewsOf(states, stateBuffer);
+    this.outputs = viewsOf(outputs, outputBuffer);
+    this.rollout = viewsOf(rollouts, rolloutBuffer);
+    new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer }).reset({ seed: options.seed });
+    const setup: RolloutSetup = {
+      compiled,
+      observation,
+      source,
+      numEnvs,
+      steps,
+      shape: this.shape,
+      stateBuffer,
+      outputBuffer,
+      rolloutBuffer,
+      weights: this.weights,
+    };
+    this.#pool = openThreads(workers, setup);
+    this.#tasks = ranges(numEnvs, workers);
+  }
+
+  /** Steps every environment T times; the results stand in `rollout`. */
+  async collect(): Promise<RolloutSeconds> {
+    const started = performance.now();
+    const timings = await runAll<RolloutTask, RolloutTiming>(this.#pool, 'rollout', this.#tasks);
+    const sum = (key: keyof RolloutTiming): number => timings.reduce((total, timing) => total + timing[key], 0) / 1000;
+    return { env: sum('envMs'), envPolicy: sum('totalMs'), wall: (performance.now() - started) / 1000 };
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
