@@ -9,4 +9,6 @@ export { rolloutSpec } from './rollout-layout.js';
 export type { RolloutViews } from './rollout-layout.js';
 export { RolloutPool } from './rollout-pool.js';
 export type { RolloutPoolOptions, RolloutSeconds } from './rollout-pool.js';
+export { simulate } from './simulate.js';
+export type { Simulation, SimulationRequest } from './simulate.js';
 export { defaultWorkers, openThreads, ranges, runAll } from './threads.js';

@@ -1,0 +1,42 @@
+// fleetstep doctor
+
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { selfCheck } from '../train/index.js';
+import { jsonOption } from './options.js';
+import { printJson } from './print.js';
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('Say what is installed and which backends work, and do ten seconds of real work as a check.')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Exit code 1 if a check failed. The native TensorFlow backend is optional: "npm run tfjs-node" installs or builds it.
+
+Examples:
+  fleetstep doctor
+  fleetstep doctor --json`,
+    )
+    .action(async (options: { readonly json: boolean }) => {
+      const machine = {
+        node: process.version,
+        platform: `${process.platform} ${process.arch}`,
+        cpu: cpus()[0]?.model ?? 'unknown',
+        cores: availableParallelism(),
+        memoryGiB: Math.round(totalmem() / 2 ** 30),
+      };
+      if (!options.json) {
+        process.stdout.write(`node ${machine.node}, ${machine.platform}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB\n`);
+      }
+      const mark = { ok: pc.green('ok'), absent: pc.yellow('--'), failed: pc.red('FAILED') };
+      const checks = await selfCheck((check) => {
+        if (!options.json) process.stdout.write(`${mark[check.status]} ${check.name}: ${check.detail}\n`);
+      });
+      const ok = checks.every((check) => check.status !== 'failed');
+      if (options.json) printJson({ ok, machine, checks });
+      if (!ok) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,60 @@
+// fleetstep eval
+
+import { Command, Option } from 'commander';
+import type { Split } from '../engine/index.js';
+import { loadScenario } from '../trips/index.js';
+import { evaluatePolicies } from '../workers/index.js';
+import { dataOption, jsonOption, policyOption, policySpec, scenarioOption, seedOption, splitOption, whole, workersOption } from './options.js';
+import { evaluationTable, printJson, progress } from './print.js';
+
+interface EvalOptions {
+  readonly policy: string;
+  readonly scenario: string;
+  readonly data?: string;
+  readonly split: Split;
+  readonly episodes?: number;
+  readonly seed: number;
+  readonly workers: number;
+  readonly json: boolean;
+}
+
+export function evalCommand(): Command {
+  return new Command('eval')
+    .description('Play held-out episodes with a policy and report return and figures.')
+    .addOption(policyOption())
+    .addOption(scenarioOption())
+    .addOption(dataOption())
+    .addOption(splitOption())
+    .addOption(new Option('--episodes <n>', 'episodes to play (default: 200, or all days of the split)').argParser(whole(1, 1e6)))
+    .addOption(seedOption())
+    .addOption(workersOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  fleetstep eval --policy hungarian
+  fleetstep eval --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --split validation --json
+  fleetstep eval --policy runs/geneva-ppo-s1-20260131-120000 --split test --episodes 1000`,
+    )
+    .action(async (options: EvalOptions) => {
+      const compiled = loadScenario(options);
+      const policy = policySpec(options.policy, compiled);
+      const bar = progress('evaluating', options.json);
+      const [evaluation] = await evaluatePolicies({
+        compiled,
+        policies: [policy],
+        split: options.split,
+        episodes: options.episodes,
+        seed: options.seed,
+        workers: options.workers,
+        progress: (done, total) => bar.update(done, total, `${done}/${total} episodes`),
+      }).finally(() => bar.stop());
+      if (options.json) {
+        printJson(evaluation);
+        return;
+      }
+      const { episodes, split, scenario } = evaluation!;
+      process.stdout.write(`${episodes.length} ${split} episodes of ${scenario}:\n${evaluationTable([evaluation!])}\n`);
+    });
+}

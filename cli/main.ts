@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// The command line: one command a file. A mistake of the user's is one line on stderr and exit code 2.
+
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { EngineError } from '../engine/index.js';
+import { PolicyError } from '../policy/index.js';
+import { TrainError } from '../train/index.js';
+import { TripsError } from '../trips/index.js';
+import { WorkerError } from '../workers/index.js';
+import { doctorCommand } from './doctor.js';
+import { evalCommand } from './eval.js';
+import { importCommand } from './import.js';
+import { simulateCommand } from './simulate.js';
+import { trainCommand } from './train.js';
+
+const { version } = createRequire(import.meta.url)('fleetstep/package.json') as { version: string };
+
+const program = new Command('fleetstep')
+  .description('A dispatch simulator to train on, and to ask.')
+  .version(version)
+  .showHelpAfterError('(try --help)')
+  .addHelpText('after', '\nExample: fleetstep train --scenario geneva');
+for (const command of [trainCommand(), evalCommand(), simulateCommand(), importCommand(), doctorCommand()]) {
+  program.addCommand(command.exitOverride().showHelpAfterError('(try --help)'));
+}
+program.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has already printed; help and version end with 0.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else if (isUserError(error)) {
+    process.stderr.write(`fleetstep: ${error.message}\n`);
+    process.exitCode = 2;
+  } else {
+    process.stderr.write(`fleetstep: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function isUserError(error: unknown): error is Error {
+  if (error instanceof WorkerError) return error.code === 'ERR_WORKERS_OPTION';
+  return error instanceof EngineError || error instanceof TripsError || error instanceof TrainError || error instanceof PolicyError;
+}

@@ -1,0 +1,52 @@
+// Options that several commands share, and how their words become values.
+
+import { InvalidArgumentError, Option } from 'commander';
+import { splits } from '../engine/index.js';
+import type { CompiledScenario } from '../engine/index.js';
+import { heuristicNames, isHeuristic } from '../policy/index.js';
+import { checkScenario, policyOf, readCheckpoint } from '../train/index.js';
+import { MAX_SEED, defaultWorkers } from '../workers/index.js';
+import type { PolicySpec } from '../workers/index.js';
+
+/** A parser for whole numbers within [min, max]; accepts 1e6 and 1_000_000. */
+export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text.replaceAll('_', ''));
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+/** A parser for numbers above `min` and at most `max`. */
+export function real(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value > min && value <= max)) {
+      throw new InvalidArgumentError(`It must be a number above ${min} and at most ${max}.`);
+    }
+    return value;
+  };
+}
+
+export const scenarioOption = (): Option =>
+  new Option('--scenario <name|file.json>', 'geneva, nyc-small, nyc-large, or a scenario file').default('geneva');
+export const dataOption = (): Option =>
+  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or a file written by "fleetstep import"');
+export const policyOption = (): Option =>
+  new Option('--policy <name|run>', `${heuristicNames.join(', ')}, or the folder of a training run`).default('greedy');
+export const splitOption = (): Option =>
+  new Option('--split <split>', 'which held-out episodes').choices(splits.filter((split) => split !== 'training')).default('validation');
+export const seedOption = (): Option => new Option('--seed <n>', 'base seed').argParser(whole(0, MAX_SEED)).default(1);
+export const workersOption = (): Option =>
+  new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');
+export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout, nothing else').default(false);
+
+/** A heuristic by name, or a trained network by its run; a network must have been trained on this very scenario. */
+export function policySpec(policy: string, compiled: CompiledScenario): PolicySpec {
+  if (isHeuristic(policy)) return { kind: 'heuristic', name: policy };
+  const checkpoint = readCheckpoint(policy);
+  checkScenario(checkpoint, compiled, policy);
+  return policyOf(checkpoint, policy);
+}

@@ -1,0 +1,98 @@
+// How results look on a terminal: tables, and a progress bar on stderr that becomes a line now and then in a log.
+
+import { SingleBar } from 'cli-progress';
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import type { Evaluation } from '../workers/index.js';
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, (_, member: unknown) => (member === Infinity ? 'Infinity' : member))}\n`);
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const made = new Table({
+    head: head.map((text) => pc.bold(text)),
+    style: { head: [], border: [], compact: true },
+    colAligns: head.map((_, k) => (k === 0 ? 'left' : 'right')),
+  });
+  for (const row of rows) made.push([...row]);
+  return made.toString();
+}
+
+/** Policies by mean return, best first. */
+export function evaluationTable(evaluations: readonly Evaluation[]): string {
+  const rows = [...evaluations].sort((a, b) => b.meanReturn - a.meanReturn);
+  return table(
+    ['policy', 'mean return', 'served', 'on time', 'wait min', 'late min', 'empty share', 'utilisation'],
+    rows.map(({ policy, meanReturn, kpis }) => [
+      policy,
+      meanReturn.toFixed(2),
+      percent(kpis.serviceRate),
+      percent(kpis.onTimeRate),
+      kpis.meanWaitMinutes.toFixed(1),
+      kpis.meanLatenessMinutes.toFixed(1),
+      percent(kpis.emptyShare),
+      percent(kpis.utilisation),
+    ]),
+  );
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/** 1234567 as 1.23M */
+export function short(value: number): string {
+  const [unit, by] = value >= 1e6 ? ['M', 1e6] : value >= 1e3 ? ['k', 1e3] : ['', 1];
+  const scaled = value / by;
+  return `${unit === '' ? Math.round(scaled) : scaled.toPrecision(3)}${unit}`;
+}
+
+export function duration(seconds: number): string {
+  const s = Math.round(seconds);
+  return s < 60 ? `${s}s` : s < 3600 ? `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s` : `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
+}
+
+export interface Progress {
+  update(done: number, total: number, detail: string): void;
+  stop(): void;
+}
+
+/** Seconds between lines where stderr is no terminal. */
+const LINE_SECONDS = 10;
+
+/** Progress on stderr; with `silent`, none. */
+export function progress(label: string, silent: boolean): Progress {
+  if (silent) return { update: () => undefined, stop: () => undefined };
+  if (process.stderr.isTTY) {
+    const bar = new SingleBar({
+      format: `${label} {bar} {percentage}% {detail}`,
+      barsize: 20,
+      hideCursor: true,
+      stream: process.stderr,
+      stopOnComplete: false,
+      clearOnComplete: false,
+    });
+    let started = false;
+    return {
+      update: (done, total, detail) => {
+        if (started) bar.update(done, { detail });
+        else bar.start(total, done, { detail });
+        started = true;
+      },
+      stop: () => {
+        if (started) bar.stop();
+      },
+    };
+  }
+  let last = -Infinity;
+  return {
+    update: (done, total, detail) => {
+      const now = performance.now() / 1000;
+      if (now - last < LINE_SECONDS && done < total) return;
+      last = now;
+      process.stderr.write(`${label} ${Math.floor((100 * done) / total)}% ${detail}\n`);
+    },
+    stop: () => undefined,
+  };
+}

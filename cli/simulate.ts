@@ -1,0 +1,65 @@
+// fleetstep simulate
+
+import { Command, Option } from 'commander';
+import { kpiMeaning, kpiNames } from '../engine/index.js';
+import type { Split } from '../engine/index.js';
+import { loadScenario } from '../trips/index.js';
+import { simulate } from '../workers/index.js';
+import { dataOption, jsonOption, policyOption, policySpec, scenarioOption, seedOption, splitOption, whole } from './options.js';
+import { printJson, table } from './print.js';
+
+interface SimulateOptions {
+  readonly policy: string;
+  readonly scenario: string;
+  readonly data?: string;
+  readonly split: Split;
+  readonly episode: number;
+  readonly seed: number;
+  readonly events: boolean;
+  readonly json: boolean;
+}
+
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description('Play one held-out episode and show what happened.')
+    .addOption(policyOption())
+    .addOption(scenarioOption())
+    .addOption(dataOption())
+    .addOption(splitOption())
+    .addOption(new Option('--episode <n>', 'which episode of the split, as "eval" numbers them').argParser(whole(0, 1e6)).default(0))
+    .addOption(seedOption())
+    .addOption(new Option('--events', 'list every event').default(false))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  fleetstep simulate --policy edf --events
+  fleetstep simulate --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --episode 3 --json`,
+    )
+    .action((options: SimulateOptions) => {
+      const compiled = loadScenario(options);
+      const result = simulate({ ...options, compiled, policy: policySpec(options.policy, compiled) });
+      if (options.json) {
+        printJson(result);
+        return;
+      }
+      if (options.events) {
+        for (const { second, kind, booking, driver } of result.events) {
+          const parts = [clock(compiled.scenario.startSecondOfDay + second), kind.padEnd(9)];
+          if (booking >= 0) parts.push(`booking ${booking}`);
+          if (driver >= 0) parts.push(`driver ${driver}`);
+          process.stdout.write(`${parts.join('  ')}\n`);
+        }
+      }
+      process.stdout.write(
+        `${result.scenario}, episode ${result.id}, policy ${result.policy}: return ${result.return.toFixed(2)}\n` +
+          `${table(['figure', 'value', 'meaning'], kpiNames.map((name) => [name, Number(result.kpis[name].toFixed(3)).toString(), kpiMeaning[name]]))}\n`,
+      );
+    });
+}
+
+function clock(second: number): string {
+  const part = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  return `${part((second / 3600) % 24)}:${part((second / 60) % 60)}:${part(second % 60)}`;
+}

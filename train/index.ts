@@ -1,0 +1,26 @@
+// The train room's public names.
+
+export { Adam } from './adam.js';
+export type { AdamState } from './adam.js';
+export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
+export type { Backend, BackendName, Tensorflow } from './backend.js';
+export { CHECKPOINT_FILE, checkScenario, policyOf, readCheckpoint, weightsSha256, writeCheckpoint } from './checkpoint.js';
+export type { Checkpoint } from './checkpoint.js';
+export { againstBest } from './compare.js';
+export type { Comparison } from './compare.js';
+export { TrainError } from './errors.js';
+export type { TrainErrorCode } from './errors.js';
+export { generalisedAdvantages } from './gae.js';
+export { defaultRunFolder, defaultSteps, resumable, runTraining } from './job.js';
+export type { TrainingJob, TrainingResult } from './job.js';
+export { Learner } from './learner.js';
+export type { Minibatch, UpdateResult } from './learner.js';
+export { Ppo, explainedVariance, ppoDefaults } from './ppo.js';
+export type { PpoConfig, PpoMetrics, PpoState } from './ppo.js';
+export { ppoLoss } from './ppo-loss.js';
+export type { PpoCoefficients, PpoLosses, PpoSamples } from './ppo-loss.js';
+export { RewardScale } from './reward-scale.js';
+export { selfCheck } from './self-check.js';
+export type { Check } from './self-check.js';
+export { TfjsMlp } from './tfjs-mlp.js';
+export type { TrainableMlp } from './trainable-mlp.js';
