@@ -29,7 +29,9 @@ Examples:
         memoryGiB: Math.round(totalmem() / 2 ** 30),
       };
       if (!options.json) {
-        process.stdout.write(`node ${machine.node}, ${machine.platform}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB\n`);
+        process.stdout.write(
+          `node ${machine.node}, ${machine.platform}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB\n`,
+        );
       }
       const mark = { ok: pc.green('ok'), absent: pc.yellow('--'), failed: pc.red('FAILED') };
       const checks = await selfCheck((check) => {

@@ -4,7 +4,17 @@ import { Command, Option } from 'commander';
 import type { Split } from '../engine/index.js';
 import { loadScenario } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
-import { dataOption, jsonOption, policyOption, policySpec, scenarioOption, seedOption, splitOption, whole, workersOption } from './options.js';
+import {
+  dataOption,
+  jsonOption,
+  policyOption,
+  policySpec,
+  scenarioOption,
+  seedOption,
+  splitOption,
+  whole,
+  workersOption,
+} from './options.js';
 import { evaluationTable, printJson, progress } from './print.js';
 
 interface EvalOptions {
@@ -25,7 +35,11 @@ export function evalCommand(): Command {
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(splitOption())
-    .addOption(new Option('--episodes <n>', 'episodes to play (default: 200, or all days of the split)').argParser(whole(1, 1e6)))
+    .addOption(
+      new Option('--episodes <n>', 'episodes to play (default: 200, or all days of the split)').argParser(
+        whole(1, 1e6),
+      ),
+    )
     .addOption(seedOption())
     .addOption(workersOption())
     .addOption(jsonOption())
@@ -54,7 +68,7 @@ Examples:
         printJson(evaluation);
         return;
       }
-      const { episodes, split, scenario } = evaluation!;
-      process.stdout.write(`${episodes.length} ${split} episodes of ${scenario}:\n${evaluationTable([evaluation!])}\n`);
+      const { episodes, split, scenario } = evaluation;
+      process.stdout.write(`${episodes.length} ${split} episodes of ${scenario}:\n${evaluationTable([evaluation])}\n`);
     });
 }

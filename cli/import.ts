@@ -42,9 +42,9 @@ Examples:
         let dropped = 0;
         for (const day of dataset.splits[split]) {
           const perTick = new Map<number, number>();
-          for (let k = trace.dayStart[day]!; k < trace.dayStart[day + 1]!; k++) {
+          for (let k = trace.dayStart[day]; k < trace.dayStart[day + 1]; k++) {
             trips++;
-            const tick = trace.knownAt[k]! / scenario.tickSeconds;
+            const tick = trace.knownAt[k] / scenario.tickSeconds;
             const count = (perTick.get(tick) ?? 0) + 1;
             perTick.set(tick, count);
             if (count > scenario.slots) dropped++;
@@ -54,12 +54,21 @@ Examples:
       });
       const sha256 = options.out === undefined ? null : writeTrips(options.out, dataset);
       if (options.json) {
-        printJson({ scenario: scenario.name, zones: dataset.travel.zones, splits: rows, file: options.out ?? null, sha256 });
+        printJson({
+          scenario: scenario.name,
+          zones: dataset.travel.zones,
+          splits: rows,
+          file: options.out ?? null,
+          sha256,
+        });
         return;
       }
       process.stdout.write(
         `${scenario.name}: ${dataset.travel.zones} zones, all rows well-formed\n` +
-          `${table(['split', 'days', 'trips', `beyond ${scenario.slots} a tick`], rows.map((row) => [row.split, String(row.days), String(row.trips), String(row.dropped)]))}\n` +
+          `${table(
+            ['split', 'days', 'trips', `beyond ${scenario.slots} a tick`],
+            rows.map((row) => [row.split, String(row.days), String(row.trips), String(row.dropped)]),
+          )}\n` +
           (sha256 === null ? '' : `wrote ${options.out!} (sha256 ${sha256.slice(0, 16)}...)\n`),
       );
     });

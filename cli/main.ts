@@ -36,12 +36,19 @@ try {
     process.stderr.write(`fleetstep: ${error.message}\n`);
     process.exitCode = 2;
   } else {
-    process.stderr.write(`fleetstep: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `fleetstep: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exitCode = 1;
   }
 }
 
 function isUserError(error: unknown): error is Error {
   if (error instanceof WorkerError) return error.code === 'ERR_WORKERS_OPTION';
-  return error instanceof EngineError || error instanceof TripsError || error instanceof TrainError || error instanceof PolicyError;
+  return (
+    error instanceof EngineError ||
+    error instanceof TripsError ||
+    error instanceof TrainError ||
+    error instanceof PolicyError
+  );
 }

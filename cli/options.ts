@@ -37,7 +37,9 @@ export const dataOption = (): Option =>
 export const policyOption = (): Option =>
   new Option('--policy <name|run>', `${heuristicNames.join(', ')}, or the folder of a training run`).default('greedy');
 export const splitOption = (): Option =>
-  new Option('--split <split>', 'which held-out episodes').choices(splits.filter((split) => split !== 'training')).default('validation');
+  new Option('--split <split>', 'which held-out episodes')
+    .choices(splits.filter((split) => split !== 'training'))
+    .default('validation');
 export const seedOption = (): Option => new Option('--seed <n>', 'base seed').argParser(whole(0, MAX_SEED)).default(1);
 export const workersOption = (): Option =>
   new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');

@@ -6,7 +6,9 @@ import pc from 'picocolors';
 import type { Evaluation } from '../workers/index.js';
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, (_, member: unknown) => (member === Infinity ? 'Infinity' : member))}\n`);
+  process.stdout.write(
+    `${JSON.stringify(value, (_, member: unknown) => (member === Infinity ? 'Infinity' : member))}\n`,
+  );
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -50,7 +52,11 @@ export function short(value: number): string {
 
 export function duration(seconds: number): string {
   const s = Math.round(seconds);
-  return s < 60 ? `${s}s` : s < 3600 ? `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s` : `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
+  return s < 60
+    ? `${s}s`
+    : s < 3600
+      ? `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`
+      : `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
 }
 
 export interface Progress {

@@ -5,7 +5,16 @@ import { kpiMeaning, kpiNames } from '../engine/index.js';
 import type { Split } from '../engine/index.js';
 import { loadScenario } from '../trips/index.js';
 import { simulate } from '../workers/index.js';
-import { dataOption, jsonOption, policyOption, policySpec, scenarioOption, seedOption, splitOption, whole } from './options.js';
+import {
+  dataOption,
+  jsonOption,
+  policyOption,
+  policySpec,
+  scenarioOption,
+  seedOption,
+  splitOption,
+  whole,
+} from './options.js';
 import { printJson, table } from './print.js';
 
 interface SimulateOptions {
@@ -26,7 +35,11 @@ export function simulateCommand(): Command {
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(splitOption())
-    .addOption(new Option('--episode <n>', 'which episode of the split, as "eval" numbers them').argParser(whole(0, 1e6)).default(0))
+    .addOption(
+      new Option('--episode <n>', 'which episode of the split, as "eval" numbers them')
+        .argParser(whole(0, 1e6))
+        .default(0),
+    )
     .addOption(seedOption())
     .addOption(new Option('--events', 'list every event').default(false))
     .addOption(jsonOption())
@@ -54,7 +67,10 @@ Examples:
       }
       process.stdout.write(
         `${result.scenario}, episode ${result.id}, policy ${result.policy}: return ${result.return.toFixed(2)}\n` +
-          `${table(['figure', 'value', 'meaning'], kpiNames.map((name) => [name, Number(result.kpis[name].toFixed(3)).toString(), kpiMeaning[name]]))}\n`,
+          `${table(
+            ['figure', 'value', 'meaning'],
+            kpiNames.map((name) => [name, Number(result.kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
+          )}\n`,
       );
     });
 }

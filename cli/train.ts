@@ -48,21 +48,59 @@ export function trainCommand(): Command {
     .description('Train a dispatch policy with masked PPO, then compare it with the heuristics on held-out episodes.')
     .addOption(scenarioOption())
     .addOption(dataOption())
-    .addOption(new Option('--steps <n>', 'environment steps in all (default: a few minutes of them)').argParser(whole(1)))
+    .addOption(
+      new Option('--steps <n>', 'environment steps in all (default: a few minutes of them)').argParser(whole(1)),
+    )
     .addOption(seedOption())
     .addOption(workersOption())
     .addOption(new Option('--out <folder>', 'folder of the run (default: a new one under runs/)'))
-    .addOption(new Option('--resume <run>', 'go on from the checkpoint of an interrupted run, with its settings').conflicts(['out', 'steps']))
-    .addOption(new Option('--backend <name>', 'TensorFlow.js backend').choices(['auto', ...backendNames]).default('auto', 'the fastest that loads'))
-    .addOption(new Option('--network <kind>', 'pairs scores each legal assignment, flat maps the whole observation').choices(networkKinds).default(ppoDefaults.network))
-    .addOption(new Option('--observation <kind>', 'what the critic sees, and a flat network').choices(observationKinds).default(ppoDefaults.observation))
-    .addOption(new Option('--envs <n>', 'parallel environments').argParser(whole(1, 65536)).default(ppoDefaults.numEnvs))
-    .addOption(new Option('--rollout-steps <n>', 'steps of each environment per iteration').argParser(whole(1, 65536)).default(ppoDefaults.rolloutSteps))
-    .addOption(new Option('--epochs <n>', 'passes over each rollout').argParser(whole(1, 1000)).default(ppoDefaults.epochs))
-    .addOption(new Option('--minibatch <n>', 'samples per update').argParser(whole(1)).default(ppoDefaults.minibatchSize))
-    .addOption(new Option('--learning-rate <x>', "Adam's step size at the start").argParser(real(0, 1)).default(ppoDefaults.learningRate))
+    .addOption(
+      new Option('--resume <run>', 'go on from the checkpoint of an interrupted run, with its settings').conflicts([
+        'out',
+        'steps',
+      ]),
+    )
+    .addOption(
+      new Option('--backend <name>', 'TensorFlow.js backend')
+        .choices(['auto', ...backendNames])
+        .default('auto', 'the fastest that loads'),
+    )
+    .addOption(
+      new Option('--network <kind>', 'pairs scores each legal assignment, flat maps the whole observation')
+        .choices(networkKinds)
+        .default(ppoDefaults.network),
+    )
+    .addOption(
+      new Option('--observation <kind>', 'what the critic sees, and a flat network')
+        .choices(observationKinds)
+        .default(ppoDefaults.observation),
+    )
+    .addOption(
+      new Option('--envs <n>', 'parallel environments').argParser(whole(1, 65536)).default(ppoDefaults.numEnvs),
+    )
+    .addOption(
+      new Option('--rollout-steps <n>', 'steps of each environment per iteration')
+        .argParser(whole(1, 65536))
+        .default(ppoDefaults.rolloutSteps),
+    )
+    .addOption(
+      new Option('--epochs <n>', 'passes over each rollout').argParser(whole(1, 1000)).default(ppoDefaults.epochs),
+    )
+    .addOption(
+      new Option('--minibatch <n>', 'samples per update').argParser(whole(1)).default(ppoDefaults.minibatchSize),
+    )
+    .addOption(
+      new Option('--learning-rate <x>', "Adam's step size at the start")
+        .argParser(real(0, 1))
+        .default(ppoDefaults.learningRate),
+    )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
-    .addOption(new Option('--eval-episodes <n>', 'held-out episodes per policy after training, 0 for none (default: 200, or all days)').argParser(whole(0)))
+    .addOption(
+      new Option(
+        '--eval-episodes <n>',
+        'held-out episodes per policy after training, 0 for none (default: 200, or all days)',
+      ).argParser(whole(0)),
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -99,7 +137,9 @@ async function train(options: TrainOptions): Promise<void> {
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
   };
-  say(`${pc.bold(`scenario ${name}`)}: ${compiled.scenario.drivers} drivers, ${compiled.scenario.slots} slots; ${short(config.totalSteps)} steps in ${config.numEnvs} environments on ${options.workers} workers`);
+  say(
+    `${pc.bold(`scenario ${name}`)}: ${compiled.scenario.drivers} drivers, ${compiled.scenario.slots} slots; ${short(config.totalSteps)} steps in ${config.numEnvs} environments on ${options.workers} workers`,
+  );
   say(`backend ${backend.name} (${backend.version})${backend.reason === '' ? '' : `; ${backend.reason}`}`);
 
   // The first interrupt ends the run after this iteration, with a checkpoint; the second one ends the process.
@@ -124,7 +164,7 @@ async function train(options: TrainOptions): Promise<void> {
     bar.update(
       metrics.iteration,
       iterations,
-      `${short(metrics.global_step)} steps | steps/s env ${short(metrics['charts/SPS_env'])}, env+policy ${short(metrics['charts/SPS_env_policy'])}, all ${short(metrics['charts/SPS'])} | return ${episodicReturn?.toFixed(1) ?? '-'} | loss pi ${metrics['losses/policy_loss'].toFixed(4)} v ${metrics['losses/value_loss'].toFixed(3)} H ${metrics['losses/entropy'].toFixed(2)} | ETA ${duration(eta)}`,
+      `ETA ${duration(eta)} | return ${episodicReturn?.toFixed(1) ?? '-'} | ${short(metrics.global_step)} steps | steps/s env ${short(metrics['charts/SPS_env'])}, env+policy ${short(metrics['charts/SPS_env_policy'])}, all ${short(metrics['charts/SPS'])} | loss pi ${metrics['losses/policy_loss'].toFixed(4)} v ${metrics['losses/value_loss'].toFixed(3)} H ${metrics['losses/entropy'].toFixed(2)}`,
     );
     if (metrics.iteration === iterations) bar.stop();
   };
@@ -152,15 +192,22 @@ async function train(options: TrainOptions): Promise<void> {
 
   if (options.json) {
     const { evaluations, ...summary } = result;
-    printJson({ ...summary, heuristics: Object.fromEntries(evaluations.slice(1).map((e) => [e.policy, e.meanReturn])) });
+    printJson({
+      ...summary,
+      heuristics: Object.fromEntries(evaluations.slice(1).map((e) => [e.policy, e.meanReturn])),
+    });
     return;
   }
   const [ours, ...others] = result.evaluations;
   if (ours !== undefined) {
-    process.stdout.write(`\n${ours.episodes.length} held-out ${ours.split} episodes of ${name}, the same for all policies:\n${evaluationTable(result.evaluations)}\n`);
+    process.stdout.write(
+      `\n${ours.episodes.length} held-out ${ours.split} episodes of ${name}, the same for all policies:\n${evaluationTable(result.evaluations)}\n`,
+    );
     const comparison = againstBest(ours, others);
     if (comparison !== null) {
-      process.stdout.write(`ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${comparison.meanDifference.toFixed(2)} ± ${comparison.halfWidth.toFixed(2)} (95%)\n`);
+      process.stdout.write(
+        `ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${comparison.meanDifference.toFixed(2)} ± ${comparison.halfWidth.toFixed(2)} (95%)\n`,
+      );
     }
   }
   process.stdout.write(

@@ -61,9 +61,15 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
     trafficByTick: byTick((second) => levelAt(scenario.traffic, second)),
     dayFractionByTick: byTick((second) => (second % 86_400) / 86_400),
     arrivalByTick: byTick((second) => (demand.kind === 'synthetic' ? levelAt(demand.arrivalProbability, second) : 0)),
-    emergency: Uint8Array.from({ length: drivers }, (_, i) => (i >= Math.floor(drivers * scenario.regularShare) ? 1 : 0)),
+    emergency: Uint8Array.from({ length: drivers }, (_, i) =>
+      i >= Math.floor(drivers * scenario.regularShare) ? 1 : 0,
+    ),
     driverSkills: Uint8Array.from({ length: drivers }, (_, i) =>
-      scenario.skills.reduce((bits, skill, k) => bits | (Math.floor((i + 1) * skill.driverShare) > Math.floor(i * skill.driverShare) ? 1 << k : 0), 0),
+      scenario.skills.reduce(
+        (bits, skill, k) =>
+          bits | (Math.floor((i + 1) * skill.driverShare) > Math.floor(i * skill.driverShare) ? 1 << k : 0),
+        0,
+      ),
     ),
     extentX: extent.x,
     extentY: extent.y,

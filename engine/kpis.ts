@@ -44,10 +44,12 @@ export const kpiMeaning: Readonly<Record<KpiName, string>> = {
 
 /** Row `row` of a `[rows, kpiNames.length]` table, by name. */
 export function kpisOf(table: Float64Array, row: number): Kpis {
-  return Object.fromEntries(kpiNames.map((name, k) => [name, table[row * kpiNames.length + k]!])) as unknown as Kpis;
+  return Object.fromEntries(kpiNames.map((name, k) => [name, table[row * kpiNames.length + k]])) as unknown as Kpis;
 }
 
 /** The mean of each figure. An empty list gives NaN. */
 export function meanKpis(rows: readonly Kpis[]): Kpis {
-  return Object.fromEntries(kpiNames.map((name) => [name, rows.reduce((sum, row) => sum + row[name], 0) / rows.length])) as unknown as Kpis;
+  return Object.fromEntries(
+    kpiNames.map((name) => [name, rows.reduce((sum, row) => sum + row[name], 0) / rows.length]),
+  ) as unknown as Kpis;
 }

@@ -17,7 +17,10 @@ export type LayoutSpec = Readonly<Record<string, readonly [kind: FieldKind, coun
 
 /** The layout that cuts a buffer into the typed arrays of `V`. */
 export type LayoutOf<V> = {
-  readonly [K in keyof V]: readonly [kind: { [F in FieldKind]: V[K] extends Kinds[F] ? F : never }[FieldKind], count: number];
+  readonly [K in keyof V]: readonly [
+    kind: { [F in FieldKind]: V[K] extends Kinds[F] ? F : never }[FieldKind],
+    count: number,
+  ];
 };
 
 const bytesOf: Readonly<Record<FieldKind, number>> = { f64: 8, f32: 4, i32: 4, u8: 1 };

@@ -86,7 +86,7 @@ export class PairWriter {
     const bestOfBooking = this.#bestOfBooking;
     const secondOfBooking = this.#secondOfBooking;
     const bestOfDriver = this.#bestOfDriver;
-    const now = st.now[e]!;
+    const now = st.now[e];
     let best = 0;
     let available = 0;
     for (let k = 0; k < open; k++) {
@@ -100,28 +100,28 @@ export class PairWriter {
       available++;
       const row = e * world.actions + 1 + i * slots;
       for (let k = 0; k < open; k++) {
-        const j = this.#slots[k]!;
+        const j = this.#slots[k];
         if (masks[row + j] === 0) continue;
         const reward = world.assignmentReward(e, i, j) * scale;
         this.#rewards[i * slots + k] = reward;
-        driversFor[k]!++;
-        bookingsFor[i]!++;
-        if (reward > bestOfBooking[k]!) {
+        driversFor[k]++;
+        bookingsFor[i]++;
+        if (reward > bestOfBooking[k]) {
           secondOfBooking[k] = bestOfBooking[k]!;
           bestOfBooking[k] = reward;
-        } else if (reward > secondOfBooking[k]!) {
+        } else if (reward > secondOfBooking[k]) {
           secondOfBooking[k] = reward;
         }
-        if (reward > bestOfDriver[i]!) bestOfDriver[i] = reward;
+        if (reward > bestOfDriver[i]) bestOfDriver[i] = reward;
         if (reward > best) best = reward;
       }
     }
 
     const openShare = open / slots;
     const availableShare = available / drivers;
-    const elapsed = st.tick[e]! / compiled.ticks;
-    const traffic = compiled.trafficByTick[st.tick[e]!]!;
-    const meanLoad = st.loadSum[e]! / drivers;
+    const elapsed = st.tick[e] / compiled.ticks;
+    const traffic = compiled.trafficByTick[st.tick[e]];
+    const meanLoad = st.loadSum[e] / drivers;
     let count = at;
     let p = count * PAIR_COLUMNS;
     actions[count++] = 0;
@@ -137,16 +137,16 @@ export class PairWriter {
       if (bookingsFor[i] === 0) continue;
       const d = e * drivers + i;
       const row = e * world.actions + 1 + i * slots;
-      const free = st.freeAt[d]!;
+      const free = st.freeAt[d];
       const depart = free > now ? free : now;
       for (let k = 0; k < open; k++) {
-        const j = this.#slots[k]!;
+        const j = this.#slots[k];
         if (masks[row + j] === 0) continue;
         const s = e * slots + j;
         const pickup = world.pickupSecond(e, i, j);
-        const late = pickup - st.windowEnd[s]!;
-        const reward = this.#rewards[i * slots + k]!;
-        const other = reward === bestOfBooking[k] ? secondOfBooking[k]! : bestOfBooking[k]!;
+        const late = pickup - st.windowEnd[s];
+        const reward = this.#rewards[i * slots + k];
+        const other = reward === bestOfBooking[k] ? secondOfBooking[k] : bestOfBooking[k];
         p = count * PAIR_COLUMNS;
         actions[count++] = 1 + i * slots + j;
         features[p] = 0;
@@ -156,32 +156,32 @@ export class PairWriter {
         features[p + 4] = (pickup - now) * PER_HOUR;
         features[p + 5] = late > 0 ? Math.min(late / 900, 4) : 0;
         features[p + 6] = late < 0 ? -late * PER_HOUR : 0;
-        features[p + 7] = (st.windowEnd[s]! - now) * PER_HOUR;
-        features[p + 8] = st.rideSeconds[s]! * PER_HOUR;
-        features[p + 9] = st.priority[s]! / 5;
+        features[p + 7] = (st.windowEnd[s] - now) * PER_HOUR;
+        features[p + 8] = st.rideSeconds[s] * PER_HOUR;
+        features[p + 9] = st.priority[s] / 5;
         features[p + 10] = compiled.emergency[i]!;
-        features[p + 11] = (st.load[d]! - meanLoad) / 5;
-        features[p + 12] = st.planLength[d]! / scenario.queue;
+        features[p + 11] = (st.load[d] - meanLoad) / 5;
+        features[p + 12] = st.planLength[d] / scenario.queue;
         features[p + 13] = free <= now ? 1 : 0;
         features[p + 14] = (depart - now) * PER_HOUR;
-        features[p + 15] = st.fare[s]! / 1e5;
-        features[p + 16] = bestOfBooking[k]! - reward;
-        features[p + 17] = bestOfDriver[i]! - reward;
+        features[p + 15] = st.fare[s] / 1e5;
+        features[p + 16] = bestOfBooking[k] - reward;
+        features[p + 17] = bestOfDriver[i] - reward;
         // Without another driver, as if the next best earned nothing.
         features[p + 18] = reward - (other === -Infinity ? 0 : other);
-        features[p + 19] = driversFor[k]! / drivers;
-        features[p + 20] = bookingsFor[i]! / slots;
+        features[p + 19] = driversFor[k] / drivers;
+        features[p + 20] = bookingsFor[i] / slots;
         features[p + 21] = openShare;
         features[p + 22] = availableShare;
         features[p + 23] = elapsed;
         features[p + 24] = traffic;
-        features[p + 25] = st.pickupX[s]! / compiled.extentX;
-        features[p + 26] = st.pickupY[s]! / compiled.extentY;
-        features[p + 27] = st.dropoffX[s]! / compiled.extentX;
-        features[p + 28] = st.dropoffY[s]! / compiled.extentY;
-        features[p + 29] = st.endX[d]! / compiled.extentX;
-        features[p + 30] = st.endY[d]! / compiled.extentY;
-        features[p + 31] = (now - st.knownAt[s]!) * PER_HOUR;
+        features[p + 25] = st.pickupX[s] / compiled.extentX;
+        features[p + 26] = st.pickupY[s] / compiled.extentY;
+        features[p + 27] = st.dropoffX[s] / compiled.extentX;
+        features[p + 28] = st.dropoffY[s] / compiled.extentY;
+        features[p + 29] = st.endX[d] / compiled.extentX;
+        features[p + 30] = st.endY[d] / compiled.extentY;
+        features[p + 31] = (now - st.knownAt[s]) * PER_HOUR;
       }
     }
     return count - at;

@@ -118,7 +118,10 @@ export const presetNames: readonly string[] = Object.keys(presets);
 export function preset(name: string): Scenario {
   const found = Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (found === undefined) {
-    throw new EngineError('ERR_SCENARIO', `unknown scenario "${name}": choose one of ${presetNames.join(', ')}, or give a .json file`);
+    throw new EngineError(
+      'ERR_SCENARIO',
+      `unknown scenario "${name}": choose one of ${presetNames.join(', ')}, or give a .json file`,
+    );
   }
   return found;
 }

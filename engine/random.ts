@@ -49,10 +49,10 @@ export function seedStream(
 
 /** The next number in [0, 1), a multiple of 2^-32. Generator: sfc32 (Doty-Humphrey, PractRand). */
 export function nextFloat(state: Int32Array, p: number): number {
-  const a = state[p]!;
-  const b = state[p + 1]!;
-  const c = state[p + 2]!;
-  const d = state[p + 3]!;
+  const a = state[p];
+  const b = state[p + 1];
+  const c = state[p + 2];
+  const d = state[p + 3];
   const t = (((a + b) | 0) + d) | 0;
   state[p + 3] = (d + 1) | 0;
   state[p] = b ^ (b >>> 9);

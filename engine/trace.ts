@@ -42,23 +42,48 @@ export interface Dataset {
 
 /** @throws EngineError `ERR_TRACE` when columns disagree in length, or a day's bookings are out of order */
 export function checkTrace(trace: Trace, zones: number): void {
-  const n = trace.dayStart[trace.days.length]!;
-  for (const name of ['knownAt', 'windowStart', 'windowEnd', 'pickupZone', 'dropoffZone', 'metres', 'fare', 'priority', 'skills', 'leg'] as const) {
+  const n = trace.dayStart[trace.days.length];
+  for (const name of [
+    'knownAt',
+    'windowStart',
+    'windowEnd',
+    'pickupZone',
+    'dropoffZone',
+    'metres',
+    'fare',
+    'priority',
+    'skills',
+    'leg',
+  ] as const) {
     if (trace[name].length !== n) {
       throw new EngineError('ERR_TRACE', `trace column "${name}" has ${trace[name].length} entries, expected ${n}`);
     }
   }
   for (let day = 0; day < trace.days.length; day++) {
-    for (let i = trace.dayStart[day]!; i < trace.dayStart[day + 1]!; i++) {
-      const where = `day ${trace.days[day]!}, booking ${i - trace.dayStart[day]!}`;
-      if (i > trace.dayStart[day]! && trace.knownAt[i]! < trace.knownAt[i - 1]!) {
-        throw new EngineError('ERR_TRACE', `${where}: knownAt ${trace.knownAt[i]!} is before its predecessor's ${trace.knownAt[i - 1]!}`);
+    for (let i = trace.dayStart[day]; i < trace.dayStart[day + 1]; i++) {
+      const where = `day ${trace.days[day]}, booking ${i - trace.dayStart[day]}`;
+      if (i > trace.dayStart[day] && trace.knownAt[i] < trace.knownAt[i - 1]) {
+        throw new EngineError(
+          'ERR_TRACE',
+          `${where}: knownAt ${trace.knownAt[i]} is before its predecessor's ${trace.knownAt[i - 1]}`,
+        );
       }
-      if (trace.windowEnd[i]! < trace.windowStart[i]!) {
-        throw new EngineError('ERR_TRACE', `${where}: window ${trace.windowStart[i]!}..${trace.windowEnd[i]!} ends before it starts`);
+      if (trace.windowEnd[i] < trace.windowStart[i]) {
+        throw new EngineError(
+          'ERR_TRACE',
+          `${where}: window ${trace.windowStart[i]}..${trace.windowEnd[i]} ends before it starts`,
+        );
       }
-      if (trace.pickupZone[i]! < 0 || trace.pickupZone[i]! >= zones || trace.dropoffZone[i]! < 0 || trace.dropoffZone[i]! >= zones) {
-        throw new EngineError('ERR_TRACE', `${where}: zones ${trace.pickupZone[i]!} -> ${trace.dropoffZone[i]!}, expected 0..${zones - 1}`);
+      if (
+        trace.pickupZone[i] < 0 ||
+        trace.pickupZone[i] >= zones ||
+        trace.dropoffZone[i] < 0 ||
+        trace.dropoffZone[i] >= zones
+      ) {
+        throw new EngineError(
+          'ERR_TRACE',
+          `${where}: zones ${trace.pickupZone[i]} -> ${trace.dropoffZone[i]}, expected 0..${zones - 1}`,
+        );
       }
     }
   }

@@ -27,7 +27,12 @@ export function planeExtent(spec: PlaneTravelSpec): { x: number; y: number } {
 }
 
 /** From degrees to metres east and north of the centre. */
-export function toPlane(longitude: number, latitude: number, centreLongitude: number, centreLatitude: number): { x: number; y: number } {
+export function toPlane(
+  longitude: number,
+  latitude: number,
+  centreLongitude: number,
+  centreLatitude: number,
+): { x: number; y: number } {
   return {
     x: (longitude - centreLongitude) * METRES_PER_DEGREE * Math.cos((centreLatitude * Math.PI) / 180),
     y: (latitude - centreLatitude) * METRES_PER_DEGREE,
@@ -35,7 +40,12 @@ export function toPlane(longitude: number, latitude: number, centreLongitude: nu
 }
 
 /** From metres east and north of the centre to degrees. */
-export function toDegrees(x: number, y: number, centreLongitude: number, centreLatitude: number): { longitude: number; latitude: number } {
+export function toDegrees(
+  x: number,
+  y: number,
+  centreLongitude: number,
+  centreLatitude: number,
+): { longitude: number; latitude: number } {
   return {
     longitude: centreLongitude + x / (METRES_PER_DEGREE * Math.cos((centreLatitude * Math.PI) / 180)),
     latitude: centreLatitude + y / METRES_PER_DEGREE,

@@ -124,7 +124,7 @@ function schemaFor(candidate: Partial<Record<keyof Scenario, unknown>>): Validat
     invalidActionReward: amount,
     expiryRewardPerPriority: amount,
     refusalRewardPerPriority: amount,
-  } as unknown as ValidationSchema;
+  };
 }
 
 const validator = new Validator({ haltOnFirstError: true });
@@ -141,8 +141,16 @@ export function validateScenario(candidate: unknown): Scenario {
   const copy = structuredClone(candidate) as Record<string, unknown>;
   const result = validator.compile(schemaFor(copy))(copy);
   if (result !== true && Array.isArray(result)) {
-    const first = result[0]!;
-    const actual = first.field.split(/[.[\]]+/).filter(Boolean).reduce<unknown>(step, candidate);
+    const first = result[0];
+    if (first.type === 'objectStrict') {
+      const place = first.field === undefined ? '' : `${first.field}.`;
+      throw new EngineError(
+        'ERR_SCENARIO',
+        `scenario field "${place}${String(first.actual)}" is unknown: known are ${String(first.expected)}`,
+      );
+    }
+    const path = first.field.split(/[.[\]]+/).filter(Boolean);
+    const actual = path.reduce<unknown>(step, candidate);
     throw fault(first.field, actual, plain(first.message ?? 'is not valid', first.field));
   }
   const scenario = copy as unknown as Scenario;
@@ -167,26 +175,50 @@ function checkWhole(s: Scenario): void {
     throw fault('drivers', s.drivers, `times slots (${s.slots}) must not exceed 1000000`);
   }
   if ((s.travel.kind === 'matrix') !== (s.demand.kind === 'trace')) {
-    throw fault('demand.kind', s.demand.kind, `does not go with travel.kind "${s.travel.kind}": use plane with synthetic, or matrix with trace`);
+    throw fault(
+      'demand.kind',
+      s.demand.kind,
+      `does not go with travel.kind "${s.travel.kind}": use plane with synthetic, or matrix with trace`,
+    );
   }
   if (s.reward.kind === 'fare' && s.demand.kind !== 'trace') {
     throw fault('reward.kind', s.reward.kind, 'needs fares, which only demand.kind "trace" brings');
   }
-  if (s.reward.kind === 'fare' && Math.abs(s.reward.costPerMetre * 1e4 - Math.round(s.reward.costPerMetre * 1e4)) > 1e-6) {
+  if (
+    s.reward.kind === 'fare' &&
+    Math.abs(s.reward.costPerMetre * 1e4 - Math.round(s.reward.costPerMetre * 1e4)) > 1e-6
+  ) {
     throw fault('reward.costPerMetre', s.reward.costPerMetre, 'must be a multiple of 0.0001');
   }
-  for (const [name, value] of [['traffic', s.traffic], ...(s.demand.kind === 'synthetic' ? [['demand.arrivalProbability', s.demand.arrivalProbability] as const] : [])] as const) {
+  for (const [name, value] of [
+    ['traffic', s.traffic],
+    ...(s.demand.kind === 'synthetic' ? [['demand.arrivalProbability', s.demand.arrivalProbability] as const] : []),
+  ] as const) {
     value.parts.forEach((part, i) => {
       if (part.fromSecondOfDay >= part.toSecondOfDay) {
-        throw fault(`${name}.parts[${i}].toSecondOfDay`, part.toSecondOfDay, `must be after fromSecondOfDay (${part.fromSecondOfDay})`);
+        throw fault(
+          `${name}.parts[${i}].toSecondOfDay`,
+          part.toSecondOfDay,
+          `must be after fromSecondOfDay (${part.fromSecondOfDay})`,
+        );
       }
       if (part.fromSecondOfDay % 60 !== 0 || part.toSecondOfDay % 60 !== 0) {
-        throw fault(`${name}.parts[${i}]`, `${part.fromSecondOfDay}..${part.toSecondOfDay}`, 'must start and end on a whole minute');
+        throw fault(
+          `${name}.parts[${i}]`,
+          `${part.fromSecondOfDay}..${part.toSecondOfDay}`,
+          'must start and end on a whole minute',
+        );
       }
     });
   }
   if (s.demand.kind === 'synthetic') {
-    for (const field of ['bookingsPerArrival', 'initialBookings', 'priorities', 'urgentWindowMinutes', 'windowMinutes'] as const) {
+    for (const field of [
+      'bookingsPerArrival',
+      'initialBookings',
+      'priorities',
+      'urgentWindowMinutes',
+      'windowMinutes',
+    ] as const) {
       const [low, high] = s.demand[field];
       if (low > high) throw fault(`demand.${field}`, [low, high], 'must be [low, high] with low <= high');
     }

@@ -145,7 +145,7 @@ export class VectorDispatchEnv {
     for (let e = 0; e < this.numEnvs; e++) {
       if (mask !== undefined && mask[e] === 0) continue;
       if (seed !== undefined) this.world.reset(e, seed, 0);
-      else this.world.reset(e, state.seed[e]!, this.#ready ? state.episode[e]! + 1 : 0);
+      else this.world.reset(e, state.seed[e], this.#ready ? state.episode[e] + 1 : 0);
       this.#ended[e] = 0;
       this.#out.rewards[e] = this.#out.terminations[e] = this.#out.truncations[e] = this.#out.invalidActions[e] = 0;
     }
@@ -174,7 +174,7 @@ export class VectorDispatchEnv {
 
   /** As `step`, for environments `from` to `to` (exclusive) only: threads that share the buffers each step their own. */
   stepRange(actions: Int32Array, from: number, to: number): void {
-    for (let e = from; e < to; e++) this.#stepOne(e, actions[e]!);
+    for (let e = from; e < to; e++) this.#stepOne(e, actions[e]);
   }
 
   #stepOne(e: number, action: number): void {
@@ -186,17 +186,17 @@ export class VectorDispatchEnv {
       if (this.#mode === 'DISABLED') return;
       this.#ended[e] = 0;
       out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
-      world.reset(e, world.state.seed[e]!, world.state.episode[e]! + 1);
+      world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
       return;
     }
     world.step(e, action);
-    if ((out.terminations[e]! | out.truncations[e]!) === 0) return;
+    if ((out.terminations[e] | out.truncations[e]) === 0) return;
     world.writeEpisode(e);
     const size = world.observationSize;
     // Into a buffer of its own, before the reset below rewrites the row.
     const from = e * size;
     for (let k = from; k < from + size; k++) out.finalObservations[k] = out.observations[k]!;
-    if (this.#mode === 'SAME_STEP') world.reset(e, world.state.seed[e]!, world.state.episode[e]! + 1);
+    if (this.#mode === 'SAME_STEP') world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
     else this.#ended[e] = 1;
   }
 }
@@ -208,5 +208,6 @@ function wholeNumber(name: string, value: number, min: number): void {
 }
 
 function oneOf(name: string, value: string, allowed: readonly string[]): void {
-  if (!allowed.includes(value)) throw new EngineError('ERR_OPTION', `${name} is "${value}": choose one of ${allowed.join(', ')}`);
+  if (!allowed.includes(value))
+    throw new EngineError('ERR_OPTION', `${name} is "${value}": choose one of ${allowed.join(', ')}`);
 }

@@ -116,12 +116,12 @@ export class World {
   /** The number in [0, 1) that belongs to environment e's present decision; the same whoever asks. */
   floatNow(e: number, purpose: Purpose): number {
     const st = this.state;
-    return floatAt(st.seed[e]!, this.#firstEnv + e, st.episode[e]!, purpose, st.steps[e]!);
+    return floatAt(st.seed[e], this.#firstEnv + e, st.episode[e], purpose, st.steps[e]);
   }
 
   /** Whether slot j of environment e holds an open booking. */
   isOpen(e: number, j: number): boolean {
-    return (this.state.openBits[e * this.#words + (j >>> 5)]! & (1 << (j & 31))) !== 0;
+    return (this.state.openBits[e * this.#words + (j >>> 5)] & (1 << (j & 31))) !== 0;
   }
 
   /** Writes the open slots of environment e, ascending, and says how many. */
@@ -129,7 +129,7 @@ export class World {
     const bits = this.state.openBits;
     let count = 0;
     for (let w = 0; w < this.#words; w++) {
-      let word = bits[e * this.#words + w]!;
+      let word = bits[e * this.#words + w];
       while (word !== 0) {
         const lowest = word & -word;
         into[count++] = (w << 5) + 31 - Math.clz32(lowest);
@@ -142,7 +142,7 @@ export class World {
   /** Whether driver i of environment e can take another booking now. */
   isAvailable(e: number, i: number): boolean {
     const d = e * this.drivers + i;
-    return this.state.planLength[d]! < this.#queue && this.state.takenThisTick[d]! < this.#takeLimit;
+    return this.state.planLength[d] < this.#queue && this.state.takenThisTick[d] < this.#takeLimit;
   }
 
   /** The predicate: whether assigning slot j to driver i would be accepted. */
@@ -150,16 +150,21 @@ export class World {
     if (!this.isOpen(e, j) || !this.isAvailable(e, i)) return false;
     const s = e * this.slots + j;
     return (
-      (this.state.skills[s]! & ~this.compiled.driverSkills[i]!) === 0 &&
-      this.pickupSecond(e, i, j) <= this.state.latestPickup[s]!
+      (this.state.skills[s] & ~this.compiled.driverSkills[i]) === 0 &&
+      this.pickupSecond(e, i, j) <= this.state.latestPickup[s]
     );
   }
 
   /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
   pickupSecond(e: number, i: number, j: number): number {
     const d = e * this.drivers + i;
-    const depart = Math.max(this.state.now[e]!, this.state.freeAt[d]!);
-    return arrival(depart, this.state.approach[d * this.slots + j]!, this.#factorAt(depart), this.state.windowStart[e * this.slots + j]!);
+    const depart = Math.max(this.state.now[e], this.state.freeAt[d]);
+    return arrival(
+      depart,
+      this.state.approach[d * this.slots + j],
+      this.#factorAt(depart),
+      this.state.windowStart[e * this.slots + j],
+    );
   }
 
   /** Empty metres from the end of driver i's plan to the pickup in slot j. */
@@ -168,9 +173,9 @@ export class World {
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
     const dataset = this.compiled.dataset;
-    if (dataset !== null) return dataset.travel.metres[st.endZone[d]! * dataset.travel.zones + st.pickupZone[s]!]!;
-    const dx = st.pickupX[s]! - st.endX[d]!;
-    const dy = st.pickupY[s]! - st.endY[d]!;
+    if (dataset !== null) return dataset.travel.metres[st.endZone[d] * dataset.travel.zones + st.pickupZone[s]];
+    const dx = st.pickupX[s] - st.endX[d];
+    const dy = st.pickupY[s] - st.endY[d];
     return Math.sqrt(dx * dx + dy * dy);
   }
 
@@ -180,19 +185,19 @@ export class World {
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
     const pickupAt = this.pickupSecond(e, i, j);
-    const late = pickupAt - st.windowEnd[s]!;
+    const late = pickupAt - st.windowEnd[s];
     const metres = this.approachMetres(e, i, j);
     if (this.#weights === null) {
-      const driven = metres + st.rideMetres[s]!;
-      return ((late <= 0 ? st.fare[s]! : 0) - this.#costPerMetre * driven) / 1e4;
+      const driven = metres + st.rideMetres[s];
+      return ((late <= 0 ? st.fare[s] : 0) - this.#costPerMetre * driven) / 1e4;
     }
-    const depart = Math.max(st.now[e]!, st.freeAt[d]!);
-    const seconds = arrival(depart, st.approach[d * this.slots + j]!, this.#factorAt(depart), 0) - depart;
-    const sum = st.loadSum[e]! + 1;
-    const squares = st.loadSquares[e]! + 2 * st.load[d]! + 1;
+    const depart = Math.max(st.now[e], st.freeAt[d]);
+    const seconds = arrival(depart, st.approach[d * this.slots + j], this.#factorAt(depart), 0) - depart;
+    const sum = st.loadSum[e] + 1;
+    const squares = st.loadSquares[e] + 2 * st.load[d] + 1;
     const mean = sum / this.drivers;
     const spread = Math.sqrt(Math.max(0, squares / this.drivers - mean * mean));
-    return weightedReward(this.#weights, late, metres, seconds, spread, this.compiled.emergency[i]!, st.priority[s]!);
+    return weightedReward(this.#weights, late, metres, seconds, spread, this.compiled.emergency[i], st.priority[s]);
   }
 
   // ---------------------------------------------------------------- reset
@@ -242,8 +247,8 @@ export class World {
     if (c.dataset !== null) {
       const days = this.#source.days;
       seedStream(stream, 0, seed, env, episode, Purpose.day);
-      st.day[e] = listed ? days[e]! : days[nextInteger(stream, 0, 0, days.length - 1)]!;
-      st.cursor[e] = c.dataset.trace.dayStart[st.day[e]!]!;
+      st.day[e] = listed ? days[e] : days[nextInteger(stream, 0, 0, days.length - 1)];
+      st.cursor[e] = c.dataset.trace.dayStart[st.day[e]]!;
       this.#arriveFromTrace(e, 0);
     } else if (c.scenario.demand.kind === 'synthetic') {
       const [low, high] = c.scenario.demand.initialBookings;
@@ -261,17 +266,17 @@ export class World {
    */
   step(e: number, action: number): number {
     const st = this.state;
-    let reward = 0;
-    st.steps[e]!++;
+    let reward: number;
+    st.steps[e]++;
     this.out.invalidActions[e] = 0;
     if (action !== 0) {
       const i = ((action - 1) / this.slots) | 0;
       const j = action - 1 - i * this.slots;
       if (action > 0 && action < this.actions && this.accepts(e, i, j)) {
         reward = this.#assign(e, i, j);
-        if (++st.decisions[e]! < this.#decisionLimit) {
+        if (++st.decisions[e] < this.#decisionLimit) {
           this.#refreshDriver(e, i);
-          st.episodeReturn[e]! += reward;
+          st.episodeReturn[e] += reward;
           this.out.rewards[e] = reward;
           this.out.terminations[e] = this.out.truncations[e] = 0;
           return reward;
@@ -279,17 +284,17 @@ export class World {
       } else {
         reward = this.compiled.scenario.invalidActionReward + this.#waitReward(e);
         this.out.invalidActions[e] = 1;
-        st.invalid[e]!++;
-        this.log?.record(st.now[e]!, 'invalid', -1, -1);
+        st.invalid[e]++;
+        this.log?.record(st.now[e], 'invalid', -1, -1);
       }
     } else {
       reward = this.#waitReward(e);
     }
     reward += this.#advance(e);
     this.#refresh(e);
-    const ended = st.tick[e]! >= this.compiled.ticks ? 1 : 0;
+    const ended = st.tick[e] >= this.compiled.ticks ? 1 : 0;
     const terminate = this.compiled.scenario.horizonEnd === 'terminate' ? 1 : 0;
-    st.episodeReturn[e]! += reward;
+    st.episodeReturn[e] += reward;
     this.out.rewards[e] = reward;
     this.out.terminations[e] = ended & terminate;
     this.out.truncations[e] = ended & (terminate ^ 1);
@@ -300,31 +305,31 @@ export class World {
   writeEpisode(e: number): void {
     const st = this.state;
     const scenario = this.compiled.scenario;
-    const accepted = st.assigned[e]! + st.pickedUp[e]! + st.completed[e]!;
+    const accepted = st.assigned[e] + st.pickedUp[e] + st.completed[e];
     const per = (value: number, by: number): number => (by === 0 ? 0 : value / by);
     const sum = e * SUMS;
-    const approach = st.sums[sum + Sum.approachMetres]!;
-    const ride = st.sums[sum + Sum.rideMetres]!;
-    const mean = st.loadSum[e]! / this.drivers;
+    const approach = st.sums[sum + Sum.approachMetres];
+    const ride = st.sums[sum + Sum.rideMetres];
+    const mean = st.loadSum[e] / this.drivers;
     const values: Readonly<Record<(typeof kpiNames)[number], number>> = {
-      created: st.created[e]!,
+      created: st.created[e],
       accepted,
-      completed: st.completed[e]!,
-      expired: st.expired[e]!,
-      refused: st.refused[e]!,
-      openAtEnd: st.open[e]!,
-      serviceRate: per(accepted, st.created[e]!),
-      onTimeRate: per(st.onTime[e]!, accepted),
-      meanWaitMinutes: per(st.sums[sum + Sum.waitSeconds]!, accepted * 60),
-      meanLatenessMinutes: per(st.sums[sum + Sum.latenessSeconds]!, accepted * 60),
+      completed: st.completed[e],
+      expired: st.expired[e],
+      refused: st.refused[e],
+      openAtEnd: st.open[e],
+      serviceRate: per(accepted, st.created[e]),
+      onTimeRate: per(st.onTime[e], accepted),
+      meanWaitMinutes: per(st.sums[sum + Sum.waitSeconds], accepted * 60),
+      meanLatenessMinutes: per(st.sums[sum + Sum.latenessSeconds], accepted * 60),
       meanApproachKm: per(approach, accepted * 1000),
       emptyShare: per(approach, approach + ride),
-      utilisation: per(st.sums[sum + Sum.busySeconds]!, this.drivers * scenario.horizonSeconds),
-      loadStd: Math.sqrt(Math.max(0, st.loadSquares[e]! / this.drivers - mean * mean)),
-      invalidActions: st.invalid[e]!,
-      decisions: st.steps[e]!,
+      utilisation: per(st.sums[sum + Sum.busySeconds], this.drivers * scenario.horizonSeconds),
+      loadStd: Math.sqrt(Math.max(0, st.loadSquares[e] / this.drivers - mean * mean)),
+      invalidActions: st.invalid[e],
+      decisions: st.steps[e],
     };
-    for (let k = 0; k < kpiNames.length; k++) this.out.episodeKpis[e * kpiNames.length + k] = values[kpiNames[k]!];
+    for (let k = 0; k < kpiNames.length; k++) this.out.episodeKpis[e * kpiNames.length + k] = values[kpiNames[k]];
     this.out.episodeReturns[e] = st.episodeReturn[e]!;
     this.out.episodeLengths[e] = st.steps[e]!;
   }
@@ -334,12 +339,12 @@ export class World {
   #factorAt(second: number): number {
     const table = this.compiled.factorByMinute;
     const minute = (second / 60) | 0;
-    return table[minute < table.length ? minute : table.length - 1]!;
+    return table[minute < table.length ? minute : table.length - 1];
   }
 
   #waitReward(e: number): number {
     // 0 - x keeps a wait with nothing open at +0.
-    return 0 + this.compiled.scenario.waitRewardPerOpen * this.state.open[e]!;
+    return 0 + this.compiled.scenario.waitRewardPerOpen * this.state.open[e];
   }
 
   /** Appends slot j's booking to driver i's plan. The caller has asked `accepts`. */
@@ -348,49 +353,49 @@ export class World {
     const scenario = this.compiled.scenario;
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
-    const now = st.now[e]!;
+    const now = st.now[e];
     const reward = this.assignmentReward(e, i, j);
     const pickupAt = this.pickupSecond(e, i, j);
     const metres = this.approachMetres(e, i, j);
-    const depart = Math.max(now, st.freeAt[d]!);
+    const depart = Math.max(now, st.freeAt[d]);
     // Only a vehicle that stands idle where the booking waits loses the boarding time.
     const boarding = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0 ? scenario.idleBoardingSeconds : 0;
     const leave = pickupAt + scenario.pickupServiceSeconds + boarding;
-    const dropoffAt = leave + ((st.rideSeconds[s]! * this.#factorAt(leave) + 0.5) | 0) + scenario.dropoffServiceSeconds;
+    const dropoffAt = leave + ((st.rideSeconds[s] * this.#factorAt(leave) + 0.5) | 0) + scenario.dropoffServiceSeconds;
 
-    const place = d * this.#queue + ((st.planHead[d]! + st.planLength[d]!) % this.#queue);
+    const place = d * this.#queue + ((st.planHead[d] + st.planLength[d]) % this.#queue);
     st.planPickupAt[place] = pickupAt;
     st.planDropoffAt[place] = dropoffAt;
     st.planBooking[place] = st.booking[s]!;
-    if (st.planLength[d]!++ === 0) st.nextEventAt[d] = pickupAt;
+    if (st.planLength[d]++ === 0) st.nextEventAt[d] = pickupAt;
     st.freeAt[d] = dropoffAt;
     st.endX[d] = st.dropoffX[s]!;
     st.endY[d] = st.dropoffY[s]!;
     st.endZone[d] = st.dropoffZone[s]!;
-    st.loadSum[e]!++;
-    st.loadSquares[e]! += 2 * st.load[d]! + 1;
-    st.load[d]!++;
-    st.takenThisTick[d]!++;
+    st.loadSum[e]++;
+    st.loadSquares[e] += 2 * st.load[d] + 1;
+    st.load[d]++;
+    st.takenThisTick[d]++;
     st.stale[d] = 1;
-    st.open[e]!--;
-    st.assigned[e]!++;
+    st.open[e]--;
+    st.assigned[e]++;
 
     const sum = e * SUMS;
-    const late = pickupAt - st.windowEnd[s]!;
+    const late = pickupAt - st.windowEnd[s];
     const horizon = scenario.horizonSeconds;
-    if (late > 0) st.sums[sum + Sum.latenessSeconds]! += late;
-    else st.onTime[e]!++;
-    st.sums[sum + Sum.waitSeconds]! += pickupAt - st.knownAt[s]!;
-    st.sums[sum + Sum.approachMetres]! += metres;
-    st.sums[sum + Sum.rideMetres]! += st.rideMetres[s]!;
-    st.sums[sum + Sum.busySeconds]! += Math.min(dropoffAt, horizon) - Math.min(depart, horizon);
+    if (late > 0) st.sums[sum + Sum.latenessSeconds] += late;
+    else st.onTime[e]++;
+    st.sums[sum + Sum.waitSeconds] += pickupAt - st.knownAt[s];
+    st.sums[sum + Sum.approachMetres] += metres;
+    st.sums[sum + Sum.rideMetres] += st.rideMetres[s];
+    st.sums[sum + Sum.busySeconds] += Math.min(dropoffAt, horizon) - Math.min(depart, horizon);
 
-    this.log?.record(now, 'assigned', st.booking[s]!, i);
+    this.log?.record(now, 'assigned', st.booking[s], i);
     this.#closeSlot(e, j);
     if (pickupAt <= now) this.#serve(e, i, now);
     this.#observeDriverPlace(e, i);
     const open = this.openSlots(e, this.#openSlots);
-    for (let k = 0; k < open; k++) this.#cacheApproach(e, i, this.#openSlots[k]!);
+    for (let k = 0; k < open; k++) this.#cacheApproach(e, i, this.#openSlots[k]);
     return reward;
   }
 
@@ -398,7 +403,7 @@ export class World {
   #advance(e: number): number {
     const st = this.state;
     const scenario = this.compiled.scenario;
-    const before = st.now[e]!;
+    const before = st.now[e];
     const now = before + this.#tickSeconds;
     let lost = 0;
     if (this.#untilTickEnd) lost += this.#refuseOpen(e);
@@ -407,7 +412,7 @@ export class World {
     } else if (scenario.demand.kind === 'synthetic') {
       // The same draws whatever happened before: a call's second and size are drawn only if it comes.
       const p = e * STREAM_WORDS;
-      if (nextFloat(st.demandStream, p) < this.compiled.arrivalByTick[st.tick[e]!]!) {
+      if (nextFloat(st.demandStream, p) < this.compiled.arrivalByTick[st.tick[e]]) {
         const second = before + 1 + ((nextFloat(st.demandStream, p) * this.#tickSeconds) | 0);
         const [low, high] = scenario.demand.bookingsPerArrival;
         const count = nextInteger(st.demandStream, p, low, high);
@@ -418,14 +423,14 @@ export class World {
     lost += this.#expire(e, now);
     for (let i = 0; i < this.drivers; i++) {
       const d = e * this.drivers + i;
-      if (st.nextEventAt[d]! <= now) this.#serve(e, i, now);
+      if (st.nextEventAt[d] <= now) this.#serve(e, i, now);
       if (st.takenThisTick[d] !== 0) {
         st.takenThisTick[d] = 0;
         st.stale[d] = 1;
       }
     }
     st.now[e] = now;
-    st.tick[e]!++;
+    st.tick[e]++;
     st.decisions[e] = 0;
     return lost;
   }
@@ -435,21 +440,21 @@ export class World {
     const st = this.state;
     const d = e * this.drivers + i;
     st.stale[d] = 1;
-    while (st.nextEventAt[d]! <= until) {
-      const place = d * this.#queue + st.planHead[d]!;
+    while (st.nextEventAt[d] <= until) {
+      const place = d * this.#queue + st.planHead[d];
       if (st.onBoard[d] === 0) {
-        this.log?.record(st.planPickupAt[place]!, 'pickedUp', st.planBooking[place]!, i);
-        st.assigned[e]!--;
-        st.pickedUp[e]!++;
+        this.log?.record(st.planPickupAt[place], 'pickedUp', st.planBooking[place], i);
+        st.assigned[e]--;
+        st.pickedUp[e]++;
         st.onBoard[d] = 1;
         st.nextEventAt[d] = st.planDropoffAt[place]!;
       } else {
-        this.log?.record(st.planDropoffAt[place]!, 'completed', st.planBooking[place]!, i);
-        st.pickedUp[e]!--;
-        st.completed[e]!++;
+        this.log?.record(st.planDropoffAt[place], 'completed', st.planBooking[place], i);
+        st.pickedUp[e]--;
+        st.completed[e]++;
         st.onBoard[d] = 0;
-        st.planHead[d] = (st.planHead[d]! + 1) % this.#queue;
-        st.nextEventAt[d] = --st.planLength[d]! === 0 ? NEVER : st.planPickupAt[d * this.#queue + st.planHead[d]!]!;
+        st.planHead[d] = (st.planHead[d] + 1) % this.#queue;
+        st.nextEventAt[d] = --st.planLength[d] === 0 ? NEVER : st.planPickupAt[d * this.#queue + st.planHead[d]];
       }
     }
   }
@@ -461,13 +466,13 @@ export class World {
     let cost = 0;
     const open = this.openSlots(e, this.#openSlots);
     for (let k = 0; k < open; k++) {
-      const j = this.#openSlots[k]!;
+      const j = this.#openSlots[k];
       const s = e * this.slots + j;
-      if (st.windowEnd[s]! > until) continue;
-      cost += this.compiled.scenario.expiryRewardPerPriority * st.priority[s]!;
-      this.log?.record(st.windowEnd[s]!, 'expired', st.booking[s]!, -1);
-      st.expired[e]!++;
-      st.open[e]!--;
+      if (st.windowEnd[s] > until) continue;
+      cost += this.compiled.scenario.expiryRewardPerPriority * st.priority[s];
+      this.log?.record(st.windowEnd[s], 'expired', st.booking[s], -1);
+      st.expired[e]++;
+      st.open[e]--;
       this.#closeSlot(e, j);
     }
     return cost;
@@ -479,14 +484,14 @@ export class World {
     let cost = 0;
     const open = this.openSlots(e, this.#openSlots);
     for (let k = 0; k < open; k++) {
-      const j = this.#openSlots[k]!;
+      const j = this.#openSlots[k];
       const s = e * this.slots + j;
-      cost += this.compiled.scenario.refusalRewardPerPriority * st.priority[s]!;
-      this.log?.record(st.now[e]!, 'refused', st.booking[s]!, -1);
+      cost += this.compiled.scenario.refusalRewardPerPriority * st.priority[s];
+      this.log?.record(st.now[e], 'refused', st.booking[s], -1);
       this.#closeSlot(e, j);
     }
-    st.refused[e]! += open;
-    st.open[e]! -= open;
+    st.refused[e] += open;
+    st.open[e] -= open;
     return cost;
   }
 
@@ -494,21 +499,21 @@ export class World {
   #arriveFromTrace(e: number, until: number): number {
     const st = this.state;
     const { trace, travel } = this.compiled.dataset!;
-    const end = trace.dayStart[st.day[e]! + 1]!;
+    const end = trace.dayStart[st.day[e] + 1];
     let cost = 0;
-    let t = st.cursor[e]!;
-    for (; t < end && trace.knownAt[t]! <= until; t++) {
-      const known = trace.knownAt[t]!;
+    let t = st.cursor[e];
+    for (; t < end && trace.knownAt[t] <= until; t++) {
+      const known = trace.knownAt[t];
       cost += this.#expire(e, known);
-      const priority = trace.priority[t]!;
+      const priority = trace.priority[t];
       const j = this.#place(e, known, priority);
       if (j < 0) {
         cost += this.compiled.scenario.refusalRewardPerPriority * priority;
         continue;
       }
       const s = e * this.slots + j;
-      const from = trace.pickupZone[t]!;
-      const to = trace.dropoffZone[t]!;
+      const from = trace.pickupZone[t];
+      const to = trace.dropoffZone[t];
       st.pickupZone[s] = from;
       st.pickupX[s] = travel.x[from]!;
       st.pickupY[s] = travel.y[from]!;
@@ -546,7 +551,7 @@ export class World {
     const leg = nextFloat(stream, p) < demand.returnShare ? 1 : 0;
     let skills = 0;
     for (let k = 0; k < c.scenario.skills.length; k++) {
-      if (nextFloat(stream, p) < c.scenario.skills[k]!.bookingShare) skills |= 1 << k;
+      if (nextFloat(stream, p) < c.scenario.skills[k].bookingShare) skills |= 1 << k;
     }
     const j = this.#place(e, second, priority);
     if (j < 0) return c.scenario.refusalRewardPerPriority * priority;
@@ -562,7 +567,7 @@ export class World {
     const dx = toX - fromX;
     const dy = toY - fromY;
     st.rideMetres[s] = Math.sqrt(dx * dx + dy * dy);
-    st.rideSeconds[s] = st.rideMetres[s]! / this.#metresPerSecond;
+    st.rideSeconds[s] = st.rideMetres[s] / this.#metresPerSecond;
     this.#opened(e, j);
     return 0;
   }
@@ -570,21 +575,21 @@ export class World {
   /** Counts a booking and gives it the lowest free slot, or -1: refused. */
   #place(e: number, second: number, priority: number): number {
     const st = this.state;
-    const booking = st.created[e]!++;
+    const booking = st.created[e]++;
     this.log?.record(second, 'created', booking, -1);
-    if (st.open[e]! >= this.slots) {
-      st.refused[e]!++;
+    if (st.open[e] >= this.slots) {
+      st.refused[e]++;
       this.log?.record(second, 'refused', booking, -1);
       return -1;
     }
     let w = e * this.#words;
     while (st.openBits[w] === -1) w++;
-    const free = ~st.openBits[w]!;
+    const free = ~st.openBits[w];
     const lowest = free & -free;
-    st.openBits[w]! |= lowest;
+    st.openBits[w] |= lowest;
     const j = ((w - e * this.#words) << 5) + 31 - Math.clz32(lowest);
     const s = e * this.slots + j;
-    st.open[e]!++;
+    st.open[e]++;
     st.booking[s] = booking;
     st.knownAt[s] = second;
     st.priority[s] = priority;
@@ -595,30 +600,30 @@ export class World {
   #opened(e: number, j: number): void {
     const st = this.state;
     const s = e * this.slots + j;
-    const latest = st.windowEnd[s]! + this.#tolerance;
+    const latest = st.windowEnd[s] + this.#tolerance;
     st.latestPickup[s] = latest < NEVER ? latest : NEVER;
     this.#fresh[this.#freshCount++] = j;
     for (let i = 0; i < this.drivers; i++) this.#cacheApproach(e, i, j);
     const o = this.out.observations;
     const p = e * this.observationSize + this.#bookingsAt + j * this.#bookingColumns;
-    o[p] = st.pickupX[s]! * this.#scaleX;
-    o[p + 1] = st.pickupY[s]! * this.#scaleY;
-    o[p + 2] = st.priority[s]! / 5;
+    o[p] = st.pickupX[s] * this.#scaleX;
+    o[p + 1] = st.pickupY[s] * this.#scaleY;
+    o[p + 2] = st.priority[s] / 5;
     if (!this.#full) return;
     o[p + 4] = 1;
-    o[p + 5] = st.dropoffX[s]! * this.#scaleX;
-    o[p + 6] = st.dropoffY[s]! * this.#scaleY;
-    o[p + 8] = st.rideSeconds[s]! * PER_HOUR;
+    o[p + 5] = st.dropoffX[s] * this.#scaleX;
+    o[p + 6] = st.dropoffY[s] * this.#scaleY;
+    o[p + 8] = st.rideSeconds[s] * PER_HOUR;
     o[p + 9] = st.leg[s]!;
-    o[p + 11] = st.fare[s]! / 1e5;
-    for (let k = 12; k < this.#bookingColumns; k++) o[p + k] = (st.skills[s]! >>> (k - 12)) & 1;
+    o[p + 11] = st.fare[s] / 1e5;
+    for (let k = 12; k < this.#bookingColumns; k++) o[p + k] = (st.skills[s] >>> (k - 12)) & 1;
   }
 
   #closeSlot(e: number, j: number): void {
     for (let k = 0; k < this.#freshCount; k++) {
       if (this.#fresh[k] === j) this.#fresh[k] = this.#fresh[--this.#freshCount]!;
     }
-    this.state.openBits[e * this.#words + (j >>> 5)]! &= ~(1 << (j & 31));
+    this.state.openBits[e * this.#words + (j >>> 5)] &= ~(1 << (j & 31));
     const masks = this.out.actionMasks;
     const slots = this.slots;
     for (let a = e * this.actions + 1 + j, i = 0; i < this.drivers; i++, a += slots) masks[a] = 0;
@@ -633,10 +638,11 @@ export class World {
     const s = e * this.slots + j;
     const dataset = this.compiled.dataset;
     if (dataset !== null) {
-      st.approach[d * this.slots + j] = dataset.travel.seconds[st.endZone[d]! * dataset.travel.zones + st.pickupZone[s]!]!;
+      st.approach[d * this.slots + j] =
+        dataset.travel.seconds[st.endZone[d] * dataset.travel.zones + st.pickupZone[s]]!;
     } else {
-      const dx = st.pickupX[s]! - st.endX[d]!;
-      const dy = st.pickupY[s]! - st.endY[d]!;
+      const dx = st.pickupX[s] - st.endX[d];
+      const dy = st.pickupY[s] - st.endY[d];
       st.approach[d * this.slots + j] = Math.sqrt(dx * dx + dy * dy) / this.#metresPerSecond;
     }
   }
@@ -650,7 +656,7 @@ export class World {
     const full = this.#full;
     const slots = this.slots;
     const queue = this.#queue;
-    const now = nows[e]!;
+    const now = nows[e];
     const open = this.openSlots(e, list);
     const fresh = this.#fresh;
     const opened = this.#freshCount;
@@ -659,14 +665,14 @@ export class World {
     const columns = this.#bookingColumns;
     const first = e * this.observationSize + this.#bookingsAt;
     for (let k = 0; k < open; k++) {
-      const j = list[k]!;
+      const j = list[k];
       const s = e * slots + j;
       const p = first + j * columns;
-      o[p + 3] = (windowEnd[s]! - now) * PER_HOUR;
+      o[p + 3] = (windowEnd[s] - now) * PER_HOUR;
       if (full) {
-        const start = windowStart[s]! - now;
+        const start = windowStart[s] - now;
         o[p + 7] = start > 0 ? start * PER_HOUR : 0;
-        o[p + 10] = (now - knownAt[s]!) * PER_HOUR;
+        o[p + 10] = (now - knownAt[s]) * PER_HOUR;
       }
     }
 
@@ -674,7 +680,7 @@ export class World {
     let p = e * this.observationSize;
     let row = e * this.actions + 1;
     for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++, p += width, row += slots) {
-      const free = freeAt[d]!;
+      const free = freeAt[d];
       // The plan of a driver under way does not move with the clock, and neither do its pickups: only slots that
       // have opened since are new to it.
       if (stale[d] === 1 || free <= now) {
@@ -682,15 +688,15 @@ export class World {
         o[p + 2] = available ? 1 : 0;
         stale[d] = 0;
         if (available) this.#maskRow(e, i, list, open);
-        else for (let k = 0; k < open; k++) masks[row + list[k]!] = 0;
+        else for (let k = 0; k < open; k++) masks[row + list[k]] = 0;
       } else if (opened > 0 && this.isAvailable(e, i)) {
         this.#maskRow(e, i, fresh, opened);
       }
       if (full) {
-        const length = planLength[d]!;
+        const length = planLength[d];
         o[p + 4] = length / queue;
         o[p + 5] = free > now ? (free - now) * PER_HOUR : 0;
-        o[p + 6] = length === 0 ? 0 : (planDropoffAt[d * queue + planHead[d]!]! - now) * PER_HOUR;
+        o[p + 6] = length === 0 ? 0 : (planDropoffAt[d * queue + planHead[d]] - now) * PER_HOUR;
       }
     }
     this.#observeContext(e);
@@ -711,14 +717,14 @@ export class World {
       this.#maskRow(e, i, list, open);
     } else {
       const row = e * this.actions + 1 + i * this.slots;
-      for (let k = 0; k < open; k++) this.out.actionMasks[row + list[k]!] = 0;
+      for (let k = 0; k < open; k++) this.out.actionMasks[row + list[k]] = 0;
     }
     if (this.#full) {
-      const now = st.now[e]!;
-      const length = st.planLength[d]!;
+      const now = st.now[e];
+      const length = st.planLength[d];
       o[p + 4] = length / this.#queue;
-      o[p + 5] = Math.max(0, st.freeAt[d]! - now) * PER_HOUR;
-      o[p + 6] = length === 0 ? 0 : (st.planDropoffAt[d * this.#queue + st.planHead[d]!]! - now) * PER_HOUR;
+      o[p + 5] = Math.max(0, st.freeAt[d] - now) * PER_HOUR;
+      o[p + 6] = length === 0 ? 0 : (st.planDropoffAt[d * this.#queue + st.planHead[d]] - now) * PER_HOUR;
     }
     this.#observeContext(e);
   }
@@ -728,19 +734,19 @@ export class World {
     const { approach, windowStart, latestPickup, skills } = this.state;
     const masks = this.out.actionMasks;
     const d = e * this.drivers + i;
-    const now = this.state.now[e]!;
-    const free = this.state.freeAt[d]!;
+    const now = this.state.now[e];
+    const free = this.state.freeAt[d];
     const row = e * this.actions + 1 + i * this.slots;
     const depart = free > now ? free : now;
     const factor = this.#factorAt(depart);
     const pairs = d * this.slots;
     const bookings = e * this.slots;
-    const missing = ~this.compiled.driverSkills[i]!;
+    const missing = ~this.compiled.driverSkills[i];
     for (let k = 0; k < count; k++) {
-      const j = list[k]!;
+      const j = list[k];
       const s = bookings + j;
-      const pickupAt = arrival(depart, approach[pairs + j]!, factor, windowStart[s]!);
-      masks[row + j] = pickupAt <= latestPickup[s]! && (skills[s]! & missing) === 0 ? 1 : 0;
+      const pickupAt = arrival(depart, approach[pairs + j], factor, windowStart[s]);
+      masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
   }
 
@@ -750,25 +756,25 @@ export class World {
     const o = this.out.observations;
     const d = e * this.drivers + i;
     const p = e * this.observationSize + i * this.#driverColumns;
-    o[p] = st.endX[d]! * this.#scaleX;
-    o[p + 1] = st.endY[d]! * this.#scaleY;
-    o[p + 3] = st.load[d]! / 10;
+    o[p] = st.endX[d] * this.#scaleX;
+    o[p + 1] = st.endY[d] * this.#scaleY;
+    o[p + 3] = st.load[d] / 10;
     if (!this.#full) return;
     o[p + 7] = this.compiled.emergency[i]!;
-    for (let k = 8; k < this.#driverColumns; k++) o[p + k] = (this.compiled.driverSkills[i]! >>> (k - 8)) & 1;
+    for (let k = 8; k < this.#driverColumns; k++) o[p + k] = (this.compiled.driverSkills[i] >>> (k - 8)) & 1;
   }
 
   #observeContext(e: number): void {
     const st = this.state;
     const o = this.out.observations;
     const p = e * this.observationSize + this.#contextAt;
-    const tick = st.tick[e]!;
+    const tick = st.tick[e];
     o[p] = this.compiled.dayFractionByTick[tick]!;
     o[p + 1] = this.compiled.trafficByTick[tick]!;
     if (!this.#full) return;
     o[p + 2] = tick / this.compiled.ticks;
-    o[p + 3] = st.open[e]! / this.slots;
-    o[p + 4] = st.created[e]! / 100;
+    o[p + 3] = st.open[e] / this.slots;
+    o[p + 4] = st.created[e] / 100;
   }
 }
 

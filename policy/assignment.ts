@@ -37,40 +37,40 @@ export class AssignmentSolver {
       let column = 0;
       do {
         used[column] = 1;
-        const r = rowOf[column]!;
+        const r = rowOf[column];
         const base = (r - 1) * columns - 1;
         let least = Infinity;
         let next = 0;
         for (let c = 1; c <= columns; c++) {
           if (used[c] === 1) continue;
-          const reduced = costs[base + c]! - u[r]! - v[c]!;
-          if (reduced < slack[c]!) {
+          const reduced = costs[base + c] - u[r] - v[c];
+          if (reduced < slack[c]) {
             slack[c] = reduced;
             from[c] = column;
           }
-          if (slack[c]! < least) {
+          if (slack[c] < least) {
             least = slack[c]!;
             next = c;
           }
         }
         for (let c = 0; c <= columns; c++) {
           if (used[c] === 1) {
-            u[rowOf[c]!]! += least;
-            v[c]! -= least;
+            u[rowOf[c]] += least;
+            v[c] -= least;
           } else {
-            slack[c]! -= least;
+            slack[c] -= least;
           }
         }
         column = next;
       } while (rowOf[column] !== 0);
       while (column !== 0) {
-        const before = from[column]!;
+        const before = from[column];
         rowOf[column] = rowOf[before]!;
         column = before;
       }
     }
     for (let c = 1; c <= columns; c++) {
-      if (rowOf[c] !== 0) columnOf[rowOf[c]! - 1] = c - 1;
+      if (rowOf[c] !== 0) columnOf[rowOf[c] - 1] = c - 1;
     }
   }
 }

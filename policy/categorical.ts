@@ -3,15 +3,15 @@
 /** Index of the largest logit; the lowest index on ties. */
 export function argmax(logits: Float32Array, from: number, to: number): number {
   let best = from;
-  for (let k = from + 1; k < to; k++) if (logits[k]! > logits[best]!) best = k;
+  for (let k = from + 1; k < to; k++) if (logits[k] > logits[best]) best = k;
   return best;
 }
 
 /** Logarithm of the sum of exponentials, safe for large logits. */
 export function logSumExp(logits: Float32Array, from: number, to: number): number {
-  const most = logits[argmax(logits, from, to)]!;
+  const most = logits[argmax(logits, from, to)];
   let total = 0;
-  for (let k = from; k < to; k++) total += Math.exp(logits[k]! - most);
+  for (let k = from; k < to; k++) total += Math.exp(logits[k] - most);
   return most + Math.log(total);
 }
 
@@ -19,7 +19,7 @@ export function logSumExp(logits: Float32Array, from: number, to: number): numbe
 export function sample(logits: Float32Array, from: number, to: number, normaliser: number, u: number): number {
   let left = u;
   for (let k = from; k < to - 1; k++) {
-    left -= Math.exp(logits[k]! - normaliser);
+    left -= Math.exp(logits[k] - normaliser);
     if (left < 0) return k;
   }
   return to - 1;

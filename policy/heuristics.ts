@@ -29,7 +29,9 @@ abstract class Heuristic implements Policy {
 }
 
 function worthwhile(world: World, e: number, i: number, j: number): boolean {
-  return world.accepts(e, i, j) && (world.compiled.scenario.reward.kind !== 'fare' || world.assignmentReward(e, i, j) > 0);
+  return (
+    world.accepts(e, i, j) && (world.compiled.scenario.reward.kind !== 'fare' || world.assignmentReward(e, i, j) > 0)
+  );
 }
 
 function assign(world: World, i: number, j: number): number {
@@ -44,7 +46,7 @@ export class RandomLegal extends Heuristic {
     const masks = world.out.actionMasks;
     const base = e * world.actions;
     let legal = 0;
-    for (let a = 0; a < world.actions; a++) legal += masks[base + a]!;
+    for (let a = 0; a < world.actions; a++) legal += masks[base + a];
     let pick = Math.floor(world.floatNow(e, Purpose.action) * legal);
     for (let a = 0; a < world.actions; a++) {
       if (masks[base + a] === 1 && pick-- === 0) return a;
@@ -64,7 +66,7 @@ export class Nearest extends Heuristic {
     for (let i = 0; i < world.drivers; i++) {
       if (!world.isAvailable(e, i)) continue;
       for (let k = 0; k < open; k++) {
-        const j = this.scratch.slots[k]!;
+        const j = this.scratch.slots[k];
         const metres = world.approachMetres(e, i, j);
         if (metres < least && worthwhile(world, e, i, j)) {
           least = metres;
@@ -86,8 +88,8 @@ export class EarliestDeadline extends Heuristic {
     let deadline = Infinity;
     let pickup = Infinity;
     for (let k = 0; k < open; k++) {
-      const j = this.scratch.slots[k]!;
-      const end = world.state.windowEnd[e * world.slots + j]!;
+      const j = this.scratch.slots[k];
+      const end = world.state.windowEnd[e * world.slots + j];
       if (end > deadline) continue;
       for (let i = 0; i < world.drivers; i++) {
         const at = world.pickupSecond(e, i, j);
@@ -112,8 +114,8 @@ export class Greedy extends Heuristic {
   protected choose(world: World, e: number): number {
     const open = this.scratch.open(world, e);
     for (let k = 0; k < open; k++) {
-      const j = this.scratch.slots[k]!;
-      const end = world.state.windowEnd[e * world.slots + j]!;
+      const j = this.scratch.slots[k];
+      const end = world.state.windowEnd[e * world.slots + j];
       let best = 0;
       let least = Infinity;
       for (let i = 0; i < world.drivers; i++) {
@@ -127,6 +129,29 @@ export class Greedy extends Heuristic {
       if (best !== 0) return best;
     }
     return 0;
+  }
+}
+
+/** The legal action that is paid most at once, waiting included; the lowest on ties. */
+export class Myopic extends Heuristic {
+  readonly name = 'myopic';
+
+  protected choose(world: World, e: number): number {
+    const open = this.scratch.open(world, e);
+    let best = 0;
+    let most = world.compiled.scenario.waitRewardPerOpen * open;
+    for (let i = 0; i < world.drivers; i++) {
+      for (let k = 0; k < open; k++) {
+        const j = this.scratch.slots[k];
+        if (!world.accepts(e, i, j)) continue;
+        const reward = world.assignmentReward(e, i, j);
+        if (reward > most) {
+          most = reward;
+          best = assign(world, i, j);
+        }
+      }
+    }
+    return best;
   }
 }
 
@@ -160,17 +185,17 @@ export class BatchedHungarian extends Heuristic {
     const byDriver = available <= open;
     const rows = byDriver ? available : open;
     const columns = byDriver ? open : available;
-    const now = world.state.now[e]!;
+    const now = world.state.now[e];
     const costs = this.#costs;
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
-        const i = this.#drivers[byDriver ? r : c]!;
-        const j = this.scratch.slots[byDriver ? c : r]!;
+        const i = this.#drivers[byDriver ? r : c];
+        const j = this.scratch.slots[byDriver ? c : r];
         let cost = UNMATCHED;
         if (worthwhile(world, e, i, j)) {
           const s = e * world.slots + j;
           const pickup = world.pickupSecond(e, i, j);
-          cost = pickup - now + world.state.priority[s]! * Math.max(0, pickup - world.state.windowEnd[s]!);
+          cost = pickup - now + world.state.priority[s] * Math.max(0, pickup - world.state.windowEnd[s]);
         }
         costs[r * columns + c] = cost;
       }
@@ -179,11 +204,11 @@ export class BatchedHungarian extends Heuristic {
     let best = 0;
     let least = Infinity;
     for (let r = 0; r < rows; r++) {
-      const c = this.#columnOf[r]!;
-      if (costs[r * columns + c]! >= UNMATCHED) continue;
-      const i = this.#drivers[byDriver ? r : c]!;
-      const j = this.scratch.slots[byDriver ? c : r]!;
-      const spare = world.state.windowEnd[e * world.slots + j]! - world.pickupSecond(e, i, j);
+      const c = this.#columnOf[r];
+      if (costs[r * columns + c] >= UNMATCHED) continue;
+      const i = this.#drivers[byDriver ? r : c];
+      const j = this.scratch.slots[byDriver ? c : r];
+      const spare = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
       if (spare < least) {
         least = spare;
         best = assign(world, i, j);
@@ -193,13 +218,14 @@ export class BatchedHungarian extends Heuristic {
   }
 }
 
-export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'hungarian';
+export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian';
 
 const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   random: () => new RandomLegal(),
   nearest: () => new Nearest(),
   edf: () => new EarliestDeadline(),
   greedy: () => new Greedy(),
+  myopic: () => new Myopic(),
   hungarian: () => new BatchedHungarian(),
 };
 

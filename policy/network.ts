@@ -43,18 +43,22 @@ export function networkLayout(shape: NetworkShape): NetworkLayout {
   const chain = (inputs: number, hidden: readonly number[], outputs: number): Layer[] => {
     for (const width of hidden) {
       if (!Number.isInteger(width) || width < 8 || width > 4096 || width % 8 !== 0) {
-        throw new PolicyError('ERR_NETWORK', `a hidden layer is ${width} wide: it must be a multiple of 8 from 8 to 4096`);
+        throw new PolicyError(
+          'ERR_NETWORK',
+          `a hidden layer is ${width} wide: it must be a multiple of 8 from 8 to 4096`,
+        );
       }
     }
     const widths = [inputs, ...hidden, outputs];
     return widths.slice(1).map((width, k) => {
       const weights = offset;
-      const biases = weights + widths[k]! * width;
+      const biases = weights + widths[k] * width;
       offset = biases + width;
-      return { inputs: widths[k]!, outputs: width, weights, biases };
+      return { inputs: widths[k], outputs: width, weights, biases };
     });
   };
-  const actor = shape.kind === 'pairs' ? chain(PAIR_COLUMNS, shape.hidden, 1) : chain(shape.inputs, shape.hidden, shape.actions);
+  const actor =
+    shape.kind === 'pairs' ? chain(PAIR_COLUMNS, shape.hidden, 1) : chain(shape.inputs, shape.hidden, shape.actions);
   const critic = chain(shape.inputs, shape.criticHidden, 1);
   return { actor, critic, size: offset };
 }
@@ -69,7 +73,9 @@ export function initialiseNetwork(shape: NetworkShape, stream: RandomStream, wei
   for (const layers of [layout.actor, layout.critic]) {
     layers.forEach((layer, k) => {
       const last = k === layers.length - 1;
-      const scale = last ? (layers === layout.actor ? 0.01 : 1) * Math.sqrt(1 / layer.inputs) : Math.sqrt(2 / layer.inputs);
+      const scale = last
+        ? (layers === layout.actor ? 0.01 : 1) * Math.sqrt(1 / layer.inputs)
+        : Math.sqrt(2 / layer.inputs);
       for (let p = layer.weights; p < layer.biases; p++) weights[p] = scale * stream.normal();
     });
   }

@@ -39,7 +39,7 @@ export class SimdMlp {
 
   /** @param layers hidden widths are multiples of 8, as `networkLayout` checks */
   constructor(layers: readonly Layer[]) {
-    this.inputs = layers[0]!.inputs;
+    this.inputs = layers[0].inputs;
     this.outputs = layers.at(-1)!.outputs;
     // Address 0 stays unused, and AssemblyScript keeps its statics in the first kilobytes.
     let top = 16384;
@@ -86,7 +86,7 @@ export class SimdMlp {
       this.#floats.set(x.subarray((firstX + done) * inputs, (firstX + done + count) * inputs), this.#input / 4);
       let from = this.#input;
       for (let k = 0; k < this.#layers.length; k++) {
-        const layer = this.#layers[k]!;
+        const layer = this.#layers[k];
         const to = k % 2 === 0 ? this.#ping : this.#pong;
         this.#kernel.dense(from, layer.w, layer.b, to, count, layer.inputs, layer.width, layer === last ? 0 : 1);
         from = to;

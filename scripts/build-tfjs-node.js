@@ -49,7 +49,9 @@ function findPython() {
   for (const name of ['python3', 'python']) {
     if (spawnSync(name, ['-m', 'pip', '--version'], { stdio: 'ignore' }).status === 0) return name;
   }
-  throw new Failure('no Python with pip found: install python3 and python3-pip, or allow the download of libtensorflow');
+  throw new Failure(
+    'no Python with pip found: install python3 and python3-pip, or allow the download of libtensorflow',
+  );
 }
 
 function buildAgainstWheel() {
@@ -113,7 +115,8 @@ try {
   if (before !== null) {
     say(`already works: ${before}`);
   } else {
-    if (process.platform !== 'linux') throw new Failure(`the recipe is for Linux, this is ${process.platform}: the wasm backend works without it`);
+    if (process.platform !== 'linux')
+      throw new Failure(`the recipe is for Linux, this is ${process.platform}: the wasm backend works without it`);
     if (!existsSync(join(folder, 'package.json'))) {
       say(`installing the package ${version} without its download`);
       run(
@@ -125,7 +128,8 @@ try {
     }
     buildAgainstWheel();
     const after = works();
-    if (after === null) throw new Failure('it was built but does not load: remove node_modules/@tensorflow/tfjs-node and try again');
+    if (after === null)
+      throw new Failure('it was built but does not load: remove node_modules/@tensorflow/tfjs-node and try again');
     say(`works: ${after}`);
   }
 } catch (error) {

@@ -29,12 +29,12 @@ export class Adam {
     const rate = learningRate / (1 - BETA1 ** this.#step);
     const root = 1 / Math.sqrt(1 - BETA2 ** this.#step);
     for (let k = 0; k < weights.length; k++) {
-      const g = gradient[k]! * scale;
-      const mk = BETA1 * m[k]! + (1 - BETA1) * g;
-      const vk = BETA2 * v[k]! + (1 - BETA2) * g * g;
+      const g = gradient[k] * scale;
+      const mk = BETA1 * m[k] + (1 - BETA1) * g;
+      const vk = BETA2 * v[k] + (1 - BETA2) * g * g;
       m[k] = mk;
       v[k] = vk;
-      weights[k]! -= (rate * mk) / (Math.sqrt(vk) * root + EPSILON);
+      weights[k] -= (rate * mk) / (Math.sqrt(vk) * root + EPSILON);
     }
   }
 

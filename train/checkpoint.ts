@@ -27,7 +27,9 @@ export interface Checkpoint {
 
 /** SHA-256 of the weights' bytes, little-endian. */
 export function weightsSha256(weights: Float32Array): string {
-  return createHash('sha256').update(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)).digest('hex');
+  return createHash('sha256')
+    .update(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength))
+    .digest('hex');
 }
 
 /** Writes `RUN/checkpoint.msgpack`. */
@@ -46,7 +48,8 @@ export function readCheckpoint(path: string): Checkpoint {
     throw new TrainError('ERR_CHECKPOINT', `${path} is neither a policy's name nor a run: no such file or folder`);
   }
   const file = statSync(path).isDirectory() ? join(path, CHECKPOINT_FILE) : path;
-  if (!existsSync(file)) throw new TrainError('ERR_CHECKPOINT', `${path} holds no ${CHECKPOINT_FILE}: the run has not saved one yet`);
+  if (!existsSync(file))
+    throw new TrainError('ERR_CHECKPOINT', `${path} holds no ${CHECKPOINT_FILE}: the run has not saved one yet`);
   let envelope: { format?: unknown; sha256?: unknown; body?: unknown } | null;
   try {
     envelope = packr.unpack(readFileSync(file)) as typeof envelope;
@@ -62,7 +65,10 @@ export function readCheckpoint(path: string): Checkpoint {
   const checkpoint = packr.unpack(envelope.body) as Checkpoint;
   const expected = networkLayout(checkpoint.shape).size;
   if (checkpoint.state.weights.length !== expected) {
-    throw new TrainError('ERR_CHECKPOINT', `${file} holds ${checkpoint.state.weights.length} weights, its network has ${expected}`);
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${file} holds ${checkpoint.state.weights.length} weights, its network has ${expected}`,
+    );
   }
   return checkpoint;
 }

@@ -17,7 +17,8 @@ export function againstBest(ours: Evaluation, others: readonly Evaluation[]): Co
   const best = others.reduce((a, b) => (b.meanReturn > a.meanReturn ? b : a));
   const differences = ours.episodes.map((episode, k) => {
     const other = best.episodes[k];
-    if (other?.id !== episode.id) throw new RangeError(`episodes are not paired: ${episode.id} and ${other?.id ?? 'none'}`);
+    if (other?.id !== episode.id)
+      throw new RangeError(`episodes are not paired: ${episode.id} and ${other?.id ?? 'none'}`);
     return episode.return - other.return;
   });
   const n = differences.length;

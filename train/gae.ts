@@ -28,9 +28,9 @@ export function generalisedAdvantages(
     for (let t = steps - 1; t >= 0; t--) {
       const p = t * envs + e;
       // values[p + envs] belongs to the next episode if this one ended here.
-      const next = terminated[p] === 1 ? 0 : truncated[p] === 1 ? finalValues[p]! : values[p + envs]!;
+      const next = terminated[p] === 1 ? 0 : truncated[p] === 1 ? finalValues[p] : values[p + envs];
       const goesOn = terminated[p] === 1 || truncated[p] === 1 ? 0 : 1;
-      advantage = rewards[p]! + gamma * next - values[p]! + gamma * lambda * goesOn * advantage;
+      advantage = rewards[p] + gamma * next - values[p] + gamma * lambda * goesOn * advantage;
       advantages[p] = advantage;
     }
   }

@@ -4,7 +4,14 @@ export { Adam } from './adam.js';
 export type { AdamState } from './adam.js';
 export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
 export type { Backend, BackendName, Tensorflow } from './backend.js';
-export { CHECKPOINT_FILE, checkScenario, policyOf, readCheckpoint, weightsSha256, writeCheckpoint } from './checkpoint.js';
+export {
+  CHECKPOINT_FILE,
+  checkScenario,
+  policyOf,
+  readCheckpoint,
+  weightsSha256,
+  writeCheckpoint,
+} from './checkpoint.js';
 export type { Checkpoint } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';

@@ -77,7 +77,13 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
     const started = performance.now();
     const elapsed = (): number => (performance.now() - started) / 1000;
     const save = (): void =>
-      writeCheckpoint(job.out, { scenario: compiled.scenario, config, shape: ppo.shape, state: ppo.snapshot(), seconds: before + elapsed() });
+      writeCheckpoint(job.out, {
+        scenario: compiled.scenario,
+        config,
+        shape: ppo.shape,
+        state: ppo.snapshot(),
+        seconds: before + elapsed(),
+      });
     let savedAt = 0;
     while (ppo.iteration < ppo.iterations && !job.signal.aborted) {
       const metrics = await ppo.step();

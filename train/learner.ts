@@ -54,14 +54,22 @@ export class Learner {
    * @param maxGradientNorm a longer gradient is shortened to it
    * @throws TrainError `ERR_DIVERGED` when the gradient is no longer finite; the weights stay as they were
    */
-  update(minibatch: Minibatch, coefficients: PpoCoefficients, learningRate: number, maxGradientNorm: number): UpdateResult {
+  update(
+    minibatch: Minibatch,
+    coefficients: PpoCoefficients,
+    learningRate: number,
+    maxGradientNorm: number,
+  ): UpdateResult {
     const losses = this.differentiate(minibatch, coefficients, this.#gradient);
     // In double precision and in the order of the flat array.
     let squares = 0;
-    for (let k = 0; k < this.#gradient.length; k++) squares += this.#gradient[k]! * this.#gradient[k]!;
+    for (let k = 0; k < this.#gradient.length; k++) squares += this.#gradient[k] * this.#gradient[k];
     const gradientNorm = Math.sqrt(squares);
     if (!Number.isFinite(gradientNorm)) {
-      throw new TrainError('ERR_DIVERGED', `the gradient's norm is ${gradientNorm}: lower the learning rate (it is ${learningRate})`);
+      throw new TrainError(
+        'ERR_DIVERGED',
+        `the gradient's norm is ${gradientNorm}: lower the learning rate (it is ${learningRate})`,
+      );
     }
     const scale = gradientNorm > maxGradientNorm ? maxGradientNorm / gradientNorm : 1;
     this.#adam.update(this.#weights, this.#gradient, learningRate, scale);
@@ -72,7 +80,7 @@ export class Learner {
   /** The loss, and its gradient written into `gradient`, flat like the weights. */
   differentiate(minibatch: Minibatch, coefficients: PpoCoefficients, gradient: Float32Array): PpoLosses {
     const { rows, starts, legalActions } = minibatch;
-    const entries = starts[rows]!;
+    const entries = starts[rows];
     const flat = this.#shape.kind === 'flat';
     const width = this.#shape.actions;
     if (this.#dLogits.length < entries) {
@@ -82,12 +90,14 @@ export class Learner {
     if (this.#dValues.length < rows) this.#dValues = new Float32Array(rows);
 
     const values = this.#critic.forward(minibatch.observations, rows);
-    const output = flat ? this.#actor.forward(minibatch.observations, rows) : this.#actor.forward(minibatch.features, entries);
+    const output = flat
+      ? this.#actor.forward(minibatch.observations, rows)
+      : this.#actor.forward(minibatch.features, entries);
     let logits = output;
     if (flat) {
       logits = this.#logits;
       for (let r = 0; r < rows; r++) {
-        for (let k = starts[r]!; k < starts[r + 1]!; k++) logits[k] = output[r * width + legalActions[k]!]!;
+        for (let k = starts[r]; k < starts[r + 1]; k++) logits[k] = output[r * width + legalActions[k]]!;
       }
     }
     const losses = ppoLoss(minibatch, coefficients, logits, values, this.#dLogits, this.#dValues);
@@ -95,7 +105,7 @@ export class Learner {
       // Illegal actions are no part of the loss.
       const dOutput = new Float32Array(rows * width);
       for (let r = 0; r < rows; r++) {
-        for (let k = starts[r]!; k < starts[r + 1]!; k++) dOutput[r * width + legalActions[k]!] = this.#dLogits[k]!;
+        for (let k = starts[r]; k < starts[r + 1]; k++) dOutput[r * width + legalActions[k]] = this.#dLogits[k]!;
       }
       this.#actor.backward(dOutput, gradient);
     } else {

@@ -56,12 +56,12 @@ export function ppoLoss(
   let kl = 0;
   let clipped = 0;
   for (let r = 0; r < rows; r++) {
-    const from = starts[r]!;
-    const to = starts[r + 1]!;
-    const action = from + taken[r]!;
-    const advantage = advantages[r]!;
+    const from = starts[r];
+    const to = starts[r + 1];
+    const action = from + taken[r];
+    const advantage = advantages[r];
     const normaliser = logSumExp(logits, from, to);
-    const logRatio = logits[action]! - normaliser - logProbs[r]!;
+    const logRatio = logits[action] - normaliser - logProbs[r];
     const ratio = Math.exp(logRatio);
     const bounded = Math.min(Math.max(ratio, 1 - clip), 1 + clip);
     const plain = ratio * advantage;
@@ -73,18 +73,18 @@ export function ppoLoss(
 
     let entropy = 0;
     for (let k = from; k < to; k++) {
-      const logP = logits[k]! - normaliser;
+      const logP = logits[k] - normaliser;
       entropy -= Math.exp(logP) * logP;
     }
     entropySum += entropy;
     for (let k = from; k < to; k++) {
-      const logP = logits[k]! - normaliser;
+      const logP = logits[k] - normaliser;
       const p = Math.exp(logP);
       dLogits[k] = (-dLogProb * p + entropyCoefficient * p * (logP + entropy)) / rows;
     }
-    dLogits[action]! += dLogProb / rows;
+    dLogits[action] += dLogProb / rows;
 
-    const error = values[r]! - returns[r]!;
+    const error = values[r] - returns[r];
     valueLoss += 0.5 * error * error;
     dValues[r] = (valueCoefficient * error) / rows;
   }

@@ -190,7 +190,7 @@ export class Ppo {
       lambda,
       this.#advantages,
     );
-    for (let p = 0; p < samples; p++) this.#returns[p] = this.#advantages[p]! + roll.values[p]!;
+    for (let p = 0; p < samples; p++) this.#returns[p] = this.#advantages[p] + roll.values[p];
 
     const { losses, updates } = this.#learn(samples, learningRate);
     this.#iteration++;
@@ -239,7 +239,9 @@ export class Ppo {
         far = losses.approxKl > config.targetKl;
       }
     }
-    const losses = Object.fromEntries(Object.entries(sums).map(([key, sum]) => [key, sum / updates])) as unknown as UpdateResult;
+    const losses = Object.fromEntries(
+      Object.entries(sums).map(([key, sum]) => [key, sum / updates]),
+    ) as unknown as UpdateResult;
     return { losses, updates };
   }
 
@@ -251,7 +253,7 @@ export class Ppo {
     const { numEnvs, rolloutSteps } = this.config;
     const roll = this.#pool.rollout;
     let entries = 0;
-    for (let r = 0; r < rows; r++) entries += roll.legalCounts[this.#order[first + r]!]!;
+    for (let r = 0; r < rows; r++) entries += roll.legalCounts[this.#order[first + r]];
     if (batch.legalActions.length < entries) {
       const room = Math.ceil(entries * 1.25);
       batch.legalActions = new Int32Array(room);
@@ -261,10 +263,10 @@ export class Ppo {
     let sum = 0;
     let at = 0;
     for (let r = 0; r < rows; r++) {
-      const p = this.#order[first + r]!;
+      const p = this.#order[first + r];
       observations.set(roll.observations.subarray(p * inputs, (p + 1) * inputs), r * inputs);
-      const count = roll.legalCounts[p]!;
-      const from = (p % numEnvs) * rolloutSteps * actions + roll.legalStarts[p]!;
+      const count = roll.legalCounts[p];
+      const from = (p % numEnvs) * rolloutSteps * actions + roll.legalStarts[p];
       legalActions.set(roll.legalActions.subarray(from, from + count), at);
       if (kind === 'pairs') {
         features.set(roll.features.subarray(from * PAIR_COLUMNS, (from + count) * PAIR_COLUMNS), at * PAIR_COLUMNS);
@@ -275,14 +277,14 @@ export class Ppo {
       logProbs[r] = roll.logProbs[p]!;
       advantages[r] = this.#advantages[p]!;
       returns[r] = this.#returns[p]!;
-      sum += advantages[r]!;
+      sum += advantages[r];
     }
     starts[rows] = at;
     const mean = sum / rows;
     let squares = 0;
-    for (let r = 0; r < rows; r++) squares += (advantages[r]! - mean) ** 2;
+    for (let r = 0; r < rows; r++) squares += (advantages[r] - mean) ** 2;
     const scale = 1 / (Math.sqrt(squares / rows) + 1e-8);
-    for (let r = 0; r < rows; r++) advantages[r] = (advantages[r]! - mean) * scale;
+    for (let r = 0; r < rows; r++) advantages[r] = (advantages[r] - mean) * scale;
   }
 
   #episodes(samples: number): { meanReturn: number | null; meanLength: number | null } {
@@ -293,10 +295,12 @@ export class Ppo {
     for (let p = 0; p < samples; p++) {
       if (terminated[p] === 0 && truncated[p] === 0) continue;
       count++;
-      returns += episodeReturns[p]!;
-      lengths += episodeLengths[p]!;
+      returns += episodeReturns[p];
+      lengths += episodeLengths[p];
     }
-    return count === 0 ? { meanReturn: null, meanLength: null } : { meanReturn: returns / count, meanLength: lengths / count };
+    return count === 0
+      ? { meanReturn: null, meanLength: null }
+      : { meanReturn: returns / count, meanLength: lengths / count };
   }
 
   /** A copy of all that the next iteration depends on. */
@@ -323,9 +327,12 @@ export class Ppo {
       for (const [name, view] of Object.entries(views)) {
         const from = saved[name];
         if (from?.length !== (view as Float32Array).length) {
-          throw new TrainError('ERR_CHECKPOINT', `the checkpoint's "${name}" has ${from?.length ?? 0} numbers, this run needs ${(view as Float32Array).length}`);
+          throw new TrainError(
+            'ERR_CHECKPOINT',
+            `the checkpoint's "${name}" has ${from?.length ?? 0} numbers, this run needs ${(view as Float32Array).length}`,
+          );
         }
-        (view as Float32Array).set(from as Float32Array);
+        (view as Float32Array).set(from);
       }
     };
     put(this.#pool.state, state.environments);
@@ -349,7 +356,7 @@ interface GrowingMinibatch extends PpoSamples {
 function shuffle(order: Int32Array, length: number, stream: RandomStream): void {
   for (let k = length - 1; k > 0; k--) {
     const other = stream.integer(0, k);
-    const held = order[k]!;
+    const held = order[k];
     order[k] = order[other]!;
     order[other] = held;
   }
@@ -360,14 +367,14 @@ export function explainedVariance(values: Float32Array, returns: Float32Array, l
   let meanReturn = 0;
   let meanError = 0;
   for (let p = 0; p < length; p++) {
-    meanReturn += returns[p]! / length;
-    meanError += (returns[p]! - values[p]!) / length;
+    meanReturn += returns[p] / length;
+    meanError += (returns[p] - values[p]) / length;
   }
   let variance = 0;
   let residual = 0;
   for (let p = 0; p < length; p++) {
-    variance += (returns[p]! - meanReturn) ** 2;
-    residual += (returns[p]! - values[p]! - meanError) ** 2;
+    variance += (returns[p] - meanReturn) ** 2;
+    residual += (returns[p] - values[p] - meanError) ** 2;
   }
   return variance === 0 ? 0 : 1 - residual / variance;
 }
@@ -375,11 +382,18 @@ export function explainedVariance(values: Float32Array, returns: Float32Array, l
 function checkConfig(config: PpoConfig): void {
   const whole = ['totalSteps', 'numEnvs', 'rolloutSteps', 'epochs', 'minibatchSize'] as const;
   for (const name of whole) {
-    if (!Number.isSafeInteger(config[name]) || config[name] < 1) throw optionFault(name, config[name], 'a whole number of at least 1');
+    if (!Number.isSafeInteger(config[name]) || config[name] < 1)
+      throw optionFault(name, config[name], 'a whole number of at least 1');
   }
-  if (!Number.isSafeInteger(config.seed) || config.seed < 0) throw optionFault('seed', config.seed, 'a whole number of at least 0');
-  const within = (name: 'gamma' | 'lambda' | 'clip' | 'learningRate' | 'targetKl' | 'maxGradientNorm', low: number, high: number): void => {
-    if (!(config[name] > low && config[name] <= high)) throw optionFault(name, config[name], `above ${low} and at most ${high}`);
+  if (!Number.isSafeInteger(config.seed) || config.seed < 0)
+    throw optionFault('seed', config.seed, 'a whole number of at least 0');
+  const within = (
+    name: 'gamma' | 'lambda' | 'clip' | 'learningRate' | 'targetKl' | 'maxGradientNorm',
+    low: number,
+    high: number,
+  ): void => {
+    if (!(config[name] > low && config[name] <= high))
+      throw optionFault(name, config[name], `above ${low} and at most ${high}`);
   };
   within('gamma', 0, 1);
   within('lambda', 0, 1);

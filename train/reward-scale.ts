@@ -24,16 +24,16 @@ export class RewardScale {
     const envs = returns.length;
     for (let p = 0; p < steps * envs; p++) {
       const e = p % envs;
-      returns[e] = gamma * returns[e]! + rewards[p]!;
+      returns[e] = gamma * returns[e] + rewards[p];
       // Welford 1962.
       this.#count++;
-      const delta = returns[e]! - this.#mean;
+      const delta = returns[e] - this.#mean;
       this.#mean += delta / this.#count;
-      this.#squares += delta * (returns[e]! - this.#mean);
+      this.#squares += delta * (returns[e] - this.#mean);
       if (terminated[p] === 1 || truncated[p] === 1) returns[e] = 0;
     }
     const scale = 1 / Math.sqrt(this.#squares / this.#count + 1e-8);
-    for (let p = 0; p < steps * envs; p++) rewards[p]! *= scale;
+    for (let p = 0; p < steps * envs; p++) rewards[p] *= scale;
   }
 
   snapshot(): RewardScaleState {

@@ -17,7 +17,10 @@ export class RunFolder {
   /** @throws TrainError `ERR_RUN_FOLDER` if the folder exists and is not empty, or cannot be made */
   static create(path: string): RunFolder {
     if (existsSync(path) && readdirSync(path).length > 0) {
-      throw new TrainError('ERR_RUN_FOLDER', `${path} is not empty: give another --out, or go on with --resume ${path}`);
+      throw new TrainError(
+        'ERR_RUN_FOLDER',
+        `${path} is not empty: give another --out, or go on with --resume ${path}`,
+      );
     }
     try {
       mkdirSync(path, { recursive: true });

@@ -30,7 +30,11 @@ export async function selfCheck(report: (check: Check) => void): Promise<Check[]
     report(result);
   };
   for (const name of backendNames) {
-    await run(`backend ${name}`, name === 'tensorflow', async () => `${(await loadBackend(name)).version}, ${await parity(name)}`);
+    await run(
+      `backend ${name}`,
+      name === 'tensorflow',
+      async () => `${(await loadBackend(name)).version}, ${await parity(name)}`,
+    );
   }
   await run('environment', false, environment);
   await run('learning', false, learning);
@@ -55,7 +59,7 @@ async function parity(name: (typeof backendNames)[number]): Promise<string> {
   mlp.load(weights);
   const theirs = mlp.forward(x, rows);
   mlp.dispose();
-  const most = ours.reduce((worst, y, k) => Math.max(worst, Math.abs(y - theirs[k]!)), 0);
+  const most = ours.reduce((worst, y, k) => Math.max(worst, Math.abs(y - theirs[k])), 0);
   if (!(most < 1e-5)) throw new Error(`differs from the SIMD kernel by ${most}`);
   return `agrees with the SIMD kernel within ${most.toExponential(0)}`;
 }
@@ -79,8 +83,8 @@ function environment(): string {
       hash.update(new Uint8Array(rewards.buffer, rewards.byteOffset, rewards.byteLength));
       const st = env.world.state;
       for (let e = 0; e < numEnvs; e++) {
-        const sum = st.open[e]! + st.assigned[e]! + st.pickedUp[e]! + st.completed[e]! + st.expired[e]! + st.refused[e]!;
-        if (sum !== st.created[e]!) throw new Error(`environment ${e} counts ${sum} bookings of ${st.created[e]!}`);
+        const sum = st.open[e] + st.assigned[e] + st.pickedUp[e] + st.completed[e] + st.expired[e] + st.refused[e];
+        if (sum !== st.created[e]) throw new Error(`environment ${e} counts ${sum} bookings of ${st.created[e]}`);
       }
     }
     return { steps: done, sha256: hash.digest('hex') };
@@ -94,7 +98,14 @@ function environment(): string {
 async function learning(): Promise<string> {
   const backend = await loadFastestBackend();
   const compiled = compileScenario(preset('geneva'));
-  const config = { ...ppoDefaults, seed: 1, numEnvs: 16, rolloutSteps: 32, minibatchSize: 256, totalSteps: 16 * 32 * 2 };
+  const config = {
+    ...ppoDefaults,
+    seed: 1,
+    numEnvs: 16,
+    rolloutSteps: 32,
+    minibatchSize: 256,
+    totalSteps: 16 * 32 * 2,
+  };
   const hashes: string[] = [];
   for (const workers of [1, 2]) {
     const ppo = new Ppo(compiled, backend, config, workers);

@@ -29,8 +29,8 @@ export class TfjsMlp implements TrainableMlp {
     tf.tidy(() => {
       this.#layers.forEach((layer, k) => {
         // Copies: a tensor may keep the array that it is given, and the weights change under it.
-        this.#w[k]!.assign(tf.tensor2d(weights.slice(layer.weights, layer.biases), [layer.inputs, layer.outputs]));
-        this.#b[k]!.assign(tf.tensor1d(weights.slice(layer.biases, layer.biases + layer.outputs)));
+        this.#w[k].assign(tf.tensor2d(weights.slice(layer.weights, layer.biases), [layer.inputs, layer.outputs]));
+        this.#b[k].assign(tf.tensor1d(weights.slice(layer.biases, layer.biases + layer.outputs)));
       });
     });
   }
@@ -38,12 +38,17 @@ export class TfjsMlp implements TrainableMlp {
   forward(x: Float32Array, rows: number): Float32Array {
     const tf = this.#tf;
     this.#forget();
-    const width = this.#layers[0]!.inputs;
+    const width = this.#layers[0].inputs;
     let input = tf.tensor2d(x.slice(0, rows * width), [rows, width]);
     this.#layers.forEach((_, k) => {
       this.#inputs.push(input);
       const activation = k < this.#layers.length - 1 ? 'relu' : 'linear';
-      input = tf.fused.matMul({ a: input, b: this.#w[k] as Tensor as Tensor2D, bias: this.#b[k]!, activation }) as Tensor2D;
+      input = tf.fused.matMul({
+        a: input,
+        b: this.#w[k],
+        bias: this.#b[k],
+        activation,
+      }) as Tensor2D;
     });
     const y = input.dataSync<'float32'>();
     input.dispose();
@@ -53,12 +58,12 @@ export class TfjsMlp implements TrainableMlp {
   backward(dy: Float32Array, gradient: Float32Array): void {
     const tf = this.#tf;
     const last = this.#layers.length - 1;
-    const rows = this.#inputs[0]!.shape[0];
+    const rows = this.#inputs[0].shape[0];
     tf.tidy(() => {
-      let g: Tensor2D = tf.tensor2d(dy.slice(0, rows * this.#layers[last]!.outputs), [rows, this.#layers[last]!.outputs]);
+      let g: Tensor2D = tf.tensor2d(dy.slice(0, rows * this.#layers[last].outputs), [rows, this.#layers[last].outputs]);
       for (let k = last; k >= 0; k--) {
-        const layer = this.#layers[k]!;
-        const x = this.#inputs[k]!;
+        const layer = this.#layers[k];
+        const x = this.#inputs[k];
         gradient.set(this.#timesTransposed(x, g, 'left').dataSync<'float32'>(), layer.weights);
         gradient.set(tf.sum(g, 0).dataSync<'float32'>(), layer.biases);
         if (k > 0) {

@@ -16,7 +16,7 @@ export function writeFileAtomic(file: string, data: Uint8Array | string): void {
     const handle = openSync(temporary, 'wx');
     try {
       // writeSync may write less than asked for.
-      for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at);
       fsyncSync(handle);
     } finally {
       closeSync(handle);

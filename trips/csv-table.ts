@@ -16,12 +16,12 @@ export class CsvRow {
   }
 
   text(column: string): string {
-    return this.#cells[column]!;
+    return this.#cells[column];
   }
 
   /** A finite number within [min, max]. */
   number(column: string, min: number, max: number): number {
-    const text = this.#cells[column]!;
+    const text = this.#cells[column];
     const value = text.trim() === '' ? NaN : Number(text);
     if (!(value >= min && value <= max)) throw this.fault(column, `expected a number from ${min} to ${max}`);
     return value;
@@ -36,7 +36,10 @@ export class CsvRow {
 
   fault(column: string, expected: string): TripsError {
     const found = JSON.stringify(this.#cells[column]);
-    return new TripsError('ERR_DATA_FORMAT', `${this.#file}, line ${this.#line}, column "${column}": ${found}, ${expected}`);
+    return new TripsError(
+      'ERR_DATA_FORMAT',
+      `${this.#file}, line ${this.#line}, column "${column}": ${found}, ${expected}`,
+    );
   }
 }
 
@@ -65,7 +68,10 @@ export function readCsv(file: string, columns: readonly string[]): CsvRow[] {
     });
     for (const column of columns) {
       if (!header.includes(column)) {
-        throw new TripsError('ERR_DATA_FORMAT', `${file}, line 1, column "${column}": missing; the header has ${header.map((name) => JSON.stringify(name)).join(', ')}`);
+        throw new TripsError(
+          'ERR_DATA_FORMAT',
+          `${file}, line 1, column "${column}": missing; the header has ${header.map((name) => JSON.stringify(name)).join(', ')}`,
+        );
       }
     }
     return records.map(({ record, info }) => new CsvRow(file, info.lines, record));

@@ -24,7 +24,10 @@ export function loadScenario(request: ScenarioRequest): CompiledScenario {
   const kind = (candidate['travel'] as { kind?: unknown } | undefined)?.kind;
   if (kind !== 'matrix') {
     if (request.data !== undefined) {
-      throw new EngineError('ERR_SCENARIO', `scenario "${request.scenario}" draws its demand from the seed: leave --data out`);
+      throw new EngineError(
+        'ERR_SCENARIO',
+        `scenario "${request.scenario}" draws its demand from the seed: leave --data out`,
+      );
     }
     return compileScenario(candidate);
   }
@@ -35,10 +38,16 @@ export function loadScenario(request: ScenarioRequest): CompiledScenario {
 export function loadDataset(scenario: string, data: string | undefined): Dataset {
   const nyc = nycScenarios.find((name) => name === scenario);
   if (nyc === undefined) {
-    throw new EngineError('ERR_SCENARIO', `scenario "${scenario}" has no known trips: extend one of ${nycScenarios.join(', ')}`);
+    throw new EngineError(
+      'ERR_SCENARIO',
+      `scenario "${scenario}" has no known trips: extend one of ${nycScenarios.join(', ')}`,
+    );
   }
   if (data === undefined) {
-    throw new TripsError('ERR_DATA_MISSING', `scenario "${scenario}" runs on recorded trips: clone https://github.com/tumBAIS/HybridMADRL-AMoD and pass its folder with --data`);
+    throw new TripsError(
+      'ERR_DATA_MISSING',
+      `scenario "${scenario}" runs on recorded trips: clone https://github.com/tumBAIS/HybridMADRL-AMoD and pass its folder with --data`,
+    );
   }
   const dataset = isFile(data) ? readTrips(data) : readNycAmod(nyc satisfies NycScenario, data);
   if (dataset.scenario !== scenario) {
@@ -52,9 +61,13 @@ function candidateOf(scenario: string): { base: string; candidate: Record<string
   let parsed: unknown;
   try {
     // JSON has no infinity: two fields may hold it as a word.
-    parsed = JSON.parse(readFileSync(scenario, 'utf8'), (_, value: unknown) => (value === 'Infinity' ? Infinity : value));
+    parsed = JSON.parse(readFileSync(scenario, 'utf8'), (_, value: unknown) =>
+      value === 'Infinity' ? Infinity : value,
+    );
   } catch (cause) {
-    throw new EngineError('ERR_SCENARIO', `cannot read scenario file ${scenario}: ${(cause as Error).message}`, { cause });
+    throw new EngineError('ERR_SCENARIO', `cannot read scenario file ${scenario}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new EngineError('ERR_SCENARIO', `scenario file ${scenario} must hold one object`);
@@ -62,7 +75,10 @@ function candidateOf(scenario: string): { base: string; candidate: Record<string
   const { extends: base, ...changes } = parsed as Record<string, unknown>;
   if (base === undefined) return { base: String(changes['name']), candidate: changes };
   if (typeof base !== 'string' || !presetNames.includes(base)) {
-    throw new EngineError('ERR_SCENARIO', `scenario field "extends" is ${JSON.stringify(base)}: choose one of ${presetNames.join(', ')}`);
+    throw new EngineError(
+      'ERR_SCENARIO',
+      `scenario field "extends" is ${JSON.stringify(base)}: choose one of ${presetNames.join(', ')}`,
+    );
   }
   return { base, candidate: { ...preset(base), ...changes } };
 }

@@ -35,7 +35,10 @@ export function findInstance(scenario: NycScenario, data: string): string {
   for (const folder of ['', ...instances[scenario].folders]) {
     if (existsSync(join(root, folder, GRAPH))) return join(root, folder);
   }
-  throw new TripsError('ERR_DATA_MISSING', `data folder ${data} holds no ${scenario} instance: ${whereToGetIt(scenario)}`);
+  throw new TripsError(
+    'ERR_DATA_MISSING',
+    `data folder ${data} holds no ${scenario} instance: ${whereToGetIt(scenario)}`,
+  );
 }
 
 /**
@@ -77,7 +80,7 @@ function readTravel(folder: string, zones: number): MatrixTravel {
   const mean = (values: number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
   const centreLongitude = mean(longitudes);
   const centreLatitude = mean(latitudes);
-  const places = longitudes.map((longitude, k) => toPlane(longitude, latitudes[k]!, centreLongitude, centreLatitude));
+  const places = longitudes.map((longitude, k) => toPlane(longitude, latitudes[k], centreLongitude, centreLatitude));
 
   const size = zones * zones;
   const travel: MatrixTravel = {
@@ -140,7 +143,7 @@ function readTrace(folder: string, days: readonly string[], travel: MatrixTravel
     pickupZone: int32(from),
     dropoffZone: int32(to),
     metres: int32(metres),
-    fare: int32(from.map((zone, k) => travel.fares[zone * travel.zones + to[k]!]!)),
+    fare: int32(from.map((zone, k) => travel.fares[zone * travel.zones + to[k]])),
     priority: uint8(known.map(() => 1)),
     skills: uint8(known.length),
     leg: uint8(known.length),

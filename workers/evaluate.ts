@@ -60,11 +60,11 @@ export function evaluateEpisodes(task: EvaluationTask): EvaluationPart {
   const actions = new Int32Array(count);
   const ended = new Uint8Array(count);
   env.reset({ seed: task.seed });
-  for (let left = count; left > 0; ) {
+  for (let left = count; left > 0;) {
     policy.act(env.world, 0, count, actions);
     const { terminations, truncations } = env.step(actions);
     for (let e = 0; e < count; e++) {
-      if (ended[e] === 0 && (terminations[e]! | truncations[e]!) === 1) {
+      if (ended[e] === 0 && (terminations[e] | truncations[e]) === 1) {
         ended[e] = 1;
         left--;
       }

@@ -44,7 +44,10 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
   const days = compiled.dataset?.splits[split];
   const episodes = request.episodes ?? days?.length ?? 200;
   if (days !== undefined && episodes > days.length) {
-    throw new EngineError('ERR_OPTION', `episodes is ${episodes}: the ${split} split of ${compiled.scenario.name} has ${days.length} days`);
+    throw new EngineError(
+      'ERR_OPTION',
+      `episodes is ${episodes}: the ${split} split of ${compiled.scenario.name} has ${days.length} days`,
+    );
   }
   const seed = heldOutSeed(request.seed, split);
   const tasks: (EvaluationTask & { readonly index: number })[] = policies.flatMap((policy, index) =>
@@ -62,10 +65,13 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
     });
     return policies.map((policy, index) => {
       const results = parts.flatMap((part, k) =>
-        tasks[k]!.index !== index
+        tasks[k].index !== index
           ? []
           : Array.from(part.returns, (value, row) => ({
-              id: days === undefined ? `${split}-${part.from + row}` : compiled.dataset!.trace.days[days[part.from + row]!]!,
+              id:
+                days === undefined
+                  ? `${split}-${part.from + row}`
+                  : compiled.dataset!.trace.days[days[part.from + row]],
               return: value,
               kpis: kpisOf(part.kpis, row),
             })),

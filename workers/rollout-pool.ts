@@ -1,7 +1,16 @@
 // The environments of a training run: their shared memory, and the threads that step them.
 
 import type { Piscina } from 'piscina';
-import { VectorDispatchEnv, actionCount, allocate, episodeSource, observationSize, outputSpec, stateSpec, viewsOf } from '../engine/index.js';
+import {
+  VectorDispatchEnv,
+  actionCount,
+  allocate,
+  episodeSource,
+  observationSize,
+  outputSpec,
+  stateSpec,
+  viewsOf,
+} from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, OutputViews, StateViews } from '../engine/index.js';
 import { networkLayout } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
@@ -65,7 +74,9 @@ export class RolloutPool {
     this.state = viewsOf(states, stateBuffer);
     this.outputs = viewsOf(outputs, outputBuffer);
     this.rollout = viewsOf(rollouts, rolloutBuffer);
-    new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer }).reset({ seed: options.seed });
+    new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer }).reset({
+      seed: options.seed,
+    });
     const setup: RolloutSetup = {
       compiled,
       observation,

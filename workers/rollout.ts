@@ -84,7 +84,7 @@ export class RolloutWorker {
         roll.truncated[p] = out.truncations[e]!;
         roll.finalValues[p] = 0;
         if (out.truncations[e] === 1) this.#critic.run(out.finalObservations, e, 1, roll.finalValues, p);
-        if ((out.truncations[e]! | out.terminations[e]!) === 1) {
+        if ((out.truncations[e] | out.terminations[e]) === 1) {
           roll.episodeReturns[p] = out.episodeReturns[e]!;
           roll.episodeLengths[p] = out.episodeLengths[e]!;
         }
@@ -105,13 +105,13 @@ export class RolloutWorker {
       const end = Math.min(first + actor.block, to);
       actor.consider(first, end);
       for (let e = first; e < end; e++) {
-        const start = actor.starts[e - first]!;
-        const stop = actor.starts[e - first + 1]!;
+        const start = actor.starts[e - first];
+        const stop = actor.starts[e - first + 1];
         const normaliser = logSumExp(actor.logits, start, stop);
         const k = sample(actor.logits, start, stop, normaliser, world.floatNow(e, Purpose.action));
         this.#actions[e] = actor.actions[k]!;
         const p = row + e;
-        const used = this.#used[e]!;
+        const used = this.#used[e];
         const place = e * stretch + used;
         roll.legalActions.set(actor.actions.subarray(start, stop), place);
         if (withFeatures) {
@@ -121,7 +121,7 @@ export class RolloutWorker {
         roll.legalCounts[p] = stop - start;
         this.#used[e] = used + stop - start;
         roll.taken[p] = k - start;
-        roll.logProbs[p] = actor.logits[k]! - normaliser;
+        roll.logProbs[p] = actor.logits[k] - normaliser;
       }
     }
   }

@@ -36,24 +36,24 @@ export function simulate(request: SimulationRequest): Simulation {
     firstEnv: episode,
     observation: request.policy.kind === 'network' ? request.policy.observation : 'classic',
     autoresetMode: 'DISABLED',
-    source: { mode: 'listed', days: Int32Array.from(days === undefined ? [] : [days[episode]!]) },
+    source: { mode: 'listed', days: Int32Array.from(days === undefined ? [] : [days[episode]]) },
   });
   const log = new EventLog();
   env.world.log = log;
   const policy = makePolicy(request.policy);
   const actions = new Int32Array(1);
   env.reset({ seed: heldOutSeed(request.seed, split) });
-  for (let ended = false; !ended; ) {
+  for (let ended = false; !ended;) {
     policy.act(env.world, 0, 1, actions);
     const { terminations, truncations } = env.step(actions);
-    ended = (terminations[0]! | truncations[0]!) === 1;
+    ended = (terminations[0] | truncations[0]) === 1;
   }
   const { episodeReturns, episodeKpis } = env.world.out;
   return {
     policy: policy.name,
     scenario: compiled.scenario.name,
-    id: days === undefined ? `${split}-${episode}` : compiled.dataset!.trace.days[days[episode]!]!,
-    return: episodeReturns[0]!,
+    id: days === undefined ? `${split}-${episode}` : compiled.dataset!.trace.days[days[episode]],
+    return: episodeReturns[0],
     kpis: kpisOf(episodeKpis, 0),
     events: log.drain(),
   };

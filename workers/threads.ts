@@ -28,7 +28,12 @@ export function openThreads(workers: number, workerData: unknown): Piscina {
  * Runs `tasks`, and gives their results in order.
  * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; the pool stays usable
  */
-export async function runAll<T, R>(pool: Piscina, name: string, tasks: readonly T[], done?: (result: R) => void): Promise<R[]> {
+export async function runAll<T, R>(
+  pool: Piscina,
+  name: string,
+  tasks: readonly T[],
+  done?: (result: R) => void,
+): Promise<R[]> {
   const results = await Promise.allSettled(
     tasks.map(async (task) => {
       const result = (await pool.run(task, { name })) as R;
@@ -39,7 +44,11 @@ export async function runAll<T, R>(pool: Piscina, name: string, tasks: readonly 
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) {
     const cause: unknown = failed.reason;
-    throw new WorkerError('ERR_WORKER', `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new WorkerError(
+      'ERR_WORKER',
+      `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   return results.map((result) => (result as PromiseFulfilledResult<R>).value);
 }
