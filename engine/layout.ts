@@ -32,9 +32,20 @@ export function layoutBytes(spec: LayoutSpec): number {
   return align(bytes);
 }
 
-/** A new zeroed buffer for `spec`, shared between threads. */
+/**
+ * A new zeroed buffer for `spec`, shared between threads.
+ * @throws EngineError `ERR_BUFFER` if the system cannot reserve that much
+ */
 export function allocate(spec: LayoutSpec): SharedArrayBuffer {
-  return new SharedArrayBuffer(layoutBytes(spec));
+  const bytes = layoutBytes(spec);
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    const size = (bytes / 2 ** 30).toFixed(1);
+    throw new EngineError('ERR_BUFFER', `cannot reserve ${size} GiB: use fewer environments or shorter rollouts`, {
+      cause,
+    });
+  }
 }
 
 /**

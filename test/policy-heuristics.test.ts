@@ -1,0 +1,138 @@
+// Heuristics against their definitions, and the paper's greedy against the original program.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Purpose, RandomStream, VectorDispatchEnv } from '#engine/index.js';
+import { AssignmentSolver, heuristic, heuristicNames } from '#policy/index.js';
+import { loadScenario } from '#trips/index.js';
+import { evaluatePolicies } from '#workers/index.js';
+import { someAction } from './support/play.js';
+import { RUNS, anyScenario } from './support/random-scenario.js';
+import { describeWithTrips, nycAmod } from './support/shared-data.js';
+
+describe('AssignmentSolver', () => {
+  it('finds the least total cost, as trying every assignment does', () => {
+    const solver = new AssignmentSolver();
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 2 }), fc.nat(1e9), (rows, extra, seed) => {
+        const columns = rows + extra;
+        const stream = new RandomStream(seed, Purpose.demand);
+        // Whole numbers, so that ties come up and sums are exact.
+        const costs = Float64Array.from({ length: rows * columns }, () => stream.integer(-20, 20));
+        const columnOf = new Int32Array(rows);
+        solver.solve(costs, rows, columns, columnOf);
+        expect(new Set(columnOf).size).toBe(rows);
+        const total = columnOf.reduce((sum, column, row) => sum + costs[row * columns + column], 0);
+        const least = (row: number, used: number): number => {
+          if (row === rows) return 0;
+          let best = Infinity;
+          for (let c = 0; c < columns; c++) {
+            if ((used & (1 << c)) === 0)
+              best = Math.min(best, costs[row * columns + c] + least(row + 1, used | (1 << c)));
+          }
+          return best;
+        };
+        expect(total).toBe(least(0, 0));
+      }),
+      { numRuns: RUNS * 5 },
+    );
+  });
+
+  it('refuses more rows than columns', () => {
+    expect(() => new AssignmentSolver().solve(new Float64Array(6), 3, 2, new Int32Array(3))).toThrow('transpose');
+  });
+});
+
+describe('heuristics', () => {
+  it('only ever choose legal actions, and the same ones for the same state', () => {
+    fc.assert(
+      fc.property(anyScenario, fc.nat(1e9), (compiled, seed) => {
+        const env = new VectorDispatchEnv({ scenario: compiled, numEnvs: 3 });
+        const stream = new RandomStream(seed, Purpose.action);
+        const actions = new Int32Array(3);
+        const again = new Int32Array(3);
+        env.reset({ seed });
+        for (let t = 0; t < 20; t++) {
+          for (const name of heuristicNames) {
+            heuristic(name).act(env.world, 0, 3, actions);
+            heuristic(name).act(env.world, 0, 3, again);
+            expect(again).toEqual(actions);
+            actions.forEach((action, e) => expect(env.world.out.actionMasks[e * env.world.actions + action]).toBe(1));
+          }
+          env.step(actions.map((_, e) => someAction(env.world, e, stream, false)));
+        }
+      }),
+      { numRuns: Math.ceil(RUNS / 4) },
+    );
+  });
+
+  it('nearest, edf and myopic take the best legal pair by their own measure', () => {
+    fc.assert(
+      fc.property(anyScenario, fc.nat(1e9), (compiled, seed) => {
+        const env = new VectorDispatchEnv({ scenario: compiled, numEnvs: 1 });
+        const { world } = env;
+        const stream = new RandomStream(seed, Purpose.action);
+        const chosen = new Int32Array(1);
+        env.reset({ seed });
+        for (let t = 0; t < 20; t++) {
+          const fare = compiled.scenario.reward.kind === 'fare';
+          const pairs: { i: number; j: number; reward: number }[] = [];
+          for (let a = 1; a < world.actions; a++) {
+            if (world.out.actionMasks[a] === 0) continue;
+            const i = Math.floor((a - 1) / world.slots);
+            const j = (a - 1) % world.slots;
+            pairs.push({ i, j, reward: world.assignmentReward(0, i, j) });
+          }
+          const good = pairs.filter((pair) => !fare || pair.reward > 0);
+          const measure = (name: 'nearest' | 'edf'): ((pair: { i: number; j: number }) => number) =>
+            name === 'nearest'
+              ? ({ i, j }) => world.approachMetres(0, i, j)
+              : ({ i, j }) => world.state.windowEnd[j] * 1e6 + world.pickupSecond(0, i, j);
+          for (const name of ['nearest', 'edf'] as const) {
+            heuristic(name).act(world, 0, 1, chosen);
+            if (good.length === 0) expect(chosen[0]).toBe(0);
+            else {
+              const of = measure(name);
+              expect(of({ i: Math.floor((chosen[0] - 1) / world.slots), j: (chosen[0] - 1) % world.slots })).toBe(
+                Math.min(...good.map(of)),
+              );
+            }
+          }
+          heuristic('myopic').act(world, 0, 1, chosen);
+          const wait = compiled.scenario.waitRewardPerOpen * world.state.open[0];
+          const most = Math.max(wait, ...pairs.map((pair) => pair.reward));
+          const got =
+            chosen[0] === 0
+              ? wait
+              : world.assignmentReward(0, Math.floor((chosen[0] - 1) / world.slots), (chosen[0] - 1) % world.slots);
+          expect(got).toBe(most);
+          env.step(Int32Array.of(someAction(world, 0, stream, false)));
+        }
+      }),
+      { numRuns: Math.ceil(RUNS / 4) },
+    );
+  });
+});
+
+describeWithTrips('the paper’s greedy on real trips', () => {
+  it('gives the original program’s reward on each validation day, within 0.001', async () => {
+    const compiled = loadScenario({ scenario: 'nyc-small', data: nycAmod });
+    const [evaluation] = await evaluatePolicies({
+      compiled,
+      policies: [{ kind: 'heuristic', name: 'greedy' }],
+      split: 'validation',
+      seed: 1,
+      workers: 2,
+    });
+    const expected = readFileSync(join(nycAmod, 'nyc-amod-greedy-validation.csv'), 'utf8').trim().split('\n').slice(1);
+    expect(expected).toHaveLength(25);
+    expect(evaluation.episodes).toHaveLength(25);
+    expected.forEach((line, k) => {
+      const [day, reward] = line.split(',');
+      expect(evaluation.episodes[k].id).toBe(day);
+      expect(Math.abs(evaluation.episodes[k].return - Number(reward))).toBeLessThan(0.001);
+    });
+  });
+});

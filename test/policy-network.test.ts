@@ -1,0 +1,128 @@
+// The SIMD kernel against a plain reference, and the actor's two kinds.
+
+import { describe, expect, it } from 'vitest';
+import { PAIR_COLUMNS, Purpose, RandomStream, VectorDispatchEnv } from '#engine/index.js';
+import {
+  Actor,
+  NetworkPolicy,
+  SimdMlp,
+  argmax,
+  initialiseNetwork,
+  logSumExp,
+  networkLayout,
+  sample,
+} from '#policy/index.js';
+import type { Layer, NetworkShape } from '#policy/index.js';
+
+function reference(layers: readonly Layer[], weights: Float32Array, x: Float32Array): Float64Array {
+  let h: ArrayLike<number> = x;
+  layers.forEach((layer, k) => {
+    const y = new Float64Array(layer.outputs);
+    for (let o = 0; o < layer.outputs; o++) {
+      let sum = weights[layer.biases + o];
+      for (let i = 0; i < layer.inputs; i++) sum += h[i] * weights[layer.weights + i * layer.outputs + o];
+      y[o] = k < layers.length - 1 ? Math.max(0, sum) : sum;
+    }
+    h = y;
+  });
+  return h as Float64Array;
+}
+
+describe('SimdMlp', () => {
+  it.each([[[3, 8, 1]], [[7, 16, 8, 5]], [[PAIR_COLUMNS, 32, 32, 1]], [[325, 128, 128, 201]]])(
+    'widths %j: agrees with the scalar reference, whatever the rows around',
+    (widths) => {
+      const shape: NetworkShape = {
+        kind: 'flat',
+        inputs: widths[0],
+        hidden: widths.slice(1, -1),
+        criticHidden: [],
+        actions: widths.at(-1)!,
+      };
+      const { actor, size } = networkLayout(shape);
+      const stream = new RandomStream(1, Purpose.weights);
+      const weights = Float32Array.from({ length: size }, () => stream.normal() * 0.1);
+      const mlp = new SimdMlp(actor);
+      mlp.load(weights);
+      const rows = 131;
+      const x = Float32Array.from({ length: rows * widths[0] }, () => stream.normal());
+      const y = new Float32Array(rows * mlp.outputs);
+      mlp.run(x, 0, rows, y, 0);
+      for (const r of [0, 1, 64, 127, 128, 130]) {
+        const row = reference(actor, weights, x.subarray(r * widths[0], (r + 1) * widths[0]));
+        row.forEach((value, o) => expect(y[r * mlp.outputs + o]).toBeCloseTo(value, 4));
+      }
+      // One by one gives the same bits as all at once.
+      const single = new Float32Array(rows * mlp.outputs);
+      for (let r = 0; r < rows; r++) mlp.run(x, r, 1, single, r);
+      expect(single).toEqual(y);
+    },
+  );
+});
+
+describe('categorical', () => {
+  it('samples in proportion and never beyond the range', () => {
+    const logits = Float32Array.of(9, 1, 2, 0, 50);
+    const normaliser = logSumExp(logits, 1, 4);
+    const counts = [0, 0, 0, 0, 0];
+    const n = 30_000;
+    for (let k = 0; k < n; k++) counts[sample(logits, 1, 4, normaliser, (k + 0.5) / n)]++;
+    expect(counts[0] + counts[4]).toBe(0);
+    for (const a of [1, 2, 3]) expect(counts[a] / n).toBeCloseTo(Math.exp(logits[a] - normaliser), 3);
+    expect(sample(logits, 1, 4, normaliser, 1 - 2 ** -32)).toBe(3);
+    expect(argmax(logits, 1, 4)).toBe(2);
+  });
+});
+
+describe('Actor', () => {
+  it.each(['pairs', 'flat'] as const)(
+    '%s: lists exactly the legal actions, and depends on the environment alone',
+    (kind) => {
+      const env = new VectorDispatchEnv({ scenario: 'geneva', numEnvs: 50 });
+      env.reset({ seed: 4 });
+      const { world } = env;
+      const shape: NetworkShape = {
+        kind,
+        inputs: world.observationSize,
+        hidden: [16],
+        criticHidden: [8],
+        actions: world.actions,
+      };
+      const weights = new Float32Array(networkLayout(shape).size);
+      initialiseNetwork(shape, new RandomStream(1, Purpose.weights), weights);
+      const actor = new Actor(shape, world);
+      actor.load(weights);
+      actor.consider(0, 32);
+      const logits = actor.logits.slice();
+      for (const e of [0, 5, 31]) {
+        const [from, to] = [actor.starts[e], actor.starts[e + 1]];
+        const legal = [...world.out.actionMasks.subarray(e * world.actions, (e + 1) * world.actions)].flatMap((m, a) =>
+          m === 1 ? [a] : [],
+        );
+        expect([...actor.actions.subarray(from, to)]).toEqual(legal);
+        const alone = new Actor(shape, world);
+        alone.load(weights);
+        alone.consider(e, e + 1);
+        expect([...alone.logits.subarray(0, to - from)]).toEqual([...logits.subarray(from, to)]);
+      }
+    },
+  );
+
+  it('a pairs network plays a problem of another size, a flat one says what differs', () => {
+    const small = new VectorDispatchEnv({ scenario: 'geneva', numEnvs: 1, observation: 'classic' });
+    small.reset({ seed: 1 });
+    const shape: NetworkShape = { kind: 'flat', inputs: 10, hidden: [8], criticHidden: [8], actions: 7 };
+    const act = (kind: 'flat' | 'pairs'): void => {
+      const own = { ...shape, kind };
+      new NetworkPolicy('n', own, new Float32Array(networkLayout(own).size)).act(small.world, 0, 1, new Int32Array(1));
+    };
+    expect(() => act('flat')).toThrow('the network takes 10 numbers and 7 actions, the world has 122 and 201');
+    act('pairs');
+  });
+
+  it('refuses widths that the kernel cannot take', () => {
+    expect(() => networkLayout({ kind: 'pairs', inputs: 3, hidden: [30], criticHidden: [8], actions: 2 })).toThrow(
+      'a hidden layer is 30 wide',
+    );
+  });
+});
