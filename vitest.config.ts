@@ -8,6 +8,9 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',
+    // CI counts what has run.
+    reporters:
+      process.env['CI'] === 'true' ? ['default', ['json', { outputFile: 'coverage/tests.json' }]] : ['default'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

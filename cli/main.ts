@@ -19,12 +19,15 @@ const { version } = createRequire(import.meta.url)('fleetstep/package.json') as 
 const program = new Command('fleetstep')
   .description('A dispatch simulator to train on, and to ask.')
   .version(version)
-  .showHelpAfterError('(try --help)')
   .addHelpText('after', '\nExample: fleetstep train --scenario geneva');
 for (const command of [trainCommand(), evalCommand(), simulateCommand(), importCommand(), doctorCommand()]) {
-  program.addCommand(command.exitOverride().showHelpAfterError('(try --help)'));
+  program.addCommand(command);
 }
-program.exitOverride();
+for (const command of [program, ...program.commands]) {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => write(`${text.trim().replace(/^error: /, 'fleetstep: ')} (see --help)\n`),
+  });
+}
 
 try {
   await program.parseAsync();
@@ -32,6 +35,10 @@ try {
   if (error instanceof CommanderError) {
     // Commander has already printed; help and version end with 0.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else if (error instanceof WorkerError || (error instanceof Error && 'syscall' in error)) {
+    // The machine's fault, not the user's nor ours: a full disk, a thread out of memory.
+    process.stderr.write(`fleetstep: ${error.message}\n`);
+    process.exitCode = 1;
   } else if (isUserError(error)) {
     process.stderr.write(`fleetstep: ${error.message}\n`);
     process.exitCode = 2;

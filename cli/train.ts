@@ -7,6 +7,7 @@ import type { ObservationKind } from '../engine/index.js';
 import { networkKinds } from '../policy/index.js';
 import type { NetworkKind } from '../policy/index.js';
 import {
+  RunFolder,
   againstBest,
   backendNames,
   defaultRunFolder,
@@ -134,6 +135,7 @@ async function train(options: TrainOptions): Promise<void> {
   };
   const backend = options.backend === 'auto' ? await loadFastestBackend() : await loadBackend(options.backend);
   const out = options.resume ?? options.out ?? defaultRunFolder(name, config.seed, new Date());
+  if (resume === null) RunFolder.checkFree(out);
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
   };

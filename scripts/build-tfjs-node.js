@@ -16,14 +16,17 @@ const say = (text) => console.log(`tfjs-node: ${text}`);
 
 class Failure extends Error {}
 
+/** The wheel cannot be had here: exit code 3, so that CI can tell it from a broken build. */
+class NoWheel extends Failure {}
+
 /** Runs a command; on failure shows the end of what it printed, and says what to do. */
-function run(command, args, options, remedy) {
+function run(command, args, options, remedy, Kind = Failure) {
   const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...options });
   if (result.status === 0) return result.stdout;
   const printed = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim().split('\n').slice(-12).join('\n');
   if (printed !== '') console.error(printed);
   const why = result.error?.message ?? `exit code ${result.status ?? result.signal}`;
-  throw new Failure(`"${command} ${args.slice(0, 4).join(' ')}" failed (${why}): ${remedy}`);
+  throw new Kind(`"${command} ${args.slice(0, 4).join(' ')}" failed (${why}): ${remedy}`);
 }
 
 /** The version that loads and multiplies in a process of its own, or null with the reason. */
@@ -64,6 +67,7 @@ function buildAgainstWheel() {
       ['-m', 'pip', 'download', '--quiet', '--no-deps', '--no-cache-dir', '--dest', work, 'tensorflow-cpu>=2.21,<2.22'],
       { env: { ...process.env, PIP_RETRIES: process.env.PIP_RETRIES ?? '0' } },
       'check that pip reaches a package index with a tensorflow-cpu 2.21 wheel for this Python and machine',
+      NoWheel,
     );
     const wheel = readdirSync(work).find((name) => name.endsWith('.whl'));
     if (wheel === undefined) throw new Failure('pip brought no wheel');
@@ -116,7 +120,7 @@ try {
     say(`already works: ${before}`);
   } else {
     if (process.platform !== 'linux')
-      throw new Failure(`the recipe is for Linux, this is ${process.platform}: the wasm backend works without it`);
+      throw new NoWheel(`the recipe is for Linux, this is ${process.platform}: the wasm backend works without it`);
     if (!existsSync(join(folder, 'package.json'))) {
       say(`installing the package ${version} without its download`);
       run(
@@ -135,5 +139,5 @@ try {
 } catch (error) {
   if (!(error instanceof Failure)) throw error;
   console.error(`tfjs-node: ${error.message}`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof NoWheel ? 3 : 1;
 }

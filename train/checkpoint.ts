@@ -5,7 +5,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
 import type { CompiledScenario, Scenario } from '../engine/index.js';
-import { networkLayout } from '../policy/index.js';
+import { heuristicNames, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import { writeFileAtomic } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
@@ -45,7 +45,10 @@ export function writeCheckpoint(run: string, checkpoint: Checkpoint): void {
  */
 export function readCheckpoint(path: string): Checkpoint {
   if (!existsSync(path)) {
-    throw new TrainError('ERR_CHECKPOINT', `${path} is neither a policy's name nor a run: no such file or folder`);
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `no run at ${path}: no such file or folder (policies by name are ${heuristicNames.join(', ')})`,
+    );
   }
   const file = statSync(path).isDirectory() ? join(path, CHECKPOINT_FILE) : path;
   if (!existsSync(file))

@@ -27,6 +27,7 @@ export type { PpoConfig, PpoMetrics, PpoState } from './ppo.js';
 export { ppoLoss } from './ppo-loss.js';
 export type { PpoCoefficients, PpoLosses, PpoSamples } from './ppo-loss.js';
 export { RewardScale } from './reward-scale.js';
+export { RunFolder } from './run-folder.js';
 export { selfCheck } from './self-check.js';
 export type { Check } from './self-check.js';
 export { TfjsMlp } from './tfjs-mlp.js';

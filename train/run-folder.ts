@@ -1,8 +1,8 @@
 // A run's folder: config.json, metrics.jsonl, checkpoint.msgpack, evaluation.json.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../trips/index.js';
+import { makeFolder, writeFileAtomic } from '../trips/index.js';
 import { TrainError } from './errors.js';
 
 const METRICS = 'metrics.jsonl';
@@ -14,16 +14,25 @@ export class RunFolder {
     this.path = path;
   }
 
-  /** @throws TrainError `ERR_RUN_FOLDER` if the folder exists and is not empty, or cannot be made */
-  static create(path: string): RunFolder {
-    if (existsSync(path) && readdirSync(path).length > 0) {
+  /** @throws TrainError `ERR_RUN_FOLDER` if there is something at `path` that a new run must not touch */
+  static checkFree(path: string): void {
+    // Missing, or below something that is no folder: making it will tell.
+    if (!existsSync(path)) return;
+    const found = statSync(path);
+    if (!found.isDirectory()) throw new TrainError('ERR_RUN_FOLDER', `${path} is a file: give another --out`);
+    if (readdirSync(path).length > 0) {
       throw new TrainError(
         'ERR_RUN_FOLDER',
-        `${path} is not empty: give another --out, or go on with --resume ${path}`,
+        `${path} is not empty: give another --out, or go on with --resume ${path} if it is a run`,
       );
     }
+  }
+
+  /** @throws TrainError `ERR_RUN_FOLDER` if the folder is not free, or cannot be made */
+  static create(path: string): RunFolder {
+    RunFolder.checkFree(path);
     try {
-      mkdirSync(path, { recursive: true });
+      makeFolder(path);
     } catch (cause) {
       throw new TrainError('ERR_RUN_FOLDER', `cannot make ${path}: ${(cause as Error).message}`, { cause });
     }

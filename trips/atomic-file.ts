@@ -1,7 +1,14 @@
 // Files that are either whole or not there: write beside, flush, rename, flush the folder.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+/** Makes a folder and what is missing above it. One by one: Node's recursive mkdir never returns from under /proc. */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
+  for (const folder of missing) mkdirSync(folder);
+}
 
 /**
  * Writes `data` to `file` so that a reader, a crash or a full disk never sees a part of it.
@@ -9,7 +16,7 @@ import { dirname, join } from 'node:path';
  */
 export function writeFileAtomic(file: string, data: Uint8Array | string): void {
   const folder = dirname(file);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const temporary = join(folder, `.${process.pid}-${Date.now()}.tmp`);
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   try {

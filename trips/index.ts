@@ -1,6 +1,6 @@
 // The trips room's public names.
 
-export { writeFileAtomic } from './atomic-file.js';
+export { makeFolder, writeFileAtomic } from './atomic-file.js';
 export { TripsError } from './errors.js';
 export type { TripsErrorCode } from './errors.js';
 export { loadDataset, loadScenario } from './load.js';

@@ -68,7 +68,8 @@ export const traceScenario: fc.Arbitrary<CompiledScenario> = fc
 export const anyScenario: fc.Arbitrary<CompiledScenario> = fc.oneof(syntheticScenario, traceScenario);
 
 function fields(s: typeof small extends fc.Arbitrary<infer T> ? T : never): Partial<Scenario> {
-  const { ticks, start, skills, arrival: _, ...rest } = s;
+  const { ticks, start, skills, arrival, ...rest } = s;
+  void arrival;
   return {
     ...rest,
     horizonSeconds: ticks * s.tickSeconds,
