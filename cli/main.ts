@@ -14,6 +14,12 @@ import { importCommand } from './import.js';
 import { simulateCommand } from './simulate.js';
 import { trainCommand } from './train.js';
 
+// A reader that has seen enough ("| head") closes the pipe; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 const { version } = createRequire(import.meta.url)('fleetstep/package.json') as { version: string };
 
 const program = new Command('fleetstep')
