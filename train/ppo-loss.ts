@@ -1,5 +1,5 @@
 // PPO's loss over legal actions, and its derivatives with respect to logits and values, in closed form. Networks only ever
-// see these derivatives, so every backend minimises the same function; a test holds them to automatic differentiation.
+// see these derivatives, so every backend minimises the same function; a test holds them to numerical ones.
 
 import { logSumExp } from '../policy/index.js';
 
