@@ -69,7 +69,6 @@ export const anyScenario: fc.Arbitrary<CompiledScenario> = fc.oneof(syntheticSce
 
 function fields(s: typeof small extends fc.Arbitrary<infer T> ? T : never): Partial<Scenario> {
   const { ticks, start, skills, arrival, ...rest } = s;
-  void arrival;
   return {
     ...rest,
     horizonSeconds: ticks * s.tickSeconds,
