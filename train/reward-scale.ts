@@ -1,18 +1,21 @@
-// Divides rewards by the running standard deviation of the discounted return, so that one learning rate fits scenarios
-// paid in cents and in hundreds (as in OpenAI Baselines' VecNormalize; Engstrom et al. 2020). Rewards are not centred.
+// Divides rewards by the standard deviation of the discounted return, so that one learning rate fits scenarios paid in
+// cents and in hundreds (after VecNormalize of OpenAI Baselines; Engstrom et al. 2020). Rewards are not centred. Unlike
+// there, the deviation is a moving average over iterations: a first, random policy may lose a thousand times what a good
+// one earns, and must not set the scale for the rest of the run.
 
 export interface RewardScaleState {
   readonly returns: Float64Array;
-  readonly count: number;
-  readonly mean: number;
-  readonly squares: number;
+  readonly iterations: number;
+  readonly variance: number;
 }
+
+/** Weight of the past; the average reaches about ten iterations back. */
+const DECAY = 0.9;
 
 export class RewardScale {
   #returns: Float64Array;
-  #count = 0;
-  #mean = 0;
-  #squares = 0;
+  #iterations = 0;
+  #variance = 0;
 
   constructor(envs: number) {
     this.#returns = new Float64Array(envs);
@@ -22,28 +25,32 @@ export class RewardScale {
   apply(steps: number, rewards: Float32Array, terminated: Uint8Array, truncated: Uint8Array, gamma: number): void {
     const returns = this.#returns;
     const envs = returns.length;
+    let mean = 0;
+    let squares = 0;
     for (let p = 0; p < steps * envs; p++) {
       const e = p % envs;
       returns[e] = gamma * returns[e] + rewards[p];
       // Welford 1962.
-      this.#count++;
-      const delta = returns[e] - this.#mean;
-      this.#mean += delta / this.#count;
-      this.#squares += delta * (returns[e] - this.#mean);
+      const delta = returns[e] - mean;
+      mean += delta / (p + 1);
+      squares += delta * (returns[e] - mean);
       if (terminated[p] === 1 || truncated[p] === 1) returns[e] = 0;
     }
-    const scale = 1 / Math.sqrt(this.#squares / this.#count + 1e-8);
+    this.#iterations++;
+    this.#variance = DECAY * this.#variance + ((1 - DECAY) * squares) / (steps * envs);
+    // Without the correction the first iterations would count as if zeros had come before (Kingma and Ba 2015).
+    const variance = this.#variance / (1 - DECAY ** this.#iterations);
+    const scale = 1 / Math.sqrt(variance + 1e-8);
     for (let p = 0; p < steps * envs; p++) rewards[p] *= scale;
   }
 
   snapshot(): RewardScaleState {
-    return { returns: this.#returns.slice(), count: this.#count, mean: this.#mean, squares: this.#squares };
+    return { returns: this.#returns.slice(), iterations: this.#iterations, variance: this.#variance };
   }
 
   restore(state: RewardScaleState): void {
     this.#returns = Float64Array.from(state.returns);
-    this.#count = state.count;
-    this.#mean = state.mean;
-    this.#squares = state.squares;
+    this.#iterations = state.iterations;
+    this.#variance = state.variance;
   }
 }
