@@ -41,7 +41,10 @@ try {
   if (error instanceof CommanderError) {
     // Commander has already printed; help and version end with 0.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
-  } else if (error instanceof WorkerError || (error instanceof Error && 'syscall' in error)) {
+  } else if (
+    (error instanceof WorkerError && error.code === 'ERR_WORKER') ||
+    (error instanceof Error && 'syscall' in error)
+  ) {
     // The machine's fault, not the user's nor ours: a full disk, a thread out of memory.
     process.stderr.write(`fleetstep: ${error.message}\n`);
     process.exitCode = 1;
@@ -57,8 +60,8 @@ try {
 }
 
 function isUserError(error: unknown): error is Error {
-  if (error instanceof WorkerError) return error.code === 'ERR_WORKERS_OPTION';
   return (
+    error instanceof WorkerError ||
     error instanceof EngineError ||
     error instanceof TripsError ||
     error instanceof TrainError ||

@@ -59,6 +59,14 @@ export function trainCommand(): Command {
       new Option('--resume <run>', 'go on from the checkpoint of an interrupted run, with its settings').conflicts([
         'out',
         'steps',
+        'seed',
+        'network',
+        'observation',
+        'envs',
+        'rolloutSteps',
+        'epochs',
+        'minibatch',
+        'learningRate',
       ]),
     )
     .addOption(
@@ -88,7 +96,7 @@ export function trainCommand(): Command {
       new Option('--epochs <n>', 'passes over each rollout').argParser(whole(1, 1000)).default(ppoDefaults.epochs),
     )
     .addOption(
-      new Option('--minibatch <n>', 'samples per update').argParser(whole(1)).default(ppoDefaults.minibatchSize),
+      new Option('--minibatch <n>', 'samples per update').argParser(whole(2)).default(ppoDefaults.minibatchSize),
     )
     .addOption(
       new Option('--learning-rate <x>', "Adam's step size at the start")
@@ -133,7 +141,9 @@ async function train(options: TrainOptions): Promise<void> {
     minibatchSize: options.minibatch,
     learningRate: options.learningRate,
   };
-  const backend = options.backend === 'auto' ? await loadFastestBackend() : await loadBackend(options.backend);
+  // A resumed run goes on where it was, or its numbers would round differently.
+  const chosen = options.backend === 'auto' ? resume?.backend : options.backend;
+  const backend = chosen === undefined ? await loadFastestBackend() : await loadBackend(chosen);
   const out = options.resume ?? options.out ?? defaultRunFolder(name, config.seed, new Date());
   if (resume === null) RunFolder.checkFree(out);
   const say = (text: string): void => {
@@ -142,6 +152,9 @@ async function train(options: TrainOptions): Promise<void> {
   say(
     `${pc.bold(`scenario ${name}`)}: ${compiled.scenario.drivers} drivers, ${compiled.scenario.slots} slots; ${short(config.totalSteps)} steps in ${config.numEnvs} environments on ${options.workers} workers`,
   );
+  if (resume !== null && backend.name !== resume.backend) {
+    say(`note: the run was trained on ${resume.backend}; on ${backend.name} it will not end with the same bytes`);
+  }
   say(`backend ${backend.name} (${backend.version})${backend.reason === '' ? '' : `; ${backend.reason}`}`);
 
   // The first interrupt ends the run after this iteration, with a checkpoint; the second one ends the process.
@@ -149,7 +162,7 @@ async function train(options: TrainOptions): Promise<void> {
   const onInterrupt = (): void => {
     if (abort.signal.aborted) process.exit(130);
     abort.abort();
-    say('stopping after this iteration; interrupt again to quit at once');
+    say('stopping as soon as this iteration is saved; interrupt again to quit at once');
   };
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);

@@ -8,15 +8,15 @@ import type { Dataset } from './trace.js';
 import { planeExtent } from './travel.js';
 import { validateScenario } from './validate.js';
 
-/** Minutes of traffic that are tabulated; a plan that reaches further uses the last one. */
-const TRAFFIC_MINUTES = 2 * 24 * 60;
+/** Profiles change on whole minutes (validate.ts), so a table by minute of the day is exact. */
+const MINUTES = 24 * 60;
 
 export interface CompiledScenario {
   readonly scenario: Scenario;
   /** Present exactly if travel is a matrix. */
   readonly dataset: Dataset | null;
   readonly ticks: number;
-  /** Travel seconds / free-flow seconds, by minute of departure since the start. */
+  /** Travel seconds / free-flow seconds, by minute of the day of the departure, `[1440]`. */
   readonly factorByMinute: Float64Array;
   /** Of the tick that starts then, `[ticks + 1]`: traffic level, time of day as a fraction, arrival probability. */
   readonly trafficByTick: Float64Array;
@@ -48,8 +48,8 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
   const byTick = (f: (second: number) => number): Float64Array =>
     Float64Array.from({ length: ticks + 1 }, (_, t) => f(start + t * scenario.tickSeconds));
   const factorByMinute = Float64Array.from(
-    { length: TRAFFIC_MINUTES },
-    (_, m) => 1 / (1 - scenario.trafficSlowdown * levelAt(scenario.traffic, start + m * 60)),
+    { length: MINUTES },
+    (_, m) => 1 / (1 - scenario.trafficSlowdown * levelAt(scenario.traffic, m * 60)),
   );
   const { drivers, demand } = scenario;
   const extent = scenario.travel.kind === 'plane' ? planeExtent(scenario.travel) : matrixExtent(dataset!);

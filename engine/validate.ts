@@ -231,7 +231,8 @@ function fault(field: string, actual: unknown, remedy: string): EngineError {
 
 /** The library's sentence repeats the field's name; what stays is the verb and the bound. */
 function plain(message: string, field: string): string {
-  return message.replace(`The '${field}' field `, '').replace(/[.!]$/, '').trim();
+  const verb = message.indexOf('must');
+  return (verb < 0 ? message.replace(`The '${field}' field `, '') : message.slice(verb)).replace(/[.!]$/, '').trim();
 }
 
 function step(value: unknown, key: string): unknown {

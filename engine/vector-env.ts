@@ -96,8 +96,6 @@ export class VectorDispatchEnv {
   readonly #out: OutputViews;
   readonly #result: StepResult;
   readonly #mode: AutoresetMode;
-  /** 1 where an episode has ended and no reset has happened yet (NEXT_STEP and DISABLED). */
-  readonly #ended: Uint8Array;
   #ready = false;
 
   /** @throws EngineError `ERR_SCENARIO`, `ERR_TRACE`, `ERR_OPTION`, `ERR_BUFFER` */
@@ -129,7 +127,6 @@ export class VectorDispatchEnv {
     this.singleActionSpace = { type: 'Discrete', n: this.world.actions };
     this.metadata = { autoresetMode };
     this.#mode = autoresetMode;
-    this.#ended = new Uint8Array(numEnvs);
     this.#result = { ...this.#out, infos: this.#out };
   }
 
@@ -146,7 +143,7 @@ export class VectorDispatchEnv {
       if (mask !== undefined && mask[e] === 0) continue;
       if (seed !== undefined) this.world.reset(e, seed, 0);
       else this.world.reset(e, state.seed[e], this.#ready ? state.episode[e] + 1 : 0);
-      this.#ended[e] = 0;
+      state.ended[e] = 0;
       this.#out.rewards[e] = this.#out.terminations[e] = this.#out.truncations[e] = this.#out.invalidActions[e] = 0;
     }
     this.#ready ||= mask === undefined || mask.every((m) => m !== 0);
@@ -180,11 +177,12 @@ export class VectorDispatchEnv {
   #stepOne(e: number, action: number): void {
     const out = this.#out;
     const world = this.world;
-    if (this.#ended[e] === 1) {
+    const { ended } = world.state;
+    if (ended[e] === 1) {
       // Under DISABLED an ended environment stands still until it is reset.
       out.rewards[e] = 0;
       if (this.#mode === 'DISABLED') return;
-      this.#ended[e] = 0;
+      ended[e] = 0;
       out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
       world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
       return;
@@ -197,7 +195,7 @@ export class VectorDispatchEnv {
     const from = e * size;
     for (let k = from; k < from + size; k++) out.finalObservations[k] = out.observations[k]!;
     if (this.#mode === 'SAME_STEP') world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
-    else this.#ended[e] = 1;
+    else ended[e] = 1;
   }
 }
 

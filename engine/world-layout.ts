@@ -15,6 +15,8 @@ export const SUMS: number = Object.keys(Sum).length;
 /** State of `n` environments: `[n]`, `[n, N]` (drivers), `[n, M]` (slots), `[n, N, queue]` (plans) or `[n, N, M]` (pairs). */
 export interface StateViews {
   readonly seed: Float64Array;
+  /** 1 where the episode has ended and no reset has happened yet. */
+  readonly ended: Uint8Array;
   readonly episode: Int32Array;
   /** Seconds since the start of the episode, and ticks. */
   readonly now: Int32Array;
@@ -115,6 +117,7 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
   const perPlan = perDriver * queue;
   return {
     seed: ['f64', n],
+    ended: ['u8', n],
     episode: ['i32', n],
     now: ['i32', n],
     tick: ['i32', n],

@@ -47,6 +47,7 @@ export class World {
   readonly #full: boolean;
   readonly #words: number;
   readonly #queue: number;
+  readonly #startSecond: number;
   readonly #tickSeconds: number;
   readonly #decisionLimit: number;
   readonly #takeLimit: number;
@@ -93,6 +94,7 @@ export class World {
     this.#full = observation === 'full';
     this.#words = Math.ceil(s.slots / 32);
     this.#queue = s.queue;
+    this.#startSecond = s.startSecondOfDay;
     this.#tickSeconds = s.tickSeconds;
     this.#decisionLimit = Math.min(s.decisionsPerTick, NEVER);
     this.#takeLimit = s.assignmentsPerDriverPerTick;
@@ -336,10 +338,10 @@ export class World {
 
   // ---------------------------------------------------------------- inside
 
+  /** Of a departure at `second` of the episode. */
   #factorAt(second: number): number {
     const table = this.compiled.factorByMinute;
-    const minute = (second / 60) | 0;
-    return table[minute < table.length ? minute : table.length - 1];
+    return table[(((this.#startSecond + second) / 60) | 0) % table.length];
   }
 
   #waitReward(e: number): number {

@@ -174,9 +174,11 @@ export class BatchedHungarian extends Heuristic {
     if (open === 0) return 0;
     if (this.#costs.length < world.drivers * world.slots) {
       this.#costs = new Float64Array(world.drivers * world.slots);
-      this.#columnOf = new Int32Array(Math.max(world.drivers, world.slots));
-      this.#drivers = new Int32Array(world.drivers);
     }
+    if (this.#columnOf.length < Math.max(world.drivers, world.slots)) {
+      this.#columnOf = new Int32Array(Math.max(world.drivers, world.slots));
+    }
+    if (this.#drivers.length < world.drivers) this.#drivers = new Int32Array(world.drivers);
     let available = 0;
     for (let i = 0; i < world.drivers; i++) if (world.isAvailable(e, i)) this.#drivers[available++] = i;
     if (available === 0) return 0;

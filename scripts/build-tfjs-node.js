@@ -52,7 +52,7 @@ function findPython() {
   for (const name of ['python3', 'python']) {
     if (spawnSync(name, ['-m', 'pip', '--version'], { stdio: 'ignore' }).status === 0) return name;
   }
-  throw new Failure(
+  throw new NoWheel(
     'no Python with pip found: install python3 and python3-pip, or allow the download of libtensorflow',
   );
 }
@@ -92,7 +92,7 @@ with zipfile.ZipFile(wheel) as z:
     run(python, ['-c', unpack, join(work, wheel), deps], {}, 'the wheel could not be unpacked: is the disk full?');
     for (const library of ['cc', 'framework']) {
       if (!existsSync(join(deps, 'lib', `libtensorflow_${library}.so.2`))) {
-        throw new Failure(`the wheel ${wheel} holds no libtensorflow_${library}.so.2: it is for another system`);
+        throw new NoWheel(`the wheel ${wheel} holds no libtensorflow_${library}.so.2: it is for another system`);
       }
     }
     symlinkSync('libtensorflow_cc.so.2', join(deps, 'lib', 'libtensorflow.so'));

@@ -139,6 +139,8 @@ describe('fleetstep', () => {
     [['train', '--out', '.'], /is not empty/],
     [['train', '--resume', 'nowhere'], /no run at nowhere/],
     [['train', '--resume', 'first'], /nothing to resume/],
+    [['train', '--resume', 'first/checkpoint.msgpack'], /is a file: give the folder/],
+    [['train', '--resume', 'first', '--learning-rate', '0.5'], /cannot be used with option '--learning-rate/],
     [['train', '--bogus'], /unknown option '--bogus'/],
     [['eval', '--policy', 'nobody'], /no run at nobody/],
     [['eval', '--policy', 'first', '--scenario', 'other.json'], /was trained on scenario "geneva", not on "other"/],
@@ -170,7 +172,7 @@ describe('fleetstep', () => {
   it('a run that is killed goes on from its last checkpoint, to the weights of one that was not', async () => {
     const args = [
       '--steps',
-      '30000',
+      '60000',
       '--envs',
       '8',
       '--rollout-steps',
@@ -193,16 +195,7 @@ describe('fleetstep', () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGKILL');
     expect(await exited).toBe('SIGKILL');
-    const { stdout, stderr, status } = fleetstep(
-      'train',
-      '--resume',
-      'killed',
-      '--eval-episodes',
-      '0',
-      '--backend',
-      'wasm',
-      '--json',
-    );
+    const { stdout, stderr, status } = fleetstep('train', '--resume', 'killed', '--eval-episodes', '0', '--json');
     expect([status, stderr]).toEqual([0, '']);
     expect((JSON.parse(stdout) as TrainSummary).weightsSha256).toBe(whole.weightsSha256);
     const iterations = readFileSync(join(root, 'killed', 'metrics.jsonl'), 'utf8')
@@ -261,7 +254,8 @@ describe('fleetstep', () => {
   });
 
   it('bench prints the machine and rows with median and spread', () => {
-    const { stdout, status } = spawnSync(process.execPath, [benchMain, 'env', '--quick', '--json'], {
+    const { stdout, status } = spawnSync('npm', ['run', '--silent', 'bench', '--', 'env', '--quick', '--json'], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
       encoding: 'utf8',
     });
     expect(status).toBe(0);

@@ -76,6 +76,27 @@ describe('VectorDispatchEnv', () => {
     expect([env.world.state.tick[0], env.world.state.tick[1]]).toEqual([5, 0]);
   });
 
+  it('another environment on the same memory goes on where the first one stopped, an ended episode included', () => {
+    const stateBuffer = allocate(stateSpec(short, 2));
+    const outputBuffer = allocate(outputSpec(short, 2, 'full'));
+    const options = { scenario: short, numEnvs: 2, autoresetMode: 'NEXT_STEP', stateBuffer, outputBuffer } as const;
+    const first = new VectorDispatchEnv(options);
+    const alone = make('NEXT_STEP');
+    first.reset({ seed: 3 });
+    for (let t = 0; t < 5; t++) {
+      first.step(waits);
+      alone.step(waits);
+    }
+    const second = new VectorDispatchEnv(options);
+    second.resume();
+    for (let t = 0; t < 3; t++) {
+      second.step(waits);
+      alone.step(waits);
+    }
+    expect([...second.world.out.observations]).toEqual([...alone.world.out.observations]);
+    expect(second.world.state.episode[0]).toBe(1);
+  });
+
   it.each<AutoresetMode>(['SAME_STEP', 'NEXT_STEP', 'DISABLED'])(
     'counts every step and reward of an episode under %s',
     (mode) => {

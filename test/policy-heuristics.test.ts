@@ -1,7 +1,6 @@
 // Heuristics against their definitions, and the paper's greedy against the original program.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Purpose, RandomStream, VectorDispatchEnv } from '#engine/index.js';
@@ -10,7 +9,7 @@ import { loadScenario } from '#trips/index.js';
 import { evaluatePolicies } from '#workers/index.js';
 import { someAction } from './support/play.js';
 import { RUNS, anyScenario } from './support/random-scenario.js';
-import { describeWithTrips, nycAmod } from './support/shared-data.js';
+import { describeWithGreedyRewards, greedyRewards, nycAmod } from './support/shared-data.js';
 
 describe('AssignmentSolver', () => {
   it('finds the least total cost, as trying every assignment does', () => {
@@ -116,7 +115,7 @@ describe('heuristics', () => {
   });
 });
 
-describeWithTrips('the paper’s greedy on real trips', () => {
+describeWithGreedyRewards('the paper’s greedy on real trips', () => {
   it('gives the original program’s reward on each validation day, within 0.001', async () => {
     const compiled = loadScenario({ scenario: 'nyc-small', data: nycAmod });
     const [evaluation] = await evaluatePolicies({
@@ -126,7 +125,7 @@ describeWithTrips('the paper’s greedy on real trips', () => {
       seed: 1,
       workers: 2,
     });
-    const expected = readFileSync(join(nycAmod, 'nyc-amod-greedy-validation.csv'), 'utf8').trim().split('\n').slice(1);
+    const expected = readFileSync(greedyRewards, 'utf8').trim().split('\n').slice(1);
     expect(expected).toHaveLength(25);
     expect(evaluation.episodes).toHaveLength(25);
     expected.forEach((line, k) => {

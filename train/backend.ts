@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { TrainError } from './errors.js';
 
-/** The namespace of TensorFlow.js; every backend brings the same one. */
+/** The namespace of TensorFlow.js; every backend brings the same one, and a process has one active backend: the last loaded. */
 export type Tensorflow = typeof import('@tensorflow/tfjs-core');
 
 export type BackendName = 'tensorflow' | 'wasm' | 'cpu';

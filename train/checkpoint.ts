@@ -9,10 +9,11 @@ import { heuristicNames, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import { writeFileAtomic } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
+import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
 import type { PpoConfig, PpoState } from './ppo.js';
 
-const FORMAT = 'fleetstep-checkpoint-1';
+const FORMAT = 'fleetstep-checkpoint-2';
 export const CHECKPOINT_FILE = 'checkpoint.msgpack';
 const packr = new Packr({ structuredClone: true, moreTypes: true });
 
@@ -21,6 +22,8 @@ export interface Checkpoint {
   readonly config: PpoConfig;
   readonly shape: NetworkShape;
   readonly state: PpoState;
+  /** Backend that trained it: another one rounds differently. */
+  readonly backend: BackendName;
   /** Seconds of training so far. */
   readonly seconds: number;
 }

@@ -1,5 +1,6 @@
 // The main job: train, save, evaluate against the heuristics on held-out episodes.
 
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CompiledScenario } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
@@ -81,6 +82,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
         scenario: compiled.scenario,
         config,
         shape: ppo.shape,
+        backend: backend.name,
         state: ppo.snapshot(),
         seconds: before + elapsed(),
       });
@@ -99,7 +101,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
     const finished = ppo.iteration >= ppo.iterations;
 
     let evaluations: Evaluation[] = [];
-    if (finished && job.evaluationEpisodes !== 0) {
+    if (finished && job.evaluationEpisodes !== 0 && !job.signal.aborted) {
       evaluations = await evaluatePolicies({
         compiled,
         policies: [
@@ -110,9 +112,10 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
         episodes: job.evaluationEpisodes,
         seed: 1,
         workers,
+        signal: job.signal,
         progress: job.onEvaluation,
       });
-      folder.writeJson('evaluation.json', evaluations);
+      if (evaluations.length > 0) folder.writeJson('evaluation.json', evaluations);
     }
     const steps = ppo.globalStep;
     return {
@@ -137,6 +140,9 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
  * @throws TrainError `ERR_CHECKPOINT` if there is none, if it is of another scenario, or if it is done
  */
 export function resumable(run: string, compiled: CompiledScenario): Checkpoint {
+  if (statSync(run, { throwIfNoEntry: false })?.isFile() === true) {
+    throw new TrainError('ERR_CHECKPOINT', `${run} is a file: give the folder of the run`);
+  }
   const checkpoint = readCheckpoint(run);
   checkScenario(checkpoint, compiled, run);
   const { config, state } = checkpoint;

@@ -66,7 +66,7 @@ export interface PpoMetrics {
   readonly iteration: number;
   readonly global_step: number;
   readonly seconds: number;
-  /** Environment steps a second: of all threads within the environment; within environment and policy; on the clock, learning included. */
+  /** Environment steps a second of all threads: within the environment; with the policy; with learning. */
   readonly 'charts/SPS_env': number;
   readonly 'charts/SPS_env_policy': number;
   readonly 'charts/SPS': number;
@@ -101,7 +101,6 @@ export class Ppo {
   readonly #pool: RolloutPool;
   readonly #learner: Learner;
   readonly #rewardScale: RewardScale;
-  readonly #workers: number;
   readonly #advantages: Float32Array;
   readonly #returns: Float32Array;
   readonly #rewards: Float32Array;
@@ -113,7 +112,6 @@ export class Ppo {
   constructor(compiled: CompiledScenario, backend: Backend, config: PpoConfig, workers: number) {
     checkConfig(config);
     this.config = config;
-    this.#workers = workers;
     const samples = config.numEnvs * config.rolloutSteps;
     this.iterations = Math.ceil(config.totalSteps / samples);
     this.#pool = new RolloutPool({
@@ -200,7 +198,7 @@ export class Ppo {
       iteration: this.#iteration,
       global_step: this.globalStep,
       seconds,
-      'charts/SPS_env': Math.round((samples / spent.env) * this.#workers),
+      'charts/SPS_env': Math.round(samples / spent.env),
       'charts/SPS_env_policy': Math.round(samples / spent.wall),
       'charts/SPS': Math.round(samples / seconds),
       'charts/episodic_return': episodes.meanReturn,
@@ -380,10 +378,14 @@ export function explainedVariance(values: Float32Array, returns: Float32Array, l
 }
 
 function checkConfig(config: PpoConfig): void {
-  const whole = ['totalSteps', 'numEnvs', 'rolloutSteps', 'epochs', 'minibatchSize'] as const;
+  const whole = ['totalSteps', 'numEnvs', 'rolloutSteps', 'epochs'] as const;
   for (const name of whole) {
     if (!Number.isSafeInteger(config[name]) || config[name] < 1)
       throw optionFault(name, config[name], 'a whole number of at least 1');
+  }
+  // One sample has no spread to normalise its advantage by.
+  if (!Number.isSafeInteger(config.minibatchSize) || config.minibatchSize < 2) {
+    throw optionFault('minibatchSize', config.minibatchSize, 'a whole number of at least 2');
   }
   if (!Number.isSafeInteger(config.seed) || config.seed < 0)
     throw optionFault('seed', config.seed, 'a whole number of at least 0');

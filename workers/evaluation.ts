@@ -14,6 +14,8 @@ export interface EvaluationRequest {
   readonly episodes?: number | undefined;
   readonly seed: number;
   readonly workers: number;
+  /** Ends the evaluation before its time: the result is then empty. */
+  readonly signal?: AbortSignal | undefined;
   /** Called as episodes end. */
   readonly progress?: ((done: number, total: number) => void) | undefined;
 }
@@ -57,7 +59,12 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
       return { index, compiled, policy, from, to, days: Int32Array.from(days?.slice(from, to) ?? []), seed };
     }),
   );
+  const { signal } = request;
+  const aborted = (): boolean => signal?.aborted === true;
+  if (aborted()) return [];
   const pool = openThreads(Math.min(request.workers, tasks.length), null);
+  const stop = (): void => void pool.destroy();
+  signal?.addEventListener('abort', stop);
   try {
     let done = 0;
     const parts = await runAll<EvaluationTask, EvaluationPart>(pool, 'evaluate', tasks, (part) => {
@@ -86,7 +93,12 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
         kpis: meanKpis(results.map((result) => result.kpis)),
       };
     });
+  } catch (error) {
+    // Threads that were stopped on purpose are no fault.
+    if (aborted()) return [];
+    throw error;
   } finally {
+    signal?.removeEventListener('abort', stop);
     await pool.destroy();
   }
 }

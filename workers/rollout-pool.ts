@@ -33,13 +33,11 @@ export interface RolloutPoolOptions {
   readonly seed: number;
 }
 
-/** Seconds that each thread spent, added up. */
+/** Seconds that a rollout took. */
 export interface RolloutSeconds {
-  /** In the environment alone. */
+  /** In the environment alone, the mean over the threads that worked side by side. */
   readonly env: number;
-  /** In environment and policy. */
-  readonly envPolicy: number;
-  /** On the clock. */
+  /** On the clock: environment and policy. */
   readonly wall: number;
 }
 
@@ -89,16 +87,16 @@ export class RolloutPool {
       rolloutBuffer,
       weights: this.weights,
     };
-    this.#pool = openThreads(workers, setup);
     this.#tasks = ranges(numEnvs, workers);
+    this.#pool = openThreads(Math.min(workers, this.#tasks.length), setup);
   }
 
   /** Steps every environment T times; the results stand in `rollout`. */
   async collect(): Promise<RolloutSeconds> {
     const started = performance.now();
     const timings = await runAll<RolloutTask, RolloutTiming>(this.#pool, 'rollout', this.#tasks);
-    const sum = (key: keyof RolloutTiming): number => timings.reduce((total, timing) => total + timing[key], 0) / 1000;
-    return { env: sum('envMs'), envPolicy: sum('totalMs'), wall: (performance.now() - started) / 1000 };
+    const env = timings.reduce((total, timing) => total + timing.envMs, 0) / timings.length;
+    return { env: env / 1000, wall: (performance.now() - started) / 1000 };
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,9 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('../..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export default function setup(): void {
   for (const room of ['engine', 'policy', 'trips', 'workers', 'train', 'cli', 'bench']) {

@@ -1,6 +1,7 @@
 // Where the real trips lie, if they are here: beside the checkout, or where FLEETSTEP_NYC_AMOD says.
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 
@@ -17,3 +18,12 @@ if (!present) {
 
 /** A group of tests that needs the real trips. */
 export const describeWithTrips = describe.skipIf(!present);
+
+/** What the paper's own greedy program printed; it lies beside the shared trips, not in a clone of the benchmark. */
+export const greedyRewards: string = join(nycAmod, 'nyc-amod-greedy-validation.csv');
+const withRewards = present && existsSync(greedyRewards);
+if (present && !withRewards) {
+  if (process.env['CI'] === 'true') throw new Error(`no ${greedyRewards}: in CI this test must run`);
+  console.warn(`SKIPPED: the comparison with the paper's greedy program, as there is no ${greedyRewards}`);
+}
+export const describeWithGreedyRewards = describe.skipIf(!withRewards);
