@@ -26,9 +26,9 @@ async function loadTensorflow(): Promise<Omit<Backend, 'reason'>> {
   } catch {
     throw new Error('@tensorflow/tfjs-node is not installed (its download may be blocked): run "npm run tfjs-node"');
   }
-  // Removed from Node 23 on, and still called by tfjs-node 4.22.
-  const util = require('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
-  util.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  // Removed from Node 23 on, deprecated with a warning before, and still called by tfjs-node 4.22.
+  const util = require('node:util') as { isNullOrUndefined: (value: unknown) => boolean };
+  util.isNullOrUndefined = (value) => value === null || value === undefined;
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   // For our small products oneDNN is about a fifth slower than TensorFlow's own kernels, and it reorders sums.
   process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '0';

@@ -39,7 +39,7 @@ export interface TrainingResult {
   readonly finished: boolean;
   readonly steps: number;
   readonly seconds: number;
-  /** Environment steps a second on the clock, learning included, in this session. */
+  /** Environment steps a second on the clock, learning included, since the run was last started. */
   readonly sps: number;
   /** Of the trained policy on held-out episodes; null when they were left out. */
   readonly meanReturn: number | null;
