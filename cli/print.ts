@@ -25,14 +25,15 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
   const rows = [...evaluations].sort((a, b) => b.meanReturn - a.meanReturn);
   return table(
-    ['policy', 'mean return', 'served', 'on time', 'wait min', 'late min', 'empty share', 'utilisation'],
+    // Within 80 columns.
+    ['policy', 'return', 'served', 'on time', 'wait', 'late', 'empty', 'busy'],
     rows.map(({ policy, meanReturn, kpis }) => [
       policy,
       meanReturn.toFixed(2),
       percent(kpis.serviceRate),
       percent(kpis.onTimeRate),
-      kpis.meanWaitMinutes.toFixed(1),
-      kpis.meanLatenessMinutes.toFixed(1),
+      `${kpis.meanWaitMinutes.toFixed(1)} min`,
+      `${kpis.meanLatenessMinutes.toFixed(1)} min`,
       percent(kpis.emptyShare),
       percent(kpis.utilisation),
     ]),
