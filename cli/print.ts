@@ -3,12 +3,11 @@
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { infinityToWord } from '../trips/index.js';
 import type { Evaluation } from '../workers/index.js';
 
 export function printJson(value: unknown): void {
-  process.stdout.write(
-    `${JSON.stringify(value, (_, member: unknown) => (member === Infinity ? 'Infinity' : member))}\n`,
-  );
+  process.stdout.write(`${JSON.stringify(value, infinityToWord)}\n`);
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -40,7 +39,7 @@ export function evaluationTable(evaluations: readonly Evaluation[]): string {
   );
 }
 
-export function percent(share: number): string {
+function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 

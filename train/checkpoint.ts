@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Packr } from 'msgpackr';
 import type { CompiledScenario, Scenario } from '../engine/index.js';
 import { heuristicNames, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { writeFileAtomic } from '../trips/index.js';
+import { SealError, infinityToWord, openSealed, writeSealed } from '../trips/index.js';
+import type { SealFault } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
 import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
@@ -15,7 +15,12 @@ import type { PpoConfig, PpoState } from './ppo.js';
 
 const FORMAT = 'fleetstep-checkpoint-2';
 export const CHECKPOINT_FILE = 'checkpoint.msgpack';
-const packr = new Packr({ structuredClone: true, moreTypes: true });
+
+const faults: Readonly<Record<SealFault, string>> = {
+  unreadable: 'is truncated or no checkpoint',
+  foreign: `is not a checkpoint of this version (expected format ${FORMAT})`,
+  damaged: 'is damaged: its checksum differs',
+};
 
 export interface Checkpoint {
   readonly scenario: Scenario;
@@ -37,9 +42,7 @@ export function weightsSha256(weights: Float32Array): string {
 
 /** Writes `RUN/checkpoint.msgpack`. */
 export function writeCheckpoint(run: string, checkpoint: Checkpoint): void {
-  const body = packr.pack(checkpoint);
-  const sha256 = createHash('sha256').update(body).digest('hex');
-  writeFileAtomic(join(run, CHECKPOINT_FILE), packr.pack({ format: FORMAT, sha256, body }));
+  writeSealed(join(run, CHECKPOINT_FILE), FORMAT, checkpoint);
 }
 
 /**
@@ -56,19 +59,14 @@ export function readCheckpoint(path: string): Checkpoint {
   const file = statSync(path).isDirectory() ? join(path, CHECKPOINT_FILE) : path;
   if (!existsSync(file))
     throw new TrainError('ERR_CHECKPOINT', `${path} holds no ${CHECKPOINT_FILE}: the run has not saved one yet`);
-  let envelope: { format?: unknown; sha256?: unknown; body?: unknown } | null;
+  const bytes = readFileSync(file);
+  let checkpoint: Checkpoint;
   try {
-    envelope = packr.unpack(readFileSync(file)) as typeof envelope;
+    checkpoint = openSealed(bytes, FORMAT) as Checkpoint;
   } catch (cause) {
-    throw new TrainError('ERR_CHECKPOINT', `${file} is truncated or no checkpoint`, { cause });
+    if (!(cause instanceof SealError)) throw cause;
+    throw new TrainError('ERR_CHECKPOINT', `${file} ${faults[cause.fault]}`, { cause });
   }
-  if (envelope?.format !== FORMAT || !(envelope.body instanceof Uint8Array)) {
-    throw new TrainError('ERR_CHECKPOINT', `${file} is not a checkpoint of this version (expected format ${FORMAT})`);
-  }
-  if (createHash('sha256').update(envelope.body).digest('hex') !== envelope.sha256) {
-    throw new TrainError('ERR_CHECKPOINT', `${file} is damaged: its checksum differs`);
-  }
-  const checkpoint = packr.unpack(envelope.body) as Checkpoint;
   const expected = networkLayout(checkpoint.shape).size;
   if (checkpoint.state.weights.length !== expected) {
     throw new TrainError(
@@ -107,9 +105,8 @@ export function policyOf(checkpoint: Checkpoint, name: string): PolicySpec {
 /** JSON with sorted keys, and infinity as a word. */
 function show(value: unknown): string {
   return (
-    JSON.stringify(value, (_, member: unknown) => {
-      if (member === Infinity) return 'Infinity';
-      if (typeof member !== 'object' || member === null || Array.isArray(member)) return member;
+    JSON.stringify(value, (key, member: unknown) => {
+      if (typeof member !== 'object' || member === null || Array.isArray(member)) return infinityToWord(key, member);
       return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)));
     }) ?? 'missing'
   );

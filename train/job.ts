@@ -77,15 +77,18 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
     const firstStep = ppo.globalStep;
     const started = performance.now();
     const elapsed = (): number => (performance.now() - started) / 1000;
-    const save = (): void =>
-      writeCheckpoint(job.out, {
+    const save = (): Checkpoint => {
+      const checkpoint: Checkpoint = {
         scenario: compiled.scenario,
         config,
         shape: ppo.shape,
         backend: backend.name,
         state: ppo.snapshot(),
         seconds: before + elapsed(),
-      });
+      };
+      writeCheckpoint(job.out, checkpoint);
+      return checkpoint;
+    };
     let savedAt = 0;
     while (ppo.iteration < ppo.iterations && !job.signal.aborted) {
       const metrics = await ppo.step();
@@ -97,7 +100,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       }
     }
     const trainedSeconds = elapsed();
-    save();
+    const checkpoint = save();
     const finished = ppo.iteration >= ppo.iterations;
 
     let evaluations: Evaluation[] = [];
@@ -105,7 +108,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       evaluations = await evaluatePolicies({
         compiled,
         policies: [
-          policyOf(readCheckpoint(job.out), 'ppo'),
+          policyOf(checkpoint, 'ppo'),
           ...heuristicNames.map((name) => ({ kind: 'heuristic' as const, name })),
         ],
         split: 'validation',

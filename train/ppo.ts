@@ -132,7 +132,7 @@ export class Ppo {
     this.#advantages = new Float32Array(samples);
     this.#returns = new Float32Array(samples);
     this.#rewards = new Float32Array(samples);
-    this.#order = Int32Array.from({ length: samples }, (_, k) => k);
+    this.#order = new Int32Array(samples);
     const rows = Math.min(config.minibatchSize, samples);
     this.#minibatch = {
       rows,

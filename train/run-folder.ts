@@ -2,7 +2,7 @@
 
 import { appendFileSync, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder, writeFileAtomic } from '../trips/index.js';
+import { infinityToWord, makeFolder, writeFileAtomic } from '../trips/index.js';
 import { TrainError } from './errors.js';
 
 const METRICS = 'metrics.jsonl';
@@ -44,7 +44,7 @@ export class RunFolder {
   }
 
   writeJson(name: string, value: unknown): void {
-    const text = JSON.stringify(value, (_, member: unknown) => (member === Infinity ? 'Infinity' : member), 2);
+    const text = JSON.stringify(value, infinityToWord, 2);
     writeFileAtomic(join(this.path, name), `${text}\n`);
   }
 

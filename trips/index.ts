@@ -3,8 +3,11 @@
 export { makeFolder, writeFileAtomic } from './atomic-file.js';
 export { TripsError } from './errors.js';
 export type { TripsErrorCode } from './errors.js';
+export { infinityToWord, wordToInfinity } from './json.js';
 export { loadDataset, loadScenario } from './load.js';
 export type { ScenarioRequest } from './load.js';
 export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
 export type { NycScenario } from './nyc-amod.js';
+export { SealError, openSealed, writeSealed } from './sealed-file.js';
+export type { SealFault } from './sealed-file.js';
 export { readTrips, writeTrips } from './trips-file.js';

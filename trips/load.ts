@@ -4,8 +4,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { EngineError, compileScenario, preset, presetNames } from '../engine/index.js';
 import type { CompiledScenario, Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
+import { wordToInfinity } from './json.js';
 import { nycScenarios, readNycAmod } from './nyc-amod.js';
-import type { NycScenario } from './nyc-amod.js';
 import { readTrips } from './trips-file.js';
 
 export interface ScenarioRequest {
@@ -49,7 +49,7 @@ export function loadDataset(scenario: string, data: string | undefined): Dataset
       `scenario "${scenario}" runs on recorded trips: clone https://github.com/tumBAIS/HybridMADRL-AMoD and pass its folder with --data`,
     );
   }
-  const dataset = isFile(data) ? readTrips(data) : readNycAmod(nyc satisfies NycScenario, data);
+  const dataset = isFile(data) ? readTrips(data) : readNycAmod(nyc, data);
   if (dataset.scenario !== scenario) {
     throw new TripsError('ERR_DATA_FORMAT', `${data} holds trips for ${dataset.scenario}, not for ${scenario}`);
   }
@@ -60,10 +60,7 @@ function candidateOf(scenario: string): { base: string; candidate: Record<string
   if (!scenario.endsWith('.json')) return { base: scenario, candidate: { ...preset(scenario) } };
   let parsed: unknown;
   try {
-    // JSON has no infinity: two fields may hold it as a word.
-    parsed = JSON.parse(readFileSync(scenario, 'utf8'), (_, value: unknown) =>
-      value === 'Infinity' ? Infinity : value,
-    );
+    parsed = JSON.parse(readFileSync(scenario, 'utf8'), wordToInfinity);
   } catch (cause) {
     throw new EngineError('ERR_SCENARIO', `cannot read scenario file ${scenario}: ${(cause as Error).message}`, {
       cause,

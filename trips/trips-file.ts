@@ -1,24 +1,25 @@
-// A data set in one file, as `fleetstep import` writes it: MessagePack with a magic word and a checksum.
+// A data set in one file, as `fleetstep import` writes it.
 
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Packr } from 'msgpackr';
 import { checkTrace } from '../engine/index.js';
 import type { Dataset } from '../engine/index.js';
-import { writeFileAtomic } from './atomic-file.js';
 import { TripsError } from './errors.js';
+import { SealError, openSealed, writeSealed } from './sealed-file.js';
+import type { SealFault } from './sealed-file.js';
 import { float32, int32, uint8 } from './shared-columns.js';
 
 const FORMAT = 'fleetstep-trips-1';
-const packr = new Packr({ structuredClone: true, moreTypes: true });
+
+const faults: Readonly<Record<SealFault, string>> = {
+  unreadable: 'is damaged or no trips file: import it again',
+  foreign: 'is not a trips file: write one with "fleetstep import"',
+  damaged: 'is damaged (checksum differs): import it again',
+};
 
 /** Writes `dataset` to `file`, whole or not at all; gives the file's SHA-256. */
 export function writeTrips(file: string, dataset: Dataset): string {
   // A copy out of shared memory: the packer writes plain typed arrays.
-  const body = packr.pack(unshare(dataset));
-  const sha256 = createHash('sha256').update(body).digest('hex');
-  writeFileAtomic(file, packr.pack({ format: FORMAT, sha256, body }));
-  return sha256;
+  return writeSealed(file, FORMAT, unshare(dataset));
 }
 
 /** @throws TripsError `ERR_DATA_MISSING`, or `ERR_DATA_FORMAT` for a file of another kind or a damaged one */
@@ -29,19 +30,13 @@ export function readTrips(file: string): Dataset {
   } catch (cause) {
     throw new TripsError('ERR_DATA_MISSING', `cannot read ${file}: ${(cause as Error).message}`, { cause });
   }
-  let envelope: { format?: unknown; sha256?: unknown; body?: unknown };
+  let dataset: Dataset;
   try {
-    envelope = packr.unpack(bytes) as typeof envelope;
+    dataset = share(openSealed(bytes, FORMAT)) as Dataset;
   } catch (cause) {
-    throw new TripsError('ERR_DATA_FORMAT', `${file} is damaged or no trips file: import it again`, { cause });
+    if (!(cause instanceof SealError)) throw cause;
+    throw new TripsError('ERR_DATA_FORMAT', `${file} ${faults[cause.fault]}`, { cause });
   }
-  if (envelope?.format !== FORMAT || !(envelope.body instanceof Uint8Array)) {
-    throw new TripsError('ERR_DATA_FORMAT', `${file} is not a trips file: write one with "fleetstep import"`);
-  }
-  if (createHash('sha256').update(envelope.body).digest('hex') !== envelope.sha256) {
-    throw new TripsError('ERR_DATA_FORMAT', `${file} is damaged (checksum differs): import it again`);
-  }
-  const dataset = share(packr.unpack(envelope.body)) as Dataset;
   checkTrace(dataset.trace, dataset.travel.zones);
   return dataset;
 }
