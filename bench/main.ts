@@ -1,10 +1,10 @@
 // npm run bench -- <name> [--quick] [--json]
 
 import { Argument, Command } from 'commander';
+import { machine } from '../cli/machine.js';
 import { printJson, short, table } from '../cli/print.js';
 import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
-import { machine } from './report.js';
 import type { Row } from './report.js';
 import { trainBenchmark } from './train.js';
 

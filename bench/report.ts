@@ -1,6 +1,4 @@
-// What every benchmark gives: rows with a median and its spread, and the machine they were measured on.
-
-import { availableParallelism, cpus, totalmem } from 'node:os';
+// What every benchmark gives: rows with a median and its spread.
 
 export interface Row {
   readonly name: string;
@@ -22,26 +20,6 @@ export interface Benchmark {
   run(quick: boolean, note: (text: string) => void): Promise<Row[]>;
 }
 
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  readonly node: string;
-  readonly v8: string;
-  readonly platform: string;
-}
-
-export function machine(): Machine {
-  return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-    v8: process.versions.v8,
-    platform: `${process.platform} ${process.arch}`,
-  };
-}
-
 /** A variant under test: runs once, gives how many units of work it did and how many seconds they took. */
 export interface Variant {
   readonly name: string;
@@ -60,17 +38,19 @@ export async function interleave(variants: readonly Variant[], rounds: number): 
     }
   }
   return variants.map(({ name, unit, anchor }, k) => {
-    const sorted = speeds[k].toSorted((a, b) => a - b);
-    const row = { name, unit, value: median(sorted), low: sorted[0], high: sorted[sorted.length - 1] };
+    const row = { name, unit, ...spread(speeds[k]) };
     if (anchor === undefined) return row;
     // The ratio of each round, then their median: both sides of a round saw the same machine.
     const other = speeds[variants.findIndex((variant) => variant.name === anchor)];
-    const ratios = speeds[k].map((speed, round) => speed / other[round]).toSorted((a, b) => a - b);
-    return { ...row, anchor, ratio: median(ratios) };
+    const ratios = speeds[k].map((speed, round) => speed / other[round]);
+    return { ...row, anchor, ratio: spread(ratios).value };
   });
 }
 
-function median(sorted: readonly number[]): number {
+/** Median, lowest and highest. */
+export function spread(values: readonly number[]): { value: number; low: number; high: number } {
+  const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  const value = sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  return { value, low: sorted[0], high: sorted[sorted.length - 1] };
 }

@@ -5,6 +5,7 @@ import { compileScenario, preset } from '../engine/index.js';
 import { Ppo, backendNames, loadBackend, ppoDefaults } from '../train/index.js';
 import type { Backend, PpoMetrics } from '../train/index.js';
 import type { Benchmark, Row } from './report.js';
+import { spread } from './report.js';
 
 const figures = [
   ['environment', 'charts/SPS_env'],
@@ -24,13 +25,10 @@ async function measure(backend: Backend, iterations: number): Promise<Row[]> {
   }
   const warm = seen.slice(1);
   return figures.map(([label, key]) => {
-    const sorted = warm.map((metrics) => metrics[key]).toSorted((a, b) => a - b);
     return {
       name: `geneva 10 x 20, ${backend.name}, all cores: ${label}`,
-      value: sorted[sorted.length >> 1],
       unit: 'steps/s',
-      low: sorted[0],
-      high: sorted[sorted.length - 1],
+      ...spread(warm.map((metrics) => metrics[key])),
     };
   });
 }

@@ -1,9 +1,9 @@
 // fleetstep doctor
 
-import { availableParallelism, cpus, totalmem } from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { selfCheck } from '../train/index.js';
+import { machine } from './machine.js';
 import { jsonOption } from './options.js';
 import { printJson } from './print.js';
 
@@ -21,16 +21,10 @@ Examples:
   fleetstep doctor --json`,
     )
     .action(async (options: { readonly json: boolean }) => {
-      const machine = {
-        node: process.version,
-        platform: `${process.platform} ${process.arch}`,
-        cpu: cpus()[0]?.model ?? 'unknown',
-        cores: availableParallelism(),
-        memoryGiB: Math.round(totalmem() / 2 ** 30),
-      };
+      const here = machine();
       if (!options.json) {
         process.stdout.write(
-          `node ${machine.node}, ${machine.platform}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB\n`,
+          `node ${here.node}, ${here.platform}, ${here.cpu}, ${here.cores} cores, ${here.memoryGiB} GiB\n`,
         );
       }
       const mark = { ok: pc.green('ok'), absent: pc.yellow('--'), failed: pc.red('FAILED') };
@@ -38,7 +32,7 @@ Examples:
         if (!options.json) process.stdout.write(`${mark[check.status]} ${check.name}: ${check.detail}\n`);
       });
       const ok = checks.every((check) => check.status !== 'failed');
-      if (options.json) printJson({ ok, machine, checks });
+      if (options.json) printJson({ ok, machine: here, checks });
       if (!ok) process.exitCode = 1;
     });
 }

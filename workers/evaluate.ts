@@ -1,8 +1,8 @@
 // Plays episodes to their end with one policy, and gives return and figures of each. An episode is a function of
 // (seed, its index), whoever plays it.
 
-import { VectorDispatchEnv, kpiNames } from '../engine/index.js';
-import type { CompiledScenario, ObservationKind, Split } from '../engine/index.js';
+import { VectorDispatchEnv } from '../engine/index.js';
+import type { CompiledScenario, EventLog, ObservationKind, Split } from '../engine/index.js';
 import { NetworkPolicy, heuristic } from '../policy/index.js';
 import type { HeuristicName, NetworkShape, Policy } from '../policy/index.js';
 
@@ -46,7 +46,14 @@ export function makePolicy(spec: PolicySpec): Policy {
   return spec.kind === 'heuristic' ? heuristic(spec.name) : new NetworkPolicy(spec.name, spec.shape, spec.weights);
 }
 
-export function evaluateEpisodes(task: EvaluationTask): EvaluationPart {
+/** Name of an episode: its day on recorded trips, else split and number. */
+export function episodeId(compiled: CompiledScenario, split: Split, index: number): string {
+  const { dataset } = compiled;
+  return dataset === null ? `${split}-${index}` : dataset.trace.days[dataset.splits[split][index]];
+}
+
+/** @param log records what happens; for a task of one episode, as events do not say whose they are */
+export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = null): EvaluationPart {
   const count = task.to - task.from;
   const env = new VectorDispatchEnv({
     scenario: task.compiled,
@@ -56,24 +63,18 @@ export function evaluateEpisodes(task: EvaluationTask): EvaluationPart {
     autoresetMode: 'DISABLED',
     source: { mode: 'listed', days: task.days },
   });
+  const { world } = env;
+  world.log = log;
   const policy = makePolicy(task.policy);
   const actions = new Int32Array(count);
-  const ended = new Uint8Array(count);
   env.reset({ seed: task.seed });
-  for (let left = count; left > 0;) {
-    policy.act(env.world, 0, count, actions);
-    const { terminations, truncations } = env.step(actions);
-    for (let e = 0; e < count; e++) {
-      if (ended[e] === 0 && (terminations[e] | truncations[e]) === 1) {
-        ended[e] = 1;
-        left--;
-      }
-    }
+  while (world.state.ended.includes(0)) {
+    policy.act(world, 0, count, actions);
+    env.step(actions);
   }
-  const { episodeReturns, episodeKpis } = env.world.out;
   return {
     from: task.from,
-    returns: Float64Array.from(episodeReturns),
-    kpis: Float64Array.from(episodeKpis.subarray(0, count * kpiNames.length)),
+    returns: Float64Array.from(world.out.episodeReturns),
+    kpis: Float64Array.from(world.out.episodeKpis),
   };
 }

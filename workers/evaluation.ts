@@ -2,7 +2,7 @@
 
 import { EngineError, kpisOf, meanKpis } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
-import { heldOutSeed } from './evaluate.js';
+import { episodeId, heldOutSeed } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
 import { openThreads, runAll } from './threads.js';
 
@@ -75,10 +75,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
         tasks[k].index !== index
           ? []
           : Array.from(part.returns, (value, row) => ({
-              id:
-                days === undefined
-                  ? `${split}-${part.from + row}`
-                  : compiled.dataset!.trace.days[days[part.from + row]],
+              id: episodeId(compiled, split, part.from + row),
               return: value,
               kpis: kpisOf(part.kpis, row),
             })),
