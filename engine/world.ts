@@ -345,7 +345,7 @@ export class World {
   }
 
   #waitReward(e: number): number {
-    // 0 - x keeps a wait with nothing open at +0.
+    // Added to 0, so that a wait with nothing open earns 0 and not -0.
     return 0 + this.compiled.scenario.waitRewardPerOpen * this.state.open[e];
   }
 
@@ -643,22 +643,19 @@ export class World {
       st.approach[d * this.slots + j] =
         dataset.travel.seconds[st.endZone[d] * dataset.travel.zones + st.pickupZone[s]]!;
     } else {
-      const dx = st.pickupX[s] - st.endX[d];
-      const dy = st.pickupY[s] - st.endY[d];
-      st.approach[d * this.slots + j] = Math.sqrt(dx * dx + dy * dy) / this.#metresPerSecond;
+      st.approach[d * this.slots + j] = this.approachMetres(e, i, j) / this.#metresPerSecond;
     }
   }
 
   /** Rewrites whatever changes with the clock: bookings' minutes, drivers, mask, context. */
   #refresh(e: number): void {
     const st = this.state;
-    const { observations: o, actionMasks: masks } = this.out;
-    const { now: nows, windowStart, windowEnd, knownAt, freeAt, planLength, planHead, planDropoffAt, stale } = st;
+    const o = this.out.observations;
+    const { windowStart, windowEnd, knownAt, freeAt, stale } = st;
     const list = this.#openSlots;
     const full = this.#full;
     const slots = this.slots;
-    const queue = this.#queue;
-    const now = nows[e];
+    const now = st.now[e];
     const open = this.openSlots(e, list);
     const fresh = this.#fresh;
     const opened = this.#freshCount;
@@ -678,57 +675,50 @@ export class World {
       }
     }
 
-    const width = this.#driverColumns;
-    let p = e * this.observationSize;
-    let row = e * this.actions + 1;
-    for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++, p += width, row += slots) {
-      const free = freeAt[d];
+    for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++) {
       // The plan of a driver under way does not move with the clock, and neither do its pickups: only slots that
       // have opened since are new to it.
-      if (stale[d] === 1 || free <= now) {
-        const available = this.isAvailable(e, i);
-        o[p + 2] = available ? 1 : 0;
-        stale[d] = 0;
-        if (available) this.#maskRow(e, i, list, open);
-        else for (let k = 0; k < open; k++) masks[row + list[k]] = 0;
-      } else if (opened > 0 && this.isAvailable(e, i)) {
-        this.#maskRow(e, i, fresh, opened);
-      }
-      if (full) {
-        const length = planLength[d];
-        o[p + 4] = length / queue;
-        o[p + 5] = free > now ? (free - now) * PER_HOUR : 0;
-        o[p + 6] = length === 0 ? 0 : (planDropoffAt[d * queue + planHead[d]] - now) * PER_HOUR;
-      }
+      if (stale[d] === 1 || freeAt[d] <= now) this.#rewriteDriver(e, i, open);
+      else if (opened > 0 && this.isAvailable(e, i)) this.#maskRow(e, i, fresh, opened);
+      if (full) this.#observePlan(e, i);
     }
     this.#observeContext(e);
   }
 
   /** After an assignment that took no time, only driver i has changed. */
   #refreshDriver(e: number, i: number): void {
-    const st = this.state;
-    const o = this.out.observations;
+    this.#rewriteDriver(e, i, this.openSlots(e, this.#openSlots));
+    if (this.#full) this.#observePlan(e, i);
+    this.#observeContext(e);
+  }
+
+  /** Availability of driver i, and its row of the mask for the `open` slots listed in `#openSlots`. */
+  #rewriteDriver(e: number, i: number, open: number): void {
     const list = this.#openSlots;
-    const open = this.openSlots(e, list);
-    const d = e * this.drivers + i;
-    const p = e * this.observationSize + i * this.#driverColumns;
     const available = this.isAvailable(e, i);
-    o[p + 2] = available ? 1 : 0;
-    st.stale[d] = 0;
+    this.out.observations[e * this.observationSize + i * this.#driverColumns + 2] = available ? 1 : 0;
+    this.state.stale[e * this.drivers + i] = 0;
     if (available) {
       this.#maskRow(e, i, list, open);
     } else {
+      const masks = this.out.actionMasks;
       const row = e * this.actions + 1 + i * this.slots;
-      for (let k = 0; k < open; k++) this.out.actionMasks[row + list[k]] = 0;
+      for (let k = 0; k < open; k++) masks[row + list[k]] = 0;
     }
-    if (this.#full) {
-      const now = st.now[e];
-      const length = st.planLength[d];
-      o[p + 4] = length / this.#queue;
-      o[p + 5] = Math.max(0, st.freeAt[d] - now) * PER_HOUR;
-      o[p + 6] = length === 0 ? 0 : (st.planDropoffAt[d * this.#queue + st.planHead[d]] - now) * PER_HOUR;
-    }
-    this.#observeContext(e);
+  }
+
+  /** Columns of driver i that change with its plan and with the clock. */
+  #observePlan(e: number, i: number): void {
+    const st = this.state;
+    const o = this.out.observations;
+    const d = e * this.drivers + i;
+    const p = e * this.observationSize + i * this.#driverColumns;
+    const now = st.now[e];
+    const free = st.freeAt[d];
+    const length = st.planLength[d];
+    o[p + 4] = length / this.#queue;
+    o[p + 5] = free > now ? (free - now) * PER_HOUR : 0;
+    o[p + 6] = length === 0 ? 0 : (st.planDropoffAt[d * this.#queue + st.planHead[d]] - now) * PER_HOUR;
   }
 
   /** Mask of an available driver i for the first `count` slots of `list`. */

@@ -6,26 +6,23 @@ import type { World } from '../engine/index.js';
 import { AssignmentSolver } from './assignment.js';
 import type { Policy } from './policy.js';
 
-/** Room for the slots and drivers of one decision; grows, never shrinks. */
-class Scratch {
-  slots: Int32Array = new Int32Array(0);
-
-  open(world: World, e: number): number {
-    if (this.slots.length < world.slots) this.slots = new Int32Array(world.slots);
-    return world.openSlots(e, this.slots);
-  }
-}
-
 /** One action per environment from one question per environment. */
 abstract class Heuristic implements Policy {
   abstract readonly name: string;
-  protected readonly scratch: Scratch = new Scratch();
+  /** Open slots of the environment in hand, ascending; grows, never shrinks. */
+  protected slots: Int32Array = new Int32Array(0);
 
   act(world: World, from: number, to: number, actions: Int32Array): void {
     for (let e = from; e < to; e++) actions[e] = this.choose(world, e);
   }
 
   protected abstract choose(world: World, e: number): number;
+
+  /** Fills `slots`, and says how many there are. */
+  protected open(world: World, e: number): number {
+    if (this.slots.length < world.slots) this.slots = new Int32Array(world.slots);
+    return world.openSlots(e, this.slots);
+  }
 }
 
 function worthwhile(world: World, e: number, i: number, j: number): boolean {
@@ -60,13 +57,13 @@ export class Nearest extends Heuristic {
   readonly name = 'nearest';
 
   protected choose(world: World, e: number): number {
-    const open = this.scratch.open(world, e);
+    const open = this.open(world, e);
     let best = 0;
     let least = Infinity;
     for (let i = 0; i < world.drivers; i++) {
       if (!world.isAvailable(e, i)) continue;
       for (let k = 0; k < open; k++) {
-        const j = this.scratch.slots[k];
+        const j = this.slots[k];
         const metres = world.approachMetres(e, i, j);
         if (metres < least && worthwhile(world, e, i, j)) {
           least = metres;
@@ -83,12 +80,12 @@ export class EarliestDeadline extends Heuristic {
   readonly name = 'edf';
 
   protected choose(world: World, e: number): number {
-    const open = this.scratch.open(world, e);
+    const open = this.open(world, e);
     let best = 0;
     let deadline = Infinity;
     let pickup = Infinity;
     for (let k = 0; k < open; k++) {
-      const j = this.scratch.slots[k];
+      const j = this.slots[k];
       const end = world.state.windowEnd[e * world.slots + j];
       if (end > deadline) continue;
       for (let i = 0; i < world.drivers; i++) {
@@ -112,9 +109,9 @@ export class Greedy extends Heuristic {
   readonly name = 'greedy';
 
   protected choose(world: World, e: number): number {
-    const open = this.scratch.open(world, e);
+    const open = this.open(world, e);
     for (let k = 0; k < open; k++) {
-      const j = this.scratch.slots[k];
+      const j = this.slots[k];
       const end = world.state.windowEnd[e * world.slots + j];
       let best = 0;
       let least = Infinity;
@@ -137,12 +134,12 @@ export class Myopic extends Heuristic {
   readonly name = 'myopic';
 
   protected choose(world: World, e: number): number {
-    const open = this.scratch.open(world, e);
+    const open = this.open(world, e);
     let best = 0;
     let most = world.compiled.scenario.waitRewardPerOpen * open;
     for (let i = 0; i < world.drivers; i++) {
       for (let k = 0; k < open; k++) {
-        const j = this.scratch.slots[k];
+        const j = this.slots[k];
         if (!world.accepts(e, i, j)) continue;
         const reward = world.assignmentReward(e, i, j);
         if (reward > most) {
@@ -170,7 +167,7 @@ export class BatchedHungarian extends Heuristic {
   #drivers = new Int32Array(0);
 
   protected choose(world: World, e: number): number {
-    const open = this.scratch.open(world, e);
+    const open = this.open(world, e);
     if (open === 0) return 0;
     if (this.#costs.length < world.drivers * world.slots) {
       this.#costs = new Float64Array(world.drivers * world.slots);
@@ -192,7 +189,7 @@ export class BatchedHungarian extends Heuristic {
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
         const i = this.#drivers[byDriver ? r : c];
-        const j = this.scratch.slots[byDriver ? c : r];
+        const j = this.slots[byDriver ? c : r];
         let cost = UNMATCHED;
         if (worthwhile(world, e, i, j)) {
           const s = e * world.slots + j;
@@ -209,7 +206,7 @@ export class BatchedHungarian extends Heuristic {
       const c = this.#columnOf[r];
       if (costs[r * columns + c] >= UNMATCHED) continue;
       const i = this.#drivers[byDriver ? r : c];
-      const j = this.scratch.slots[byDriver ? c : r];
+      const j = this.slots[byDriver ? c : r];
       const spare = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
       if (spare < least) {
         least = spare;
