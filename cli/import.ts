@@ -52,11 +52,12 @@ Examples:
         }
         return { split, days: dataset.splits[split].length, trips, dropped };
       });
+      const zones = dataset.travel?.zones ?? 0;
       const sha256 = options.out === undefined ? null : writeTrips(options.out, dataset);
       if (options.json) {
         printJson({
           scenario: scenario.name,
-          zones: dataset.travel.zones,
+          zones,
           splits: rows,
           file: options.out ?? null,
           sha256,
@@ -64,7 +65,7 @@ Examples:
         return;
       }
       process.stdout.write(
-        `${scenario.name}: ${dataset.travel.zones} zones, all rows well-formed\n` +
+        `${scenario.name}: ${zones} zones, all rows well-formed\n` +
           `${table(
             ['split', 'days', 'trips', `beyond ${scenario.slots} a tick`],
             rows.map((row) => [row.split, String(row.days), String(row.trips), String(row.dropped)]),

@@ -3,14 +3,18 @@
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { AuditError } from '../audit/index.js';
 import { EngineError } from '../engine/index.js';
 import { PolicyError } from '../policy/index.js';
 import { TrainError } from '../train/index.js';
 import { TripsError } from '../trips/index.js';
 import { WorkerError } from '../workers/index.js';
+import { auditCommand } from './audit.js';
+import { collectCommand } from './collect.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { importCommand } from './import.js';
+import { seedDemoCommand } from './seed-demo.js';
 import { simulateCommand } from './simulate.js';
 import { trainCommand } from './train.js';
 
@@ -26,10 +30,19 @@ const program = new Command('fleetstep')
   .description('A dispatch simulator to train on, and to ask.')
   .version(version)
   .addHelpText('after', '\nExample: fleetstep train --scenario geneva');
-for (const command of [trainCommand(), evalCommand(), simulateCommand(), importCommand(), doctorCommand()]) {
+for (const command of [
+  trainCommand(),
+  evalCommand(),
+  simulateCommand(),
+  importCommand(),
+  collectCommand(),
+  seedDemoCommand(),
+  auditCommand(),
+  doctorCommand(),
+]) {
   program.addCommand(command);
 }
-for (const command of [program, ...program.commands]) {
+for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
   command.exitOverride().configureOutput({
     outputError: (text, write) => write(`${text.trim().replace(/^error: /, 'fleetstep: ')} (see --help)\n`),
   });
@@ -43,9 +56,10 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (
     (error instanceof WorkerError && error.code === 'ERR_WORKER') ||
+    (error instanceof AuditError && (error.code === 'ERR_DATABASE' || error.code === 'ERR_DEADLINE')) ||
     (error instanceof Error && 'syscall' in error)
   ) {
-    // The machine's fault, not the user's nor ours: a full disk, a thread out of memory.
+    // The machine's fault, not the user's nor ours: a full disk, a thread out of memory, a database that is down.
     process.stderr.write(`fleetstep: ${error.message}\n`);
     process.exitCode = 1;
   } else if (isUserError(error)) {
@@ -65,6 +79,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof EngineError ||
     error instanceof TripsError ||
     error instanceof TrainError ||
-    error instanceof PolicyError
+    error instanceof PolicyError ||
+    error instanceof AuditError
   );
 }

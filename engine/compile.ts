@@ -6,6 +6,7 @@ import type { DayProfile, Scenario } from './scenario.js';
 import { checkTrace } from './trace.js';
 import type { Dataset } from './trace.js';
 import { planeExtent } from './travel.js';
+import type { MatrixTravel } from './travel.js';
 import { validateScenario } from './validate.js';
 
 /** Profiles change on whole minutes (validate.ts), so a table by minute of the day is exact. */
@@ -13,8 +14,10 @@ const MINUTES = 24 * 60;
 
 export interface CompiledScenario {
   readonly scenario: Scenario;
-  /** Present exactly if travel is a matrix. */
+  /** Present exactly if demand is a trace. */
   readonly dataset: Dataset | null;
+  /** Present exactly if travel is a matrix. */
+  readonly matrix: MatrixTravel | null;
   readonly ticks: number;
   /** Travel seconds / free-flow seconds, by minute of the day of the departure, `[1440]`. */
   readonly factorByMinute: Float64Array;
@@ -37,12 +40,20 @@ export interface CompiledScenario {
  */
 export function compileScenario(candidate: unknown, dataset: Dataset | null = null): CompiledScenario {
   const scenario = validateScenario(candidate);
-  if (scenario.travel.kind === 'matrix') {
+  const traced = scenario.demand.kind === 'trace';
+  if (traced) {
     if (dataset === null) {
       throw new EngineError('ERR_SCENARIO', `scenario "${scenario.name}" runs on recorded trips: give its data folder`);
     }
-    checkTrace(dataset.trace, dataset.travel.zones);
+    if ((scenario.travel.kind === 'matrix') !== (dataset.travel !== null)) {
+      throw new EngineError(
+        'ERR_SCENARIO',
+        `scenario "${scenario.name}" travels by ${scenario.travel.kind}, its data by ${dataset.travel === null ? 'plane' : 'matrix'}`,
+      );
+    }
+    checkTrace(dataset.trace, dataset.travel);
   }
+  const matrix = (traced ? dataset?.travel : null) ?? null;
   const ticks = scenario.horizonSeconds / scenario.tickSeconds;
   const start = scenario.startSecondOfDay;
   const byTick = (f: (second: number) => number): Float64Array =>
@@ -52,10 +63,11 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
     (_, m) => 1 / (1 - scenario.trafficSlowdown * levelAt(scenario.traffic, m * 60)),
   );
   const { drivers, demand } = scenario;
-  const extent = scenario.travel.kind === 'plane' ? planeExtent(scenario.travel) : matrixExtent(dataset!);
+  const extent = scenario.travel.kind === 'plane' ? planeExtent(scenario.travel) : matrixExtent(matrix!);
   return {
     scenario,
-    dataset: scenario.travel.kind === 'matrix' ? dataset : null,
+    dataset: traced ? dataset : null,
+    matrix,
     ticks,
     factorByMinute,
     trafficByTick: byTick((second) => levelAt(scenario.traffic, second)),
@@ -85,7 +97,7 @@ export function levelAt(profile: DayProfile, second: number): number {
   return profile.base;
 }
 
-function matrixExtent(dataset: Dataset): { x: number; y: number } {
+function matrixExtent(matrix: MatrixTravel): { x: number; y: number } {
   const reach = (values: Float32Array): number => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1);
-  return { x: reach(dataset.travel.x), y: reach(dataset.travel.y) };
+  return { x: reach(matrix.x), y: reach(matrix.y) };
 }

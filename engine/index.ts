@@ -32,7 +32,7 @@ export type {
   WeightedRewardSpec,
 } from './scenario.js';
 export { checkTrace, splits } from './trace.js';
-export type { Dataset, Split, Trace } from './trace.js';
+export type { Dataset, Split, Trace, TracePlaces } from './trace.js';
 export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';
 export type { MatrixTravel } from './travel.js';
 export { validateScenario } from './validate.js';

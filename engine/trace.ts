@@ -13,8 +13,11 @@ export interface Trace {
   readonly knownAt: Int32Array;
   readonly windowStart: Int32Array;
   readonly windowEnd: Int32Array;
+  /** Zones under matrix travel; zeros in a plane. */
   readonly pickupZone: Int32Array;
   readonly dropoffZone: Int32Array;
+  /** Places in a plane; absent under matrix travel. */
+  readonly places?: TracePlaces;
   /** Metres from pickup to drop-off. */
   readonly metres: Int32Array;
   /** In 1/10000 of the money unit. */
@@ -27,22 +30,47 @@ export interface Trace {
   readonly leg: Uint8Array;
 }
 
+/** Metres east and north of the plane's centre. */
+export interface TracePlaces {
+  readonly pickupX: Float32Array;
+  readonly pickupY: Float32Array;
+  readonly dropoffX: Float32Array;
+  readonly dropoffY: Float32Array;
+}
+
 export type Split = 'training' | 'validation' | 'test';
 export const splits: readonly Split[] = ['training', 'validation', 'test'];
 
-/** Everything that a matrix scenario needs from outside. */
+/** Everything that a scenario on recorded trips needs from outside. */
 export interface Dataset {
   /** Scenario that the data is for. */
   readonly scenario: string;
-  readonly travel: MatrixTravel;
+  /** Null in a plane. */
+  readonly travel: MatrixTravel | null;
   readonly trace: Trace;
   /** Indices into `trace.days`. */
   readonly splits: Readonly<Record<Split, readonly number[]>>;
 }
 
 /** @throws EngineError `ERR_TRACE` when columns disagree in length, or a day's bookings are out of order */
-export function checkTrace(trace: Trace, zones: number): void {
+export function checkTrace(trace: Trace, travel: MatrixTravel | null): void {
   const n = trace.dayStart[trace.days.length];
+  // In a plane every booking is in the only zone.
+  const zones = travel?.zones ?? 1;
+  if ((travel === null) !== (trace.places !== undefined)) {
+    throw new EngineError(
+      'ERR_TRACE',
+      `a trace has places in a plane, and zones under matrix travel: this one has not`,
+    );
+  }
+  for (const [name, column] of Object.entries(trace.places ?? {}) as [string, Float32Array][]) {
+    if (column.length !== n) {
+      throw new EngineError('ERR_TRACE', `trace column "${name}" has ${column.length} entries, expected ${n}`);
+    }
+    const at = column.findIndex((metres) => !Number.isFinite(metres));
+    if (at >= 0)
+      throw new EngineError('ERR_TRACE', `trace column "${name}" is ${column[at]} at booking ${at}: expected metres`);
+  }
   for (const name of [
     'knownAt',
     'windowStart',

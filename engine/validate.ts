@@ -174,15 +174,11 @@ function checkWhole(s: Scenario): void {
   if (s.drivers * s.slots > 1_000_000) {
     throw fault('drivers', s.drivers, `times slots (${s.slots}) must not exceed 1000000`);
   }
-  if ((s.travel.kind === 'matrix') !== (s.demand.kind === 'trace')) {
-    throw fault(
-      'demand.kind',
-      s.demand.kind,
-      `does not go with travel.kind "${s.travel.kind}": use plane with synthetic, or matrix with trace`,
-    );
+  if (s.travel.kind === 'matrix' && s.demand.kind !== 'trace') {
+    throw fault('demand.kind', s.demand.kind, 'does not go with travel.kind "matrix": use "trace"');
   }
-  if (s.reward.kind === 'fare' && s.demand.kind !== 'trace') {
-    throw fault('reward.kind', s.reward.kind, 'needs fares, which only demand.kind "trace" brings');
+  if (s.reward.kind === 'fare' && s.travel.kind !== 'matrix') {
+    throw fault('reward.kind', s.reward.kind, 'needs fares, which only travel.kind "matrix" brings');
   }
   if (
     s.reward.kind === 'fare' &&

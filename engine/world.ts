@@ -174,8 +174,8 @@ export class World {
     const st = this.state;
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
-    const dataset = this.compiled.dataset;
-    if (dataset !== null) return dataset.travel.metres[st.endZone[d] * dataset.travel.zones + st.pickupZone[s]];
+    const matrix = this.compiled.matrix;
+    if (matrix !== null) return matrix.metres[st.endZone[d] * matrix.zones + st.pickupZone[s]];
     const dx = st.pickupX[s] - st.endX[d];
     const dy = st.pickupY[s] - st.endY[d];
     return Math.sqrt(dx * dx + dy * dy);
@@ -230,12 +230,12 @@ export class World {
       st.freeAt[d] = st.planHead[d] = st.planLength[d] = st.onBoard[d] = st.load[d] = st.takenThisTick[d] = 0;
       st.nextEventAt[d] = NEVER;
       st.stale[d] = 1;
-      if (c.dataset !== null) {
-        const zones = c.dataset.travel.zones;
+      if (c.matrix !== null) {
+        const zones = c.matrix.zones;
         const zone = start === 'random' ? nextInteger(stream, 0, 0, zones - 1) : start === 'roundRobin' ? i % zones : 0;
         st.endZone[d] = zone;
-        st.endX[d] = c.dataset.travel.x[zone]!;
-        st.endY[d] = c.dataset.travel.y[zone]!;
+        st.endX[d] = c.matrix.x[zone]!;
+        st.endY[d] = c.matrix.y[zone]!;
       } else {
         // The depot is the centre; in a plane round robin has no other places to go round.
         st.endX[d] = start === 'random' ? (2 * nextFloat(stream, 0) - 1) * c.extentX : 0;
@@ -500,7 +500,8 @@ export class World {
   /** The trace's bookings known by `until`, into free slots or refused; gives what the refusals cost. */
   #arriveFromTrace(e: number, until: number): number {
     const st = this.state;
-    const { trace, travel } = this.compiled.dataset!;
+    const { trace } = this.compiled.dataset!;
+    const matrix = this.compiled.matrix;
     const end = trace.dayStart[st.day[e] + 1];
     let cost = 0;
     let t = st.cursor[e];
@@ -516,19 +517,28 @@ export class World {
       const s = e * this.slots + j;
       const from = trace.pickupZone[t];
       const to = trace.dropoffZone[t];
-      st.pickupZone[s] = from;
-      st.pickupX[s] = travel.x[from]!;
-      st.pickupY[s] = travel.y[from]!;
-      st.dropoffZone[s] = to;
-      st.dropoffX[s] = travel.x[to]!;
-      st.dropoffY[s] = travel.y[to]!;
+      if (matrix !== null) {
+        st.pickupZone[s] = from;
+        st.pickupX[s] = matrix.x[from]!;
+        st.pickupY[s] = matrix.y[from]!;
+        st.dropoffZone[s] = to;
+        st.dropoffX[s] = matrix.x[to]!;
+        st.dropoffY[s] = matrix.y[to]!;
+        st.rideSeconds[s] = matrix.seconds[from * matrix.zones + to]!;
+      } else {
+        const places = trace.places!;
+        st.pickupX[s] = places.pickupX[t]!;
+        st.pickupY[s] = places.pickupY[t]!;
+        st.dropoffX[s] = places.dropoffX[t]!;
+        st.dropoffY[s] = places.dropoffY[t]!;
+        st.rideSeconds[s] = trace.metres[t] / this.#metresPerSecond;
+      }
       st.windowStart[s] = trace.windowStart[t]!;
       st.windowEnd[s] = trace.windowEnd[t]!;
       st.skills[s] = trace.skills[t]!;
       st.leg[s] = trace.leg[t]!;
       st.fare[s] = trace.fare[t]!;
       st.rideMetres[s] = trace.metres[t]!;
-      st.rideSeconds[s] = travel.seconds[from * travel.zones + to]!;
       this.#opened(e, j);
     }
     st.cursor[e] = t;
@@ -638,10 +648,9 @@ export class World {
     const st = this.state;
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
-    const dataset = this.compiled.dataset;
-    if (dataset !== null) {
-      st.approach[d * this.slots + j] =
-        dataset.travel.seconds[st.endZone[d] * dataset.travel.zones + st.pickupZone[s]]!;
+    const matrix = this.compiled.matrix;
+    if (matrix !== null) {
+      st.approach[d * this.slots + j] = matrix.seconds[st.endZone[d] * matrix.zones + st.pickupZone[s]]!;
     } else {
       st.approach[d * this.slots + j] = this.approachMetres(e, i, j) / this.#metresPerSecond;
     }

@@ -1,10 +1,22 @@
 // The trips room's public names.
 
 export { makeFolder, writeFileAtomic } from './atomic-file.js';
+export { describe, examine, faultNames } from './booking-record.js';
+export type {
+  BookingRecord,
+  BookingStatistics,
+  FaultName,
+  Percentiles,
+  QualityReport,
+  UsableBooking,
+} from './booking-record.js';
+export { collectTrips } from './collect.js';
+export type { CollectOptions, Collected, Fleet } from './collect.js';
+export { demoBookings, spoil } from './demo.js';
 export { TripsError } from './errors.js';
 export type { TripsErrorCode } from './errors.js';
 export { infinityToWord, wordToInfinity } from './json.js';
-export { loadDataset, loadScenario } from './load.js';
+export { COLLECTED_TRIPS, loadDataset, loadScenario } from './load.js';
 export type { ScenarioRequest } from './load.js';
 export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
 export type { NycScenario } from './nyc-amod.js';

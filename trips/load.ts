@@ -1,6 +1,7 @@
 // From what a user typed (a scenario, a data path) to a checked scenario with its data.
 
 import { readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { EngineError, compileScenario, preset, presetNames } from '../engine/index.js';
 import type { CompiledScenario, Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
@@ -21,8 +22,11 @@ export interface ScenarioRequest {
  */
 export function loadScenario(request: ScenarioRequest): CompiledScenario {
   const { base, candidate } = candidateOf(request.scenario);
-  const kind = (candidate['travel'] as { kind?: unknown } | undefined)?.kind;
-  if (kind !== 'matrix') {
+  const kindOf = (field: 'travel' | 'demand'): unknown => (candidate[field] as { kind?: unknown } | undefined)?.kind;
+  if (kindOf('demand') === 'trace' && kindOf('travel') === 'plane') {
+    return compileScenario(candidate, collectedTrips(request, String(candidate['name'])));
+  }
+  if (kindOf('travel') !== 'matrix') {
     if (request.data !== undefined) {
       throw new EngineError(
         'ERR_SCENARIO',
@@ -32,6 +36,17 @@ export function loadScenario(request: ScenarioRequest): CompiledScenario {
     return compileScenario(candidate);
   }
   return compileScenario(candidate, loadDataset(base, request.data));
+}
+
+/** The name of the trips file that `fleetstep collect` writes beside its scenario. */
+export const COLLECTED_TRIPS = 'trips.msgpack';
+
+function collectedTrips({ scenario, data }: ScenarioRequest, name: string): Dataset {
+  const dataset = readTrips(data ?? join(dirname(scenario), COLLECTED_TRIPS));
+  if (dataset.scenario !== name) {
+    throw new TripsError('ERR_DATA_FORMAT', `the trips are for scenario "${dataset.scenario}", not for "${name}"`);
+  }
+  return dataset;
 }
 
 /** @throws TripsError */

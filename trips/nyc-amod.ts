@@ -65,7 +65,7 @@ export function readNycAmod(scenario: NycScenario, data: string): Dataset {
     if (bySplit[split].length === 0) throw new TripsError('ERR_DATA_FORMAT', `${file}: lists no day`);
   }
   const trace = readTrace(folder, labels, travel, preset(scenario).horizonSeconds);
-  checkTrace(trace, travel.zones);
+  checkTrace(trace, travel);
   return { scenario, travel, trace, splits: bySplit };
 }
 

@@ -37,7 +37,7 @@ export function readTrips(file: string): Dataset {
     if (!(cause instanceof SealError)) throw cause;
     throw new TripsError('ERR_DATA_FORMAT', `${file} ${faults[cause.fault]}`, { cause });
   }
-  checkTrace(dataset.trace, dataset.travel.zones);
+  checkTrace(dataset.trace, dataset.travel);
   return dataset;
 }
 

@@ -1,0 +1,216 @@
+// What an admin sets: mode, rules, switches, limits. Every change is in the company's ledger with who made it.
+
+import type { ValidationSchema } from 'fastest-validator';
+import { databaseError } from './database.js';
+import type { Connection } from './database.js';
+import { AuditError } from './errors.js';
+import { compileFields, refuseFaults } from './fields.js';
+import { actionTypes } from './intent.js';
+import type { ActionType } from './intent.js';
+
+export const modes = ['MANUAL', 'SEMI_AUTO', 'FULLY_AUTO'] as const;
+/** MANUAL: software does nothing. SEMI_AUTO: only what a person approved. FULLY_AUTO: what the rules allow. */
+export type Mode = (typeof modes)[number];
+
+export interface Settings {
+  readonly mode: Mode;
+  /** The rules of FULLY_AUTO, by action type; `redistribute` has none, it never acts alone. */
+  readonly autoAssign: boolean;
+  readonly autoReassign: boolean;
+  readonly autoNotifyCustomer: boolean;
+  readonly autoAdjustTime: boolean;
+  readonly autoReoptimize: boolean;
+  /** The longest delay, in minutes, that `adjust_time` decides alone; default 30. */
+  readonly adjustTimeMaxMinutes: number;
+  /** Decide and record, but do nothing. */
+  readonly dryRun: boolean;
+  /** The company's kill switch. */
+  readonly stopped: boolean;
+  /** So many failures in a row stop an action type; 0: never. */
+  readonly breakerFailures: number;
+}
+
+export const limitScopes: readonly (ActionType | 'all' | 'driver')[] = ['all', ...actionTypes, 'driver'];
+export type LimitScope = (typeof limitScopes)[number];
+export const periods = ['hour', 'day'] as const;
+export type Period = (typeof periods)[number];
+
+export interface LimitChange {
+  readonly scope: LimitScope;
+  readonly per: Period;
+  /** `bucket` refills evenly, and may admit up to twice its capacity within its first period; `window` never exceeds it. */
+  readonly kind?: 'bucket' | 'window' | undefined;
+  /** Acts per period; null takes a driver limit away. */
+  readonly capacity: number | null;
+}
+
+export interface Gauge {
+  /** `all`, an action type, `driver` (what each driver starts with), or `driver/<id>`. */
+  readonly scope: string;
+  readonly per: Period;
+  readonly kind: 'bucket' | 'window';
+  readonly capacity: number;
+  /** Whole acts that it would admit now. */
+  readonly left: number;
+  /** Acts that it has admitted in all. */
+  readonly taken: number;
+}
+
+export interface Controls {
+  readonly companyId: number;
+  readonly company: string;
+  readonly settings: Settings;
+  /** The kill switch of all companies. */
+  readonly stoppedAll: boolean;
+  readonly limits: readonly Gauge[];
+  /** Action types that failures have stopped. */
+  readonly broken: readonly { readonly actionType: ActionType; readonly failures: number; readonly stoppedAt: Date }[];
+}
+
+const columns: Readonly<Record<keyof Settings, string>> = {
+  mode: 'mode',
+  autoAssign: 'auto_assign',
+  autoReassign: 'auto_reassign',
+  autoNotifyCustomer: 'auto_notify_customer',
+  autoAdjustTime: 'auto_adjust_time',
+  autoReoptimize: 'auto_reoptimize',
+  adjustTimeMaxMinutes: 'adjust_time_max_minutes',
+  dryRun: 'dry_run',
+  stopped: 'stopped',
+  breakerFailures: 'breaker_failures',
+};
+
+const flag = { type: 'boolean', optional: true } as const;
+const settingsSchema: ValidationSchema = {
+  $$strict: true,
+  mode: { type: 'enum', values: [...modes], optional: true },
+  autoAssign: flag,
+  autoReassign: flag,
+  autoNotifyCustomer: flag,
+  autoAdjustTime: flag,
+  autoReoptimize: flag,
+  adjustTimeMaxMinutes: { type: 'number', min: 0, max: 1440, optional: true },
+  dryRun: flag,
+  stopped: flag,
+  breakerFailures: { type: 'number', integer: true, min: 0, max: 1000, optional: true },
+};
+const limitSchema: ValidationSchema = {
+  $$strict: true,
+  scope: { type: 'enum', values: [...limitScopes] },
+  per: { type: 'enum', values: [...periods] },
+  kind: { type: 'enum', values: ['bucket', 'window'], optional: true },
+  capacity: { type: 'number', integer: true, min: 0, max: 1_000_000, nullable: true },
+};
+const checkSettings = compileFields(settingsSchema);
+const checkLimit = compileFields(limitSchema);
+
+/**
+ * A company's settings, limits and what is left of them.
+ * @throws AuditError `ERR_NOT_FOUND`
+ */
+export async function readControls(connection: Connection, companyId: number): Promise<Controls> {
+  try {
+    const [row] = await connection<[Settings & { companyId: number; company: string; stoppedAll: boolean }] | []>`
+      select c.id as "companyId", c.name as company, everybody.stopped as "stoppedAll", a.mode,
+        a.auto_assign as "autoAssign", a.auto_reassign as "autoReassign",
+        a.auto_notify_customer as "autoNotifyCustomer", a.auto_adjust_time as "autoAdjustTime",
+        a.auto_reoptimize as "autoReoptimize", a.adjust_time_max_minutes as "adjustTimeMaxMinutes",
+        a.dry_run as "dryRun", a.stopped, a.breaker_failures as "breakerFailures"
+      from company c join autonomy a on a.company_id = c.id cross join autonomy_all as everybody
+      where c.id = ${companyId}`;
+    if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `company ${companyId} is not known`);
+    const limits = await connection<Gauge[]>`
+      select scope, per, kind, capacity, taken, greatest(0, floor(case kind
+        when 'bucket' then least(capacity, tokens + greatest(0, extract(epoch from clock_timestamp() - refilled_at)::double precision)
+          * capacity / case per when 'hour' then 3600 else 86400 end)
+        else capacity - (
+          select count(*) from window_admission w where w.company_id = b.company_id and w.scope = b.scope and w.per = b.per
+            and w.at > clock_timestamp() - case per when 'hour' then interval '1 hour' else interval '24 hours' end)
+        end))::integer as left
+      from token_bucket b where company_id = ${companyId}
+      order by array_position(${limitScopes as string[]}::text[], scope), scope, per desc`;
+    const broken = await connection<{ actionType: ActionType; failures: number; stoppedAt: Date }[]>`
+      select action_type as "actionType", failures, stopped_at as "stoppedAt"
+      from breaker where company_id = ${companyId} and stopped_at is not null order by action_type`;
+    const { company, stoppedAll, companyId: id, ...settings } = row;
+    return { companyId: id, company, settings, stoppedAll, limits: [...limits], broken: [...broken] };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/**
+ * Changes a company's settings; what is absent stays. `stopped` is its kill switch: when this returns, nothing follows.
+ * @param by who changed it
+ * @throws AuditError `ERR_FIELD`, `ERR_NOT_FOUND`
+ */
+export async function configure(
+  connection: Connection,
+  companyId: number,
+  changes: Partial<Settings>,
+  by: string,
+): Promise<void> {
+  refuseFaults('settings', checkSettings(changes));
+  const row = Object.fromEntries(
+    Object.entries(changes)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [columns[name as keyof Settings], value]),
+  );
+  try {
+    await connection`select autonomy_configure(${companyId}, ${connection.json(row)}, ${by})`;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/**
+ * Changes limits of a company; all or none.
+ * @throws AuditError `ERR_FIELD`, `ERR_NOT_FOUND`
+ */
+export async function setLimits(
+  connection: Connection,
+  companyId: number,
+  limits: readonly LimitChange[],
+  by: string,
+): Promise<void> {
+  for (const limit of limits) refuseFaults('limit', checkLimit(limit));
+  // In key order, as everybody locks.
+  const sorted = [...limits].sort((a, b) => `${a.scope}/${a.per}`.localeCompare(`${b.scope}/${b.per}`, 'en'));
+  try {
+    await connection.begin(async (tx) => {
+      for (const { scope, per, kind = 'bucket', capacity } of sorted) {
+        await tx`select autonomy_limit(${companyId}, ${scope}, ${per}, ${kind}, ${capacity}, ${by})`;
+      }
+    });
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/** The kill switch of all companies; gives whether it changed. When this returns with `stopped`, nothing follows. */
+export async function stopAll(connection: Connection, stopped: boolean, by: string): Promise<boolean> {
+  try {
+    const [{ changed }] = await connection<
+      [{ changed: boolean }]
+    >`select autonomy_stop_all(${stopped}, ${by}) as changed`;
+    return changed;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/** Lets an action type that failures have stopped act again; gives whether it was stopped. */
+export async function resetBreaker(
+  connection: Connection,
+  companyId: number,
+  actionType: ActionType,
+  by: string,
+): Promise<boolean> {
+  try {
+    const [{ reset }] = await connection<[{ reset: boolean }]>`
+      select autonomy_reset_breaker(${companyId}, ${actionType}, ${by}) as reset`;
+    return reset;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}

@@ -1,0 +1,23 @@
+// Checks of what callers pass in: the first fault, with its field, its value and what is expected.
+
+import FastestValidator from 'fastest-validator';
+import type { ValidationError, ValidationSchema } from 'fastest-validator';
+import { AuditError } from './errors.js';
+
+// The package's types describe its ES module, Node gets its CommonJS one.
+const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({ haltOnFirstError: true });
+
+export function compileFields(schema: ValidationSchema): (value: unknown) => unknown {
+  return validator.compile(schema) as (value: unknown) => unknown;
+}
+
+/** @throws AuditError `ERR_FIELD` naming field, value and what is expected */
+export function refuseFaults(what: string, result: unknown): void {
+  if (result === true) return;
+  const [{ field, actual, message = 'is not allowed' }] = result as ValidationError[];
+  const text = JSON.stringify(actual) ?? String(actual);
+  throw new AuditError(
+    'ERR_FIELD',
+    `${what} field "${field}" is ${text.length > 80 ? `${text.slice(0, 77)}...` : text}: ${message}`,
+  );
+}

@@ -1,0 +1,46 @@
+// Acting on record: limits, the record itself, and its proof.
+
+export { configure, limitScopes, modes, periods, readControls, resetBreaker, setLimits, stopAll } from './controls.js';
+export type { Controls, Gauge, LimitChange, LimitScope, Mode, Period, Settings } from './controls.js';
+export { APP_ROLE, OWNER_ROLE, connect, databaseError, databaseOptionsFrom, openDatabase } from './database.js';
+export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';
+export { insertDemo } from './demo.js';
+export type { DemoCompany } from './demo.js';
+export { AuditError } from './errors.js';
+export type { AuditErrorCode, Refusal } from './errors.js';
+export { readBookings, readFleet } from './fleet.js';
+export type { BookingRow, FleetRow } from './fleet.js';
+export { exportHeads, readHeads, signingKey } from './heads.js';
+export type { SignedHead } from './heads.js';
+export { appendHistory, createHistoryTable } from './history.js';
+export { actionTypes } from './intent.js';
+export type { ActionType, Intent } from './intent.js';
+export { migrate, migrationStates, rollback } from './migrate.js';
+export type { Migration, MigrationState } from './migrate.js';
+export {
+  actionColumns,
+  actionStatuses,
+  exportActions,
+  listActions,
+  readAction,
+  reviewAction,
+  statistics,
+  statisticsPeriods,
+} from './queries.js';
+export type {
+  ActionDetail,
+  ActionFilter,
+  ActionPage,
+  ActionRow,
+  ActionStatus,
+  Figures,
+  PageRequest,
+  Statistics,
+  StatisticsPeriod,
+} from './queries.js';
+export { Recorder } from './recorder.js';
+export type { Act, ActContext, RecorderOptions } from './recorder.js';
+export { Sweeper, sweep } from './sweeper.js';
+export type { Orphan, SweeperOptions } from './sweeper.js';
+export { verify, verifyWithin } from './verify.js';
+export type { VerifyOptions, VerifyResult } from './verify.js';

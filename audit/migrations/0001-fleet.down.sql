@@ -1,0 +1,3 @@
+drop table booking;
+drop table driver;
+drop table company;

@@ -1,0 +1,20 @@
+-- Destroys the record: `fleetstep audit rollback` asks for --force if there is one.
+drop trigger opens_chain on company;
+drop function company_opens_chain;
+drop function audit_append(audit_head, ledger_kind, bigint, bigint, timestamptz, jsonb, bytea);
+drop function audit_birth_digest(ledger_kind, autonomous_action);
+drop function audit_outcome_digest(autonomous_action, timestamptz);
+drop function audit_review_digest(action_review);
+drop table action_review;
+drop table autonomous_action;
+drop table audit_head;
+drop table audit_ledger;
+drop function audit_check_action;
+drop function audit_guard_action;
+drop function audit_guard_append_only;
+drop function audit_detail_digest(ledger_kind, bigint, jsonb, timestamptz);
+drop function audit_chain(bytea, bigint, bytea);
+drop function audit_time(timestamptz);
+drop type action_type;
+drop type action_status;
+drop type ledger_kind;

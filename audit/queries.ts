@@ -1,0 +1,425 @@
+// Reading the record: pages, one act with its history, statistics, export.
+
+import type { ValidationSchema } from 'fastest-validator';
+import type { PendingQuery, Row } from 'postgres';
+import { databaseError } from './database.js';
+import type { Connection } from './database.js';
+import { AuditError } from './errors.js';
+import type { Refusal } from './errors.js';
+import { compileFields, refuseFaults } from './fields.js';
+import { actionTypes } from './intent.js';
+import type { ActionType } from './intent.js';
+
+export const actionStatuses = ['intended', 'succeeded', 'failed', 'refused', 'unknown', 'dry_run'] as const;
+export type ActionStatus = (typeof actionStatuses)[number];
+
+/** One act on record. Names are the table's. */
+export interface ActionRow {
+  readonly id: number;
+  readonly company_id: number;
+  readonly booking_id: number | null;
+  readonly driver_id: number | null;
+  readonly action_type: ActionType;
+  readonly action_description: string;
+  readonly action_data: Readonly<Record<string, unknown>>;
+  /** Null until it has ended, and for one that never began. */
+  readonly success: boolean | null;
+  readonly error_message: string | null;
+  readonly execution_time_ms: number | null;
+  readonly confidence_score: number | null;
+  readonly expected_improvement_minutes: number | null;
+  readonly trigger_source: string;
+  readonly reviewed_by_admin: boolean;
+  readonly reviewed_at: Date | null;
+  readonly admin_notes: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly status: ActionStatus;
+  readonly idempotency_key: string;
+  readonly approved_by: string | null;
+  readonly act_by: Date;
+  readonly refusal: Refusal | null;
+  readonly reviewed_by: string | null;
+}
+
+export interface ActionFilter {
+  readonly companyId?: number | undefined;
+  readonly actionType?: ActionType | undefined;
+  readonly status?: ActionStatus | undefined;
+  readonly success?: boolean | undefined;
+  readonly reviewed?: boolean | undefined;
+  readonly bookingId?: number | undefined;
+  readonly driverId?: number | undefined;
+  /** ISO 8601 or Date; `from` inclusive, `to` exclusive. */
+  readonly from?: Date | string | undefined;
+  readonly to?: Date | string | undefined;
+}
+
+export interface PageRequest extends ActionFilter {
+  /** Rows, 1 to 200; default 50. */
+  readonly perPage?: number | undefined;
+  /** From 1. Reaches the first 10,000 rows; beyond, go on with `cursor`. */
+  readonly page?: number | undefined;
+  /** `next` of the page before: exact however deep, and however many rows are added meanwhile. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ActionPage {
+  /** Newest first. */
+  readonly actions: readonly ActionRow[];
+  /** Cursor of the next page; null on the last. */
+  readonly next: string | null;
+  /** Rows that the filter finds, counted up to 10,000; absent with a cursor. */
+  readonly total?: number;
+  /** False if there are more than `total`. */
+  readonly totalIsExact?: boolean;
+}
+
+/** Skipping rows costs time for each, so pages by number stop here. */
+const REACH = 10_000;
+
+export const actionColumns: readonly (keyof ActionRow)[] = [
+  'id',
+  'company_id',
+  'booking_id',
+  'driver_id',
+  'action_type',
+  'action_description',
+  'action_data',
+  'success',
+  'error_message',
+  'execution_time_ms',
+  'confidence_score',
+  'expected_improvement_minutes',
+  'trigger_source',
+  'reviewed_by_admin',
+  'reviewed_at',
+  'admin_notes',
+  'created_at',
+  'updated_at',
+  'status',
+  'idempotency_key',
+  'approved_by',
+  'act_by',
+  'refusal',
+  'reviewed_by',
+];
+
+const id = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER, optional: true } as const;
+const flag = { type: 'boolean', optional: true } as const;
+const filterFields: ValidationSchema = {
+  $$strict: true,
+  companyId: id,
+  actionType: { type: 'enum', values: [...actionTypes], optional: true },
+  status: { type: 'enum', values: [...actionStatuses], optional: true },
+  success: flag,
+  reviewed: flag,
+  bookingId: id,
+  driverId: id,
+  from: { type: 'any', optional: true },
+  to: { type: 'any', optional: true },
+};
+const checkFilter = compileFields(filterFields);
+const checkPage = compileFields({
+  ...filterFields,
+  perPage: { type: 'number', integer: true, min: 1, max: 200, optional: true },
+  page: { type: 'number', integer: true, min: 1, optional: true },
+  cursor: { type: 'string', optional: true },
+});
+
+/**
+ * One page of acts, newest first.
+ * @throws AuditError `ERR_FIELD` naming field and value
+ */
+export async function listActions(connection: Connection, request: PageRequest): Promise<ActionPage> {
+  refuseFaults('list', checkPage(request));
+  const { perPage = 50, page, cursor, ...filter } = request;
+  if (page !== undefined && cursor !== undefined) {
+    throw new AuditError('ERR_FIELD', 'list fields "page" and "cursor" go not together: give one');
+  }
+  const offset = ((page ?? 1) - 1) * perPage;
+  if (offset + perPage > REACH) {
+    throw new AuditError(
+      'ERR_FIELD',
+      `list field "page" is ${String(page)}: pages by number reach ${REACH} rows, go on with the "next" cursor of a page`,
+    );
+  }
+  const where = whereOf(connection, filter);
+  const after = cursor === undefined ? connection`` : afterCursor(connection, cursor);
+  try {
+    // One more than asked for tells whether there is a next page. Keys first, from an index alone; then the rows.
+    const rows = await connection<ActionRow[]>`
+      select ${connection(actionColumns as string[])} from autonomous_action
+      join (
+        select id as found from autonomous_action where ${where} ${after}
+        order by created_at desc, id desc limit ${perPage + 1} offset ${offset}
+      ) as keys on found = id
+      order by created_at desc, id desc`;
+    const actions = rows.slice(0, perPage);
+    const last = actions.at(-1);
+    const next = rows.length > perPage && last !== undefined ? cursorOf(last) : null;
+    if (cursor !== undefined) return { actions, next };
+    const [{ total }] = await connection<[{ total: number }]>`
+      select count(*) as total from (
+        select from autonomous_action where ${where} limit ${REACH + 1}) as counted`;
+    return { actions, next, total: Math.min(total, REACH), totalIsExact: total <= REACH };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+function whereOf(connection: Connection, filter: ActionFilter): PendingQuery<Row[]> {
+  const { companyId, actionType, status, success, reviewed, bookingId, driverId } = filter;
+  const from = timeOf('from', filter.from);
+  const to = timeOf('to', filter.to);
+  if (from !== undefined && to !== undefined && from >= to) {
+    throw new AuditError(
+      'ERR_FIELD',
+      `field "to" is ${to.toISOString()}: it must be after "from", ${from.toISOString()}`,
+    );
+  }
+  const none = connection``;
+  return connection`true
+    ${companyId === undefined ? none : connection`and company_id = ${companyId}`}
+    ${actionType === undefined ? none : connection`and action_type = ${actionType}`}
+    ${status === undefined ? none : connection`and status = ${status}`}
+    ${success === undefined ? none : success ? connection`and success` : connection`and not success`}
+    ${reviewed === undefined ? none : reviewed ? connection`and reviewed_by_admin` : connection`and not reviewed_by_admin`}
+    ${bookingId === undefined ? none : connection`and booking_id = ${bookingId}`}
+    ${driverId === undefined ? none : connection`and driver_id = ${driverId}`}
+    ${from === undefined ? none : connection`and created_at >= ${from}`}
+    ${to === undefined ? none : connection`and created_at < ${to}`}`;
+}
+
+function timeOf(field: string, value: Date | string | undefined): Date | undefined {
+  if (value === undefined) return undefined;
+  const time = new Date(value);
+  if (Number.isNaN(time.getTime())) {
+    throw new AuditError(
+      'ERR_FIELD',
+      `field "${field}" is ${JSON.stringify(value)}: expected a time, such as 2026-01-31T08:00:00Z`,
+    );
+  }
+  return time;
+}
+
+function cursorOf({ created_at, id }: ActionRow): string {
+  return Buffer.from(`${created_at.getTime()}.${id}`).toString('base64url');
+}
+
+function afterCursor(connection: Connection, cursor: string): PendingQuery<Row[]> {
+  const found = /^(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString());
+  if (found === null) {
+    throw new AuditError(
+      'ERR_FIELD',
+      `list field "cursor" is ${JSON.stringify(cursor)}: expected the "next" of a page`,
+    );
+  }
+  const at = new Date(Number(found[1]));
+  // The first condition is implied by the second; it lets an index on the time alone begin there.
+  return connection`and created_at <= ${at} and (created_at, id) < (${at}, ${Number(found[2])})`;
+}
+
+export interface ActionDetail extends ActionRow {
+  /** All reviews, oldest first. */
+  readonly reviews: readonly { readonly reviewer: string; readonly notes: string | null; readonly at: Date }[];
+  /** Its entries in the ledger, oldest first. */
+  readonly entries: readonly {
+    readonly seq: number;
+    readonly kind: string;
+    readonly at: Date;
+    readonly hash: string;
+    readonly detail: unknown;
+  }[];
+}
+
+/**
+ * One act with its history.
+ * @param companyId if given, an act of another company is not found
+ * @throws AuditError `ERR_NOT_FOUND`
+ */
+export async function readAction(connection: Connection, actionId: number, companyId?: number): Promise<ActionDetail> {
+  try {
+    const [row] = await connection<[ActionRow] | []>`
+      select ${connection(actionColumns as string[])} from autonomous_action
+      where id = ${actionId} ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}`;
+    if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `action ${actionId} is not known`);
+    const reviews = await connection<ActionDetail['reviews'][number][]>`
+      select reviewer, notes, at from action_review where action_id = ${actionId} order by id`;
+    const entries = await connection<ActionDetail['entries'][number][]>`
+      with act as (select company_id, seq as first from autonomous_action where id = ${actionId})
+      select seq, kind, at, encode(hash, 'hex') as hash, detail
+      from act join audit_ledger using (company_id) where seq = first
+      union all
+      select seq, kind, at, encode(hash, 'hex'), detail
+      from audit_ledger where action_id = ${actionId} and kind in ('outcome', 'late_outcome', 'review')
+      order by seq`;
+    return { ...row, reviews: [...reviews], entries: [...entries] };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+const checkReview = compileFields({
+  $$strict: true,
+  reviewer: { type: 'string', min: 1, max: 200, pattern: /^[^\0]*$/ },
+  notes: { type: 'string', max: 1000, pattern: /^[^\0]*$/, nullable: true, optional: true },
+});
+
+/**
+ * Puts a review on record; earlier ones are kept.
+ * @throws AuditError `ERR_NOT_FOUND`, `ERR_FIELD`
+ */
+export async function reviewAction(
+  connection: Connection,
+  actionId: number,
+  review: { readonly reviewer: string; readonly notes?: string | null | undefined },
+  companyId?: number,
+): Promise<ActionDetail> {
+  refuseFaults('review', checkReview(review));
+  await readAction(connection, actionId, companyId);
+  try {
+    await connection`select from autonomy_review(${actionId}, ${review.reviewer}, ${review.notes ?? null})`;
+  } catch (error) {
+    throw databaseError(error);
+  }
+  return readAction(connection, actionId, companyId);
+}
+
+export const statisticsPeriods = ['hour', 'day', 'week', 'month'] as const;
+export type StatisticsPeriod = (typeof statisticsPeriods)[number];
+
+export interface Figures {
+  /** Acts asked for: all of the following. */
+  readonly total: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly unknown: number;
+  readonly intended: number;
+  readonly dryRun: number;
+  readonly reviewed: number;
+  /** succeeded / (succeeded + failed + unknown); null if there are none. */
+  readonly successRate: number | null;
+  /** Milliseconds, over acts that have ended; null if there are none. */
+  readonly meanExecutionMs: number | null;
+  readonly p95ExecutionMs: number | null;
+}
+
+export interface Statistics {
+  readonly period: StatisticsPeriod;
+  readonly from: Date;
+  readonly to: Date;
+  readonly totals: Figures;
+  readonly byType: readonly (Figures & { readonly actionType: ActionType })[];
+  readonly byCompany: readonly (Figures & { readonly companyId: number })[];
+  /** Figures of each stretch of the period, oldest first: 5 minutes of an hour, hours of a day, days of a week or a month. */
+  readonly series: readonly (Figures & { readonly from: Date })[];
+}
+
+const stretches: Readonly<Record<StatisticsPeriod, { readonly length: string; readonly stretch: string }>> = {
+  hour: { length: '1 hour', stretch: '5 minutes' },
+  day: { length: '24 hours', stretch: '1 hour' },
+  week: { length: '7 days', stretch: '1 day' },
+  month: { length: '30 days', stretch: '1 day' },
+};
+
+/**
+ * Figures of the hour, day, week or month (30 days) that ends at `to`, by default now.
+ * @throws AuditError `ERR_FIELD`
+ */
+export async function statistics(
+  connection: Connection,
+  request: {
+    readonly period: StatisticsPeriod;
+    readonly companyId?: number | undefined;
+    readonly to?: Date | string | undefined;
+  },
+): Promise<Statistics> {
+  const { period, companyId } = request;
+  if (!Object.hasOwn(stretches, period)) {
+    throw new AuditError(
+      'ERR_FIELD',
+      `field "period" is ${JSON.stringify(period)}: one of ${statisticsPeriods.join(', ')}`,
+    );
+  }
+  refuseFaults('statistics', checkFilter({ ...(companyId === undefined ? {} : { companyId }) }));
+  const to = timeOf('to', request.to) ?? new Date();
+  const { length, stretch } = stretches[period];
+  try {
+    const rows = await connection<
+      (Figures & { grouping: number; actionType: ActionType; companyId: number; from: Date; start: Date })[]
+    >`
+      with act as (
+        select action_type, company_id, status, reviewed_by_admin, execution_time_ms,
+          date_bin(${stretch}::interval, created_at, ${to}::timestamptz - ${length}::interval) as stretch
+        from autonomous_action
+        where created_at >= ${to}::timestamptz - ${length}::interval and created_at < ${to}
+          ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}
+      )
+      select grouping(action_type, company_id, stretch) as grouping, action_type as "actionType",
+        company_id as "companyId", stretch as from, ${to}::timestamptz - ${length}::interval as start,
+        count(*) as total,
+        count(*) filter (where status = 'succeeded') as succeeded,
+        count(*) filter (where status = 'failed') as failed,
+        count(*) filter (where status = 'refused') as refused,
+        count(*) filter (where status = 'unknown') as unknown,
+        count(*) filter (where status = 'intended') as intended,
+        count(*) filter (where status = 'dry_run') as "dryRun",
+        count(*) filter (where reviewed_by_admin) as reviewed,
+        count(*) filter (where status = 'succeeded')::double precision
+          / nullif(count(*) filter (where status in ('succeeded', 'failed', 'unknown')), 0) as "successRate",
+        avg(execution_time_ms) as "meanExecutionMs",
+        percentile_cont(0.95) within group (order by execution_time_ms) as "p95ExecutionMs"
+      from act group by grouping sets ((), (action_type), (company_id), (stretch))
+      order by 1, action_type, company_id, stretch`;
+    const pick = <T extends object>(grouping: number, extra: (row: (typeof rows)[number]) => T): (Figures & T)[] =>
+      rows.filter((row) => row.grouping === grouping).map((row) => ({ ...extra(row), ...figuresOf(row) }));
+    const [totals] = rows.filter((row) => row.grouping === 7);
+    return {
+      period,
+      from: totals.start,
+      to,
+      totals: figuresOf(totals),
+      byType: pick(3, ({ actionType }) => ({ actionType })),
+      byCompany: pick(5, (row) => ({ companyId: row.companyId })),
+      series: pick(6, ({ from }) => ({ from })),
+    };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+function figuresOf(row: Figures): Figures {
+  const { total, succeeded, failed, refused, unknown, intended, dryRun, reviewed } = row;
+  const { successRate, meanExecutionMs, p95ExecutionMs } = row;
+  return {
+    total,
+    succeeded,
+    failed,
+    refused,
+    unknown,
+    intended,
+    dryRun,
+    reviewed,
+    successRate,
+    meanExecutionMs,
+    p95ExecutionMs,
+  };
+}
+
+/**
+ * All acts that the filter finds, oldest first, a portion at a time: memory does not grow with the record.
+ * @throws AuditError `ERR_FIELD`
+ */
+export async function* exportActions(connection: Connection, filter: ActionFilter = {}): AsyncGenerator<ActionRow[]> {
+  refuseFaults('export', checkFilter(filter));
+  const where = whereOf(connection, filter);
+  try {
+    const rows = connection<ActionRow[]>`
+      select ${connection(actionColumns as string[])} from autonomous_action where ${where} order by created_at, id`;
+    for await (const portion of rows.cursor(1000)) yield portion;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}

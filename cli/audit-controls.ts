@@ -1,0 +1,153 @@
+// fleetstep audit settings | limits | stop | resume
+
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import {
+  actionTypes,
+  configure,
+  limitScopes,
+  modes,
+  readControls,
+  resetBreaker,
+  setLimits,
+  stopAll,
+} from '../audit/index.js';
+import type { ActionType, Connection, Controls, LimitChange, Settings } from '../audit/index.js';
+import { byOption, companyOption, truth, withConnection } from './database.js';
+import { jsonOption, whole } from './options.js';
+import { printJson, table } from './print.js';
+
+const companyArgument = (): Argument => new Argument('<company>', 'its id').argParser(whole(1));
+
+async function showControls(connection: Connection, companyId: number, json: boolean): Promise<void> {
+  const controls = await readControls(connection, companyId);
+  if (json) printJson(controls);
+  else process.stdout.write(controlsText(controls));
+}
+
+function controlsText({ company, settings, stoppedAll, limits, broken }: Controls): string {
+  const rules = Object.entries(settings)
+    .filter(([name, value]) => name.startsWith('auto') && value === true)
+    .map(([name]) => name);
+  return (
+    `${company}: ${settings.mode}${settings.dryRun ? ', dry run' : ''}${settings.stopped ? ', STOPPED' : ''}${stoppedAll ? ', ALL COMPANIES STOPPED' : ''}\n` +
+    `acts alone: ${rules.join(', ') || 'nothing'}; adjust_time up to ${settings.adjustTimeMaxMinutes} min; a type stops after ${settings.breakerFailures} failures in a row\n` +
+    broken.map(({ actionType, failures }) => `${actionType} is stopped after ${failures} failures\n`).join('') +
+    `${table(
+      ['limit', 'per', 'kind', 'capacity', 'left', 'taken'],
+      limits.map(({ scope, per, kind, capacity, left, taken }) => [
+        scope,
+        per,
+        kind,
+        String(capacity),
+        String(left),
+        String(taken),
+      ]),
+    )}\n`
+  );
+}
+
+interface SettingsOptions extends Partial<Settings> {
+  readonly resetBreaker?: ActionType;
+  readonly by: string;
+  readonly json: boolean;
+}
+
+export function settingsCommand(): Command {
+  const rule = (flag: string, what: string): Option =>
+    new Option(`${flag} <bool>`, `FULLY_AUTO may ${what} without being asked`).argParser(truth);
+  return new Command('settings')
+    .description("Show a company's mode, rules, limits and what is left of them; with options, change them.")
+    .addArgument(companyArgument())
+    .addOption(new Option('--mode <mode>', 'who decides').choices([...modes]))
+    .addOption(rule('--auto-assign', 'assign'))
+    .addOption(rule('--auto-reassign', 'reassign'))
+    .addOption(rule('--auto-notify-customer', 'notify customers'))
+    .addOption(rule('--auto-adjust-time', 'move times'))
+    .addOption(rule('--auto-reoptimize', 'reoptimize'))
+    .addOption(new Option('--adjust-time-max-minutes <n>', 'the longest delay decided alone').argParser(whole(0, 1440)))
+    .addOption(new Option('--dry-run <bool>', 'decide and record, but do nothing').argParser(truth))
+    .addOption(
+      new Option('--breaker-failures <n>', 'failures in a row that stop a type; 0: never').argParser(whole(0, 1000)),
+    )
+    .addOption(new Option('--reset-breaker <type>', 'let a stopped type act again').choices([...actionTypes]))
+    .addOption(byOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample: fleetstep audit settings 1 --mode FULLY_AUTO --auto-notify-customer on')
+    .action(async (company: number, options: SettingsOptions) => {
+      const { by, json, resetBreaker: type, ...changes } = options;
+      await withConnection(async (connection) => {
+        if (Object.keys(changes).length > 0) await configure(connection, company, changes, by);
+        if (type !== undefined) await resetBreaker(connection, company, type, by);
+        await showControls(connection, company, json);
+      });
+    });
+}
+
+/** `reassign/hour=10`, `all/day=500!` (strict), `driver/hour=none` */
+function limitChange(text: string, before: LimitChange[] = []): LimitChange[] {
+  const found = /^(\w+)\/(hour|day)=(\d+|none)(!?)$/.exec(text);
+  const scope = limitScopes.find((name) => name === found?.[1]);
+  if (found === null || scope === undefined) {
+    throw new InvalidArgumentError(`It must be like reassign/hour=10 or all/day=500!, of ${limitScopes.join(', ')}.`);
+  }
+  const [, , per, capacity, strict] = found;
+  const change: LimitChange = {
+    scope,
+    per: per as LimitChange['per'],
+    kind: strict === '!' ? 'window' : 'bucket',
+    capacity: capacity === 'none' ? null : Number(capacity),
+  };
+  return [...before, change];
+}
+
+export function limitsCommand(): Command {
+  return new Command('limits')
+    .description("Show a company's limits and what is left of them; with --set, change them.")
+    .addArgument(companyArgument())
+    .addOption(
+      new Option(
+        '--set <limit...>',
+        'such as reassign/hour=10; with ! never more than that within any hour or day; driver/hour=5 for each driver, =none to drop it',
+      ).argParser(limitChange),
+    )
+    .addOption(byOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample: fleetstep audit limits 1 --set all/hour=40 reassign/day=20!')
+    .action(async (company: number, options: { set?: LimitChange[]; by: string; json: boolean }) => {
+      await withConnection(async (connection) => {
+        if (options.set !== undefined) await setLimits(connection, company, options.set, options.by);
+        await showControls(connection, company, options.json);
+      });
+    });
+}
+
+function switchCommand(name: string, stopped: boolean, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .addOption(companyOption())
+    .addOption(new Option('--all', 'all companies').default(false))
+    .addOption(byOption())
+    .addOption(jsonOption())
+    .addHelpText('after', `\nExample: fleetstep audit ${name} --company 1`)
+    .action(async (options: { company?: number; all: boolean; by: string; json: boolean }, command: Command) => {
+      const { company, all, by, json } = options;
+      if (all === (company !== undefined)) command.error('error: give either --company <id> or --all');
+      await withConnection(async (connection) => {
+        if (company === undefined) await stopAll(connection, stopped, by);
+        else await configure(connection, company, { stopped }, by);
+      });
+      if (json) printJson({ stopped, ...(company === undefined ? { all } : { company }) });
+      else
+        process.stdout.write(
+          `${company === undefined ? 'all companies' : `company ${company}`}: ${stopped ? 'stopped' : 'running'}\n`,
+        );
+    });
+}
+
+export function stopCommand(): Command {
+  return switchCommand('stop', true, 'The kill switch: when this returns, no autonomous act follows.');
+}
+
+export function resumeCommand(): Command {
+  return switchCommand('resume', false, 'Takes the kill switch back.');
+}
