@@ -128,7 +128,7 @@ export async function readControls(connection: Connection, companyId: number): P
             and w.at > clock_timestamp() - case per when 'hour' then interval '1 hour' else interval '24 hours' end)
         end))::integer as left
       from token_bucket b where company_id = ${companyId}
-      order by array_position(${limitScopes as string[]}::text[], scope), scope, per desc`;
+      order by array_position(string_to_array(${limitScopes.join()}, ','), scope), scope, per desc`;
     const broken = await connection<{ actionType: ActionType; failures: number; stoppedAt: Date }[]>`
       select action_type as "actionType", failures, stopped_at as "stoppedAt"
       from breaker where company_id = ${companyId} and stopped_at is not null order by action_type`;

@@ -93,6 +93,9 @@ export function connect(database: Database, options: ConnectionOptions): Connect
     // A database that comes back is found at once; the default waits up to twenty seconds.
     backoff: () => 0.2,
     onnotice: () => undefined,
+    // The driver would ask for the server's array types first, and where the connection breaks just then, its own
+    // promise rejects unhandled, which ends the process. Arrays travel as JSON here.
+    fetch_types: false,
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
     connection: {
       application_name: 'fleetstep',

@@ -30,12 +30,11 @@ export async function insertDemo(database: Database, demo: DemoCompany): Promise
 async function insert(tx: Connection, demo: DemoCompany): Promise<number> {
   const [{ id }] = await tx<[{ id: number }]>`
     insert into company (name, time_zone) values (${demo.name}, ${demo.timeZone}) returning id`;
-  const drivers: number[] = [];
-  for (const { kind, skills } of demo.drivers) {
-    const [driver] = await tx<[{ id: number }]>`
-      insert into driver (company_id, kind, skills) values (${id}, ${kind}, ${skills as string[]}) returning id`;
-    drivers.push(driver.id);
-  }
+  const rows = await tx<{ id: number }[]>`
+    insert into driver (company_id, kind, skills)
+    select ${id}, kind, skills from jsonb_to_recordset(${tx.json(demo.drivers)}) as d (kind text, skills text[])
+    returning id`;
+  const drivers = rows.map((row) => row.id);
   const bookings = demo.bookings.map((b) => ({ ...b, driverId: b.driverId === null ? null : drivers[b.driverId] }));
   await tx`
     insert into booking (company_id, driver_id, status, priority, leg, skills, pickup_longitude, pickup_latitude,

@@ -71,17 +71,22 @@ const settings: Readonly<Record<string, string>> = {
   max_wal_size: '2GB',
   jit: 'off',
   log_destination: 'stderr',
-  // Tells what happened, not what was asked: statements may hold data of people.
+  // Tells what the server did, not what was asked of it: statements and their errors may hold data of people.
+  log_min_messages: 'log',
   log_min_error_statement: 'panic',
-  log_min_messages: 'fatal',
+  log_checkpoints: 'off',
 };
 
 /**
  * Opens the embedded server in `folder` (`<folder>/postgres`).
+ * @param binariesFolder another PostgreSQL's `bin`, to run on that instead
  * @throws AuditError `ERR_DATA_FOLDER`, `ERR_DATABASE` with the end of the server's log if it does not start
  */
-export async function openEmbedded(folder: string): Promise<EmbeddedServer> {
-  const found = await findBinaries();
+export async function openEmbedded(folder: string, binariesFolder?: string): Promise<EmbeddedServer> {
+  const found =
+    binariesFolder === undefined
+      ? await findBinaries()
+      : { initdb: join(binariesFolder, 'initdb'), postgres: join(binariesFolder, 'postgres') };
   const ids = unprivilegedIds();
   const place = placeOf(resolve(folder), ids);
   mkdirSync(place, { recursive: true });
@@ -93,7 +98,7 @@ export async function openEmbedded(folder: string): Promise<EmbeddedServer> {
     checkVersion(cluster, binaries, ids);
     const leave = enterUsers(place);
     try {
-      const running = runningServer(cluster);
+      const running = await settledServer(cluster);
       const { pid, port } = running ?? (await start(place, cluster, binaries, ids));
       const url = (user: string, password: string, database: string): string =>
         `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
@@ -225,8 +230,6 @@ function initialise(cluster: string, { initdb }: Binaries, { superuser }: Secret
         `--pwfile=${passwords}`,
         '--auth=scram-sha-256',
         '--encoding=UTF8',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
         '--locale=C',
         '--data-checksums',
         // The whole cluster is flushed below, once.
@@ -272,6 +275,25 @@ function runningServer(cluster: string): { pid: number; port: number } | undefin
   const [pid, port] = [Number(lines[0]), Number(lines[3])];
   // Line 8 is the state; a server that is starting or stopping is none.
   return lines[7]?.trim() === 'ready' && isAlive(pid) && isServer(pid) ? { pid, port } : undefined;
+}
+
+/** The running server, after one that is just starting has started, and one that is just dying has died. */
+async function settledServer(cluster: string): Promise<{ pid: number; port: number } | undefined> {
+  const until = Date.now() + START_SECONDS * 1000;
+  for (;;) {
+    const running = runningServer(cluster);
+    if (running !== undefined || Date.now() > until) return running;
+    let pid: number;
+    try {
+      pid = Number.parseInt(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'), 10);
+      process.kill(pid, 0);
+    } catch {
+      return undefined;
+    }
+    // A process of that number that is no server: the file is a crash's.
+    if (!isServer(pid)) return undefined;
+    await sleep(10);
+  }
 }
 
 /** After a crash of the machine the number in a left-over file may be anybody's. */
@@ -334,7 +356,7 @@ async function stop(cluster: string): Promise<void> {
   if (running === undefined) return;
   process.kill(running.pid, 'SIGINT');
   const until = Date.now() + STOP_SECONDS * 1000;
-  while (existsSync(join(cluster, 'postmaster.pid')) && isAlive(running.pid)) {
+  while (isAlive(running.pid)) {
     if (Date.now() > until) {
       throw new AuditError('ERR_DATABASE', `the embedded PostgreSQL (process ${running.pid}) does not stop`);
     }

@@ -65,7 +65,7 @@ export async function readFleet(connection: Connection, companyId?: number): Pro
       );
     }
     const drivers = await connection<FleetRow['drivers'][number][]>`
-      select id, kind, skills from driver where company_id = ${company.id} and active order by kind desc, id`;
+      select id, kind, to_jsonb(skills) as skills from driver where company_id = ${company.id} and active order by kind desc, id`;
     return { companyId: company.id, timeZone: company.timeZone, drivers: [...drivers] };
   } catch (error) {
     throw databaseError(error);
@@ -85,7 +85,7 @@ export async function readBookings(connection: Connection, fleet: FleetRow, days
           and coalesce(window_start, known_at, created_at) < today at time zone ${fleet.timeZone}
           and coalesce(window_start, known_at, created_at) >= (today - make_interval(days => ${days})) at time zone ${fleet.timeZone}
       )
-      select id, driver_id as "driverId", status, priority, leg, skills,
+      select id, driver_id as "driverId", status, priority, leg, to_jsonb(skills) as skills,
         pickup_longitude as "pickupLongitude", pickup_latitude as "pickupLatitude",
         dropoff_longitude as "dropoffLongitude", dropoff_latitude as "dropoffLatitude",
         to_char(midnight, 'YYYY-MM-DD') as day, extract(isodow from midnight)::integer as weekday,

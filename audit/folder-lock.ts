@@ -9,19 +9,26 @@ import { AuditError } from './errors.js';
 
 /** A process, told apart from a later one with the same number by the moment it started (where the system tells). */
 function identity(pid: number): string {
+  const fields = statOf(pid);
+  return fields === undefined ? String(pid) : `${pid} ${fields[19]}`;
+}
+
+/** What Linux tells of a process: its state first, its start time as the 20th. */
+function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // Fields after the command, which may hold blanks and brackets; the start time is the 22nd of all.
-    return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+    // After the command, which may hold blanks and brackets.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return String(pid);
+    return undefined;
   }
 }
 
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    // One that has ended, and that nobody has asked about yet, is dead.
+    return statOf(pid)?.[0] !== 'Z';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }

@@ -32,7 +32,8 @@ export async function appendHistory(tx: Connection): Promise<void> {
         execution_time_ms, confidence_score, expected_improvement_minutes, trigger_source, created_at, updated_at, status,
         idempotency_key, attempt, act_by, refusal, seq, outcome_seq)
       select company_id, booking_id, driver_id, action_type, description, data,
-        case status when 'succeeded' then true when 'failed' then false end, error, ms, confidence, improvement, trigger,
+        case status when 'succeeded' then true when 'failed' then false end,
+        case status when 'refused' then refusal ->> 'message' else error end, ms, confidence, improvement, trigger,
         at, at + case when ended then make_interval(secs => coalesce(ms, 0) / 1000) else interval '0' end, status,
         gen_random_uuid()::text, gen_random_uuid(), at + interval '35 seconds', refusal, seq, case when ended then seq + 1 end
       from numbered order by at, company_id, seq

@@ -1,10 +1,10 @@
-// Plain-SQL migrations, up and down: `migrations/NNNN-name.{up,down}.sql`, applied in order, each in a transaction of its
-// own with its row in the ledger `schema_migration`. One migrator at a time; another waits.
+// Plain-SQL migrations, up and down: `migrations/NNNN-name.{up,down}.sql`, applied in order with a row each in the ledger
+// `schema_migration`, all in one transaction: all or nothing. One migrator at a time; another waits.
 
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { ReservedSql, Sql } from 'postgres';
+import type { TransactionSql } from 'postgres';
 import { APP_ROLE, OWNER_ROLE, connect, databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
 import { AuditError } from './errors.js';
@@ -48,18 +48,21 @@ export function shippedMigrations(): Migration[] {
 
 /**
  * Applies all migrations that are missing; gives those.
- * @throws AuditError `ERR_MIGRATION` if an applied one has changed, or one fails (then it has left nothing behind)
+ * @throws AuditError `ERR_MIGRATION` if an applied one has changed, or one fails: then nothing is applied
  */
 export function migrate(database: Database): Promise<Migration[]> {
   return withMigrator(database, async (sql, applied) => {
     const missing = shippedMigrations().slice(applied.length);
     if (missing.length > 0) await ensureRoles(sql);
     for (const migration of missing) {
-      await apply(sql, migration, migration.up, async (tx) => {
-        await tx`
+      await apply(
+        sql,
+        migration,
+        migration.up,
+        () => sql`
           insert into schema_migration (version, name, checksum)
-          values (${migration.version}, ${migration.name}, ${migration.checksum})`;
-      });
+          values (${migration.version}, ${migration.name}, ${migration.checksum})`,
+      );
     }
     return missing;
   });
@@ -87,9 +90,12 @@ export function rollback(database: Database, steps: number, force: boolean): Pro
       }
     }
     for (const migration of undone) {
-      await apply(sql, migration, migration.down, async (tx) => {
-        await tx`delete from schema_migration where version = ${migration.version}`;
-      });
+      await apply(
+        sql,
+        migration,
+        migration.down,
+        () => sql`delete from schema_migration where version = ${migration.version}`,
+      );
     }
     return undone;
   });
@@ -116,14 +122,12 @@ type Applied = readonly { readonly version: number; readonly name: string; reado
 
 async function withMigrator<T>(
   database: Database,
-  work: (sql: ReservedSql, applied: Applied) => Promise<T>,
+  work: (sql: TransactionSql, applied: Applied) => Promise<T>,
 ): Promise<T> {
   const pool = connect(database, { role: 'owner', max: 1 });
   try {
-    const sql = (await pool.reserve()) as unknown as ReservedSql;
-    try {
-      // Of the session, so that it spans the transactions of all migrations.
-      await sql`select pg_advisory_lock(${LOCK})`;
+    return (await pool.begin(async (sql) => {
+      await sql`select pg_advisory_xact_lock(${LOCK})`;
       await sql`
         create table if not exists schema_migration (
           version integer primary key,
@@ -136,11 +140,8 @@ async function withMigrator<T>(
       const applied: Applied = await sql<{ version: number; name: string; checksum: string }[]>`
         select version, name, checksum from schema_migration order by version`;
       checkApplied(applied);
-      return await work(sql, applied);
-    } finally {
-      await sql`select pg_advisory_unlock(${LOCK})`.catch(() => undefined);
-      sql.release();
-    }
+      return work(sql, applied);
+    })) as T;
   } catch (error) {
     throw databaseError(error);
   } finally {
@@ -168,22 +169,20 @@ function checkApplied(applied: Applied): void {
 }
 
 async function apply(
-  sql: ReservedSql,
+  sql: TransactionSql,
   migration: Migration,
   text: string,
-  book: (tx: Sql) => Promise<void>,
+  book: () => Promise<unknown>,
 ): Promise<void> {
-  await sql`begin`;
   try {
     const [{ member }] = await sql<{ member: boolean }[]>`
       select coalesce((select pg_has_role(oid, 'member') from pg_roles where rolname = ${OWNER_ROLE}), false) as member`;
-    await book(sql);
+    await book();
     // Tables and functions belong to the owner's role, also if a superuser migrates.
     if (member) await sql.unsafe(`set local role ${OWNER_ROLE}`);
     await sql.unsafe(text);
-    await sql`commit`;
+    await sql`reset role`;
   } catch (error) {
-    await sql`rollback`.catch(() => undefined);
     throw new AuditError('ERR_MIGRATION', `migration ${migration.name} failed: ${(error as Error).message}`, {
       cause: error,
     });
@@ -191,12 +190,12 @@ async function apply(
 }
 
 /** Roles belong to the server, not to the database: another database may have made them, even at this moment. */
-async function ensureRoles(sql: ReservedSql): Promise<void> {
+async function ensureRoles(sql: TransactionSql): Promise<void> {
   for (const role of [OWNER_ROLE, APP_ROLE]) {
     const [found] = await sql`select 1 from pg_roles where rolname = ${role}`;
     if (found !== undefined) continue;
     try {
-      await sql.unsafe(`create role ${role}`);
+      await sql.savepoint((inner) => inner.unsafe(`create role ${role}`));
     } catch (error) {
       const { code } = error as { code?: string };
       if (code === '42710' || code === '23505') continue;

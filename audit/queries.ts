@@ -58,7 +58,7 @@ export interface ActionFilter {
 export interface PageRequest extends ActionFilter {
   /** Rows, 1 to 200; default 50. */
   readonly perPage?: number | undefined;
-  /** From 1. Reaches the first 10,000 rows; beyond, go on with `cursor`. */
+  /** From 1. Reaches the first 5,000 rows; beyond, go on with `cursor`. */
   readonly page?: number | undefined;
   /** `next` of the page before: exact however deep, and however many rows are added meanwhile. */
   readonly cursor?: string | undefined;
@@ -69,14 +69,14 @@ export interface ActionPage {
   readonly actions: readonly ActionRow[];
   /** Cursor of the next page; null on the last. */
   readonly next: string | null;
-  /** Rows that the filter finds, counted up to 10,000; absent with a cursor. */
+  /** Rows that the filter finds, counted up to 5,000; absent with a cursor. */
   readonly total?: number;
   /** False if there are more than `total`. */
   readonly totalIsExact?: boolean;
 }
 
 /** Skipping rows costs time for each, so pages by number stop here. */
-const REACH = 10_000;
+const REACH = 5000;
 
 export const actionColumns: readonly (keyof ActionRow)[] = [
   'id',
@@ -148,20 +148,25 @@ export async function listActions(connection: Connection, request: PageRequest):
   const after = cursor === undefined ? connection`` : afterCursor(connection, cursor);
   try {
     // One more than asked for tells whether there is a next page. Keys first, from an index alone; then the rows.
-    const rows = await connection<ActionRow[]>`
-      select ${connection(actionColumns as string[])} from autonomous_action
-      join (
-        select id as found from autonomous_action where ${where} ${after}
-        order by created_at desc, id desc limit ${perPage + 1} offset ${offset}
-      ) as keys on found = id
-      order by created_at desc, id desc`;
+    const [rows, count] = await Promise.all([
+      connection<ActionRow[]>`
+        select ${connection(actionColumns as string[])} from autonomous_action
+        join (
+          select id as found from autonomous_action where ${where} ${after}
+          order by created_at desc, id desc limit ${perPage + 1} offset ${offset}
+        ) as keys on found = id
+        order by created_at desc, id desc`,
+      cursor === undefined
+        ? connection<[{ total: number }]>`
+            select count(*) as total from (
+              select from autonomous_action where ${where} limit ${REACH + 1}) as counted`
+        : undefined,
+    ]);
     const actions = rows.slice(0, perPage);
     const last = actions.at(-1);
     const next = rows.length > perPage && last !== undefined ? cursorOf(last) : null;
-    if (cursor !== undefined) return { actions, next };
-    const [{ total }] = await connection<[{ total: number }]>`
-      select count(*) as total from (
-        select from autonomous_action where ${where} limit ${REACH + 1}) as counted`;
+    if (count === undefined) return { actions, next };
+    const [{ total }] = count;
     return { actions, next, total: Math.min(total, REACH), totalIsExact: total <= REACH };
   } catch (error) {
     throw databaseError(error);
@@ -183,7 +188,7 @@ function whereOf(connection: Connection, filter: ActionFilter): PendingQuery<Row
     ${companyId === undefined ? none : connection`and company_id = ${companyId}`}
     ${actionType === undefined ? none : connection`and action_type = ${actionType}`}
     ${status === undefined ? none : connection`and status = ${status}`}
-    ${success === undefined ? none : success ? connection`and success` : connection`and not success`}
+    ${success === undefined ? none : connection`and status = ${success ? 'succeeded' : 'failed'}`}
     ${reviewed === undefined ? none : reviewed ? connection`and reviewed_by_admin` : connection`and not reviewed_by_admin`}
     ${bookingId === undefined ? none : connection`and booking_id = ${bookingId}`}
     ${driverId === undefined ? none : connection`and driver_id = ${driverId}`}

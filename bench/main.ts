@@ -3,12 +3,13 @@
 import { Argument, Command } from 'commander';
 import { machine } from '../cli/machine.js';
 import { printJson, short, table } from '../cli/print.js';
+import { auditBenchmark } from './audit.js';
 import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
 import type { Row } from './report.js';
 import { trainBenchmark } from './train.js';
 
-const benchmarks = [envBenchmark, trainBenchmark, kernelsBenchmark];
+const benchmarks = [envBenchmark, trainBenchmark, kernelsBenchmark, auditBenchmark];
 
 const program = new Command('npm run bench --')
   .description('Measure on this machine. Medians over interleaved rounds, with the lowest and the highest.')
@@ -32,21 +33,14 @@ const program = new Command('npm run bench --')
     process.stdout.write(
       `${here.cpu}, ${here.cores} cores, ${here.memoryGiB} GiB, node ${here.node}, ${here.platform}\n${benchmark.question}\n${table(
         ['', 'median', 'low', 'high', 'unit', 'ratio'],
-        rows.map((row) => [
-          row.name,
-          figure(row.value, row),
-          figure(row.low, row),
-          figure(row.high, row),
-          row.unit,
-          ratio(row),
-        ]),
+        rows.map((row) => [row.name, figure(row.value), figure(row.low), figure(row.high), row.unit, ratio(row)]),
       )}\n`,
     );
   });
 await program.parseAsync();
 
-function figure(value: number, row: Row): string {
-  return row.unit === 'steps/s' ? short(value) : value.toPrecision(3);
+function figure(value: number): string {
+  return value >= 1000 ? short(value) : value.toPrecision(3);
 }
 
 function ratio(row: Row): string {

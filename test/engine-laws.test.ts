@@ -239,7 +239,7 @@ describe('engine laws', () => {
           const { state: st } = world;
           const start = Math.max(st.now[0], st.freeAt[i]);
           const pickup = world.pickupSecond(0, i, j);
-          const travel = compiled.dataset?.travel;
+          const travel = compiled.dataset?.travel ?? undefined;
           const seconds =
             travel === undefined
               ? Math.hypot(st.pickupX[j] - st.endX[i], st.pickupY[j] - st.endY[i]) / (40 / 3.6)

@@ -59,8 +59,8 @@ describe('the NYC importer', () => {
     expect([...trace.windowEnd.subarray(0, 2)]).toEqual([300, 360]);
     expect([...trace.fare.subarray(0, 2)]).toEqual([25_000, 50_000]);
     expect(splits).toEqual({ training: [0], validation: [1], test: [2] });
-    expect(travel.seconds[0 * 11 + 3]).toBe(180);
-    expect(travel.seconds[5 * 11 + 5]).toBe(0);
+    expect(travel?.seconds[0 * 11 + 3]).toBe(180);
+    expect(travel?.seconds[5 * 11 + 5]).toBe(0);
   });
 
   it.each([

@@ -30,7 +30,7 @@ create table audit_head (
   company_id bigint primary key,
   seq bigint not null default 0,
   hash bytea not null default sha256('fleetstep')
-) with (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+) with (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- Values are checked by types and by the trigger `check_values`: as CHECK constraints, which PostgreSQL prepares anew for
 -- every statement, the same checks took two thirds of an insert's time (119 us against 43 us).
@@ -108,24 +108,31 @@ begin
 end $$;
 create trigger check_values before insert or update on autonomous_action for each row execute function audit_check_action();
 
--- The original's eight, the primary key counted. Lists are ordered by (created_at, id): rows of one millisecond are few.
+-- The original's eight, the primary key counted. Lists are ordered by (created_at, id): rows of one millisecond are few. What is
+-- included lets a list filter, skip and count within the index: a thousand rows cost a tenth of a millisecond there, and
+-- several in the table.
 create index autonomous_action_company on autonomous_action (company_id);
 create index autonomous_action_booking on autonomous_action (booking_id);
 create index autonomous_action_driver on autonomous_action (driver_id);
 create index autonomous_action_type on autonomous_action (action_type);
-create index autonomous_action_created on autonomous_action (created_at);
-create index autonomous_action_company_created_success on autonomous_action (company_id, created_at, success);
-create index autonomous_action_type_created on autonomous_action (action_type, created_at);
+create index autonomous_action_created on autonomous_action (created_at) include (id, status, reviewed_by_admin);
+create index autonomous_action_company_created_success on autonomous_action (company_id, created_at, success)
+  include (id, action_type, status, reviewed_by_admin);
+create index autonomous_action_type_created on autonomous_action (action_type, created_at) include (id, status, reviewed_by_admin);
 -- And ours. No monthly partitions: they would cost the uniqueness of `id` and of the idempotency key over time, nothing is ever
 -- deleted that they would make cheap, and new rows land on the right-hand edge of every index, so 10^8 rows insert
 -- like 10^6. No BRIN on created_at either: the B-tree that the original asks for serves every range that it would.
 create unique index autonomous_action_key on autonomous_action (company_id, idempotency_key) where status <> 'refused';
 create index autonomous_action_pending on autonomous_action (act_by) where status = 'intended';
--- Rare rows that a list may ask for; walking back through all others to find them would take seconds.
-create index autonomous_action_failed on autonomous_action (created_at) where not success;
-create index autonomous_action_company_failed on autonomous_action (company_id, created_at) where not success;
-create index autonomous_action_reviewed on autonomous_action (created_at) where reviewed_by_admin;
-create index autonomous_action_company_reviewed on autonomous_action (company_id, created_at) where reviewed_by_admin;
+-- Rarer rows that a list may ask for; walking back through all others to find them would take seconds.
+create index autonomous_action_status_created on autonomous_action (status, created_at) include (id, reviewed_by_admin)
+  where status <> 'succeeded';
+create index autonomous_action_company_failed on autonomous_action (company_id, created_at) include (id) where status = 'failed';
+create index autonomous_action_reviewed on autonomous_action (created_at) include (id, status) where reviewed_by_admin;
+create index autonomous_action_company_reviewed on autonomous_action (company_id, created_at) include (id, status)
+  where reviewed_by_admin;
+-- An index alone answers only for pages that were vacuumed since their last change: soon, not after a fifth of the table.
+alter table autonomous_action set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_insert_scale_factor = 0.01);
 
 -- Every review, so that a second one hides nothing.
 create table action_review (
@@ -138,11 +145,12 @@ create table action_review (
 create index action_review_action on action_review (action_id);
 
 -- What digests cover. Times are whole milliseconds and numbers their own bytes, so that no session setting changes a text.
-create function audit_time(t timestamptz) returns bigint language sql immutable as $$
+-- `stable`, as what they call is: PostgreSQL would not inline a stricter promise, which made them two and a half times as slow.
+create function audit_time(t timestamptz) returns bigint language sql stable as $$
 select (extract(epoch from t) * 1000)::bigint
 $$;
 
-create function audit_birth_digest(kind ledger_kind, a autonomous_action) returns bytea language sql immutable as $$
+create function audit_birth_digest(kind ledger_kind, a autonomous_action) returns bytea language sql stable as $$
 select sha256(convert_to(jsonb_build_array(
   kind, a.id, a.company_id, a.seq, a.booking_id, a.driver_id, a.action_type, a.action_description, a.action_data,
   encode(float8send(a.confidence_score), 'hex'), encode(float8send(a.expected_improvement_minutes), 'hex'),
@@ -150,18 +158,18 @@ select sha256(convert_to(jsonb_build_array(
   case kind when 'refused' then a.refusal end)::text, 'UTF8'))
 $$;
 
-create function audit_outcome_digest(a autonomous_action, at timestamptz) returns bytea language sql immutable as $$
+create function audit_outcome_digest(a autonomous_action, at timestamptz) returns bytea language sql stable as $$
 select sha256(convert_to(jsonb_build_array(
   'outcome', a.id, a.company_id, a.outcome_seq, a.status, a.success, a.error_message,
   encode(float8send(a.execution_time_ms), 'hex'), a.refusal, audit_time(at))::text, 'UTF8'))
 $$;
 
-create function audit_review_digest(r action_review) returns bytea language sql immutable as $$
+create function audit_review_digest(r action_review) returns bytea language sql stable as $$
 select sha256(convert_to(jsonb_build_array(
   'review', r.id, r.action_id, r.reviewer, r.notes, audit_time(r.at))::text, 'UTF8'))
 $$;
 
-create function audit_detail_digest(kind ledger_kind, action_id bigint, detail jsonb, at timestamptz) returns bytea language sql immutable as $$
+create function audit_detail_digest(kind ledger_kind, action_id bigint, detail jsonb, at timestamptz) returns bytea language sql stable as $$
 select sha256(convert_to(jsonb_build_array(kind, action_id, detail, audit_time(at))::text, 'UTF8'))
 $$;
 

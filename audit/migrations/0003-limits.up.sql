@@ -45,7 +45,7 @@ create table token_bucket (
   -- Tokens ever taken.
   taken bigint not null default 0,
   primary key (company_id, scope, per)
-) with (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+) with (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- When a `window` limit's admissions happened; older ones than its period are dropped as it is used.
 create table window_admission (

@@ -6,7 +6,8 @@ create function audit_now() returns timestamptz language sql volatile as $$
 select date_trunc('milliseconds', clock_timestamp())
 $$;
 
--- Locks the head of a chain.
+-- Locks the head of a chain. In every function heads come before acts and breakers, and lower companies before higher
+-- ones, so that nobody waits in a circle.
 create function audit_lock_head(p_company bigint) returns audit_head language plpgsql as $$
 declare
   head audit_head;
@@ -19,9 +20,10 @@ begin
 end $$;
 
 -- Folds a chain over new entries: the hash after each, starting from the head's.
-create function audit_chain_step(state bytea, head bytea, seq bigint, digest bytea) returns bytea language sql immutable as $$
-select audit_chain(coalesce(state, head), seq, digest)
-$$;
+create function audit_chain_step(state bytea, head bytea, seq bigint, digest bytea) returns bytea language plpgsql immutable as $$
+begin
+  return audit_chain(coalesce(state, head), seq, digest);
+end $$;
 create aggregate audit_chain_over(head bytea, seq bigint, digest bytea) (sfunc = audit_chain_step, stype = bytea);
 
 -- Permission and intent in one round trip: for each intent, in their order, takes a token from every one of its buckets or from
@@ -34,7 +36,9 @@ create aggregate audit_chain_over(head bytea, seq bigint, digest bytea) (sfunc =
 -- p_intents: array of objects with the fields named below; `n` is the answer's number, keys of one call differ.
 create function autonomy_intend(p_intents jsonb)
 returns table (n integer, id bigint, status action_status, replayed boolean, refusal jsonb, same boolean)
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+-- A call names a few rows among many, which the planner cannot know: left alone it reads whole tables, and plans anew each time.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_intent record;
@@ -267,6 +271,7 @@ create function autonomy_outcome(
   p_id bigint, p_status action_status, p_execution_ms double precision, p_error text, p_refusal jsonb
 ) returns action_status language plpgsql security definer set search_path = public, pg_temp as $$
 declare
+  v_company bigint;
   v_action autonomous_action;
   v_head audit_head;
   v_now timestamptz;
@@ -276,13 +281,14 @@ begin
   if p_status not in ('succeeded', 'failed', 'unknown', 'refused') then
     raise exception 'outcome is "%": one of succeeded, failed, unknown, refused', p_status using errcode = 'FS400';
   end if;
-  select * into v_action from autonomous_action where id = p_id for update;
+  select company_id into v_company from autonomous_action where id = p_id;
   if not found then
     raise exception 'action % is not known', p_id using errcode = 'FS404';
   end if;
+  v_head := audit_lock_head(v_company);
+  select * into v_action from autonomous_action where id = p_id for update;
   if v_action.status <> 'intended' then
     if v_action.status = 'unknown' and p_status in ('succeeded', 'failed') then
-      v_head := audit_lock_head(v_action.company_id);
       v_now := audit_now();
       declare
         v_detail jsonb := jsonb_strip_nulls(jsonb_build_object(
@@ -295,7 +301,6 @@ begin
     return v_action.status;
   end if;
 
-  -- Before the head, as everywhere.
   if p_status = 'succeeded' then
     update breaker set failures = 0
     where company_id = v_action.company_id and action_type = v_action.action_type and failures > 0 and stopped_at is null;
@@ -305,7 +310,6 @@ begin
     select breaker_failures into v_limit from autonomy where company_id = v_action.company_id;
   end if;
 
-  v_head := audit_lock_head(v_action.company_id);
   v_now := audit_now();
   update autonomous_action set
     status = p_status,
@@ -352,7 +356,7 @@ begin
   perform audit_append(v_head, p_kind, null, null, v_now, p_detail, audit_detail_digest(p_kind, null, p_detail, v_now));
 end $$;
 
--- Intents whose outcome is overdue become `unknown`; gives them. Rows that somebody is working on are left to him.
+-- Intents whose outcome is overdue become `unknown`; gives them, each to one sweeper only.
 create function autonomy_sweep(p_grace_seconds double precision)
 returns table (id bigint, company_id bigint, action_type action_type, act_by timestamptz)
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -363,9 +367,11 @@ begin
   for v_row in
     select a.id, a.company_id, a.action_type, a.act_by from autonomous_action a
     where a.status = 'intended' and a.act_by < clock_timestamp() - make_interval(secs => p_grace_seconds)
-    order by a.company_id, a.id limit 200 for update skip locked
+    order by a.company_id, a.id limit 200
   loop
-    if autonomy_outcome(v_row.id, 'unknown', null, 'no outcome on record in time: whether it happened is not known', null) = 'unknown' then
+    perform audit_lock_head(v_row.company_id);
+    if exists (select from autonomous_action a where a.id = v_row.id and a.status = 'intended') then
+      perform autonomy_outcome(v_row.id, 'unknown', null, 'no outcome on record in time: whether it happened is not known', null);
       return query select v_row.id, v_row.company_id, v_row.action_type, v_row.act_by;
     end if;
   end loop;
@@ -485,6 +491,7 @@ end $$;
 create function autonomy_reset_breaker(p_company bigint, p_type action_type, p_by text) returns boolean
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+  perform audit_lock_head(p_company);
   update breaker set failures = 0, stopped_at = null
   where company_id = p_company and action_type = p_type and stopped_at is not null;
   if found then
@@ -498,16 +505,17 @@ end $$;
 create function autonomy_review(p_id bigint, p_reviewer text, p_notes text) returns autonomous_action
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
+  v_company bigint;
   v_action autonomous_action;
   v_review action_review;
   v_head audit_head;
   v_now timestamptz;
 begin
-  select * into v_action from autonomous_action where id = p_id for update;
+  select company_id into v_company from autonomous_action where id = p_id;
   if not found then
     raise exception 'action % is not known', p_id using errcode = 'FS404';
   end if;
-  v_head := audit_lock_head(v_action.company_id);
+  v_head := audit_lock_head(v_company);
   v_now := audit_now();
   insert into action_review (action_id, reviewer, notes, at) values (p_id, p_reviewer, p_notes, v_now) returning * into v_review;
   update autonomous_action set

@@ -1,0 +1,431 @@
+// Limits under concurrency, and the rules of who may act, on a real server.
+
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Recorder, configure, connect, readControls, resetBreaker, setLimits, stopAll, verify } from '#audit/index.js';
+import type { AuditError, Connection, Intent, Refusal } from '#audit/index.js';
+import { addCompany, superuser, testDatabase } from './support/database.js';
+import type { TestCompany, TestDatabase } from './support/database.js';
+
+const run = promisify(execFile);
+
+interface Tries {
+  readonly tried: number;
+  readonly intended: number;
+  readonly refused: number;
+  readonly faults: number;
+  readonly errors: readonly string[];
+}
+
+interface Attack {
+  readonly totals: Tries;
+  /** What is wrong; empty if the limits held. */
+  readonly violations: string[];
+}
+
+/** Tries from `processes` processes with 16 connections each, and then whether every bucket held. */
+async function attack(made: TestDatabase, owner: Connection, processes: number, tries: number): Promise<Attack> {
+  const companies: number[] = [];
+  for (let k = 0; k < 4; k++) companies.push((await addCompany(owner, `attacked ${k}`)).id);
+  // Rates and capacities that a run both fills and empties.
+  await owner`update autonomy set breaker_failures = 0`;
+  await owner`
+    update token_bucket set capacity = case scope when 'all' then 1000 else 300 end * case per when 'hour' then 1 else 2 end`;
+  await owner`update token_bucket set tokens = capacity, refilled_at = clock_timestamp()`;
+  const [{ from, deadlocks }] = await owner<[{ from: Date; deadlocks: number }]>`
+    select clock_timestamp() as from, deadlocks from pg_stat_database where datname = current_database()`;
+  const results = await Promise.all(
+    Array.from({ length: processes }, async (_, k) => {
+      const task = { database: made.database, companies, tries: tries / processes, seed: k + 1 };
+      const { stdout } = await run(process.execPath, [
+        join(import.meta.dirname, 'support', 'try-limits.js'),
+        JSON.stringify(task),
+      ]);
+      return JSON.parse(stdout) as Tries;
+    }),
+  );
+  const sum = (name: 'tried' | 'intended' | 'refused' | 'faults'): number =>
+    results.reduce((total, result) => total + result[name], 0);
+  const totals: Tries = {
+    tried: sum('tried'),
+    intended: sum('intended'),
+    refused: sum('refused'),
+    faults: sum('faults'),
+    errors: results.flatMap(({ errors }) => errors),
+  };
+
+  await owner`select pg_stat_force_next_flush()`.catch(() => undefined);
+  const violations: string[] = [];
+  const buckets = await owner<{ bucket: string; capacity: number; taken: number; most: number; admitted: number }[]>`
+    select company_id || ' ' || scope || '/' || per as bucket, capacity, taken,
+      capacity + capacity / case per when 'hour' then 3600.0 else 86400.0 end
+        * extract(epoch from clock_timestamp() - ${from}::timestamptz) as most,
+      (select count(*) from autonomous_action a where a.company_id = b.company_id and a.status <> 'refused'
+        and (b.scope = 'all' or b.scope = a.action_type::text)) as admitted
+    from token_bucket b where company_id = any(${companies}::bigint[])`;
+  for (const { bucket, taken, most, admitted } of buckets) {
+    if (admitted > most) violations.push(`${bucket} admitted ${admitted}, at most ${most}`);
+    if (taken !== admitted) violations.push(`${bucket} was debited ${taken} for ${admitted} acts`);
+  }
+  const [after] = await owner<[{ deadlocks: number; rows: number }]>`
+    select deadlocks, (select count(*) from autonomous_action where company_id = any(${companies}::bigint[])) as rows
+    from pg_stat_database where datname = current_database()`;
+  if (after.deadlocks > deadlocks) violations.push(`${after.deadlocks - deadlocks} deadlocks`);
+  if (totals.faults > 0) violations.push(`${totals.faults} errors: ${totals.errors.join('; ')}`);
+  if (after.rows !== totals.tried) violations.push(`${after.rows} rows for ${totals.tried} tries`);
+  return { totals, violations };
+}
+
+describe('limits under concurrency', () => {
+  let made: TestDatabase;
+  let owner: Connection;
+  beforeAll(async () => {
+    made = await testDatabase();
+    owner = superuser(made);
+  });
+  afterAll(async () => {
+    await owner.end();
+    await made.remove();
+  });
+
+  it('hold over 4 processes of 16 connections and 100,000 tries, every bucket debited alike, without a deadlock', async () => {
+    const { totals, violations } = await attack(made, owner, 4, 100_000);
+    expect(violations).toEqual([]);
+    // The test has teeth only if buckets ran dry, and tries came through.
+    expect(totals.intended).toBeGreaterThan(3000);
+    expect(totals.refused).toBeGreaterThan(50_000);
+    expect(await verify(made.database)).toMatchObject({ ok: true });
+  }, 600_000);
+
+  it('do not hold without the locks: the same test finds it', async () => {
+    const source = readFileSync(
+      join(import.meta.dirname, '..', 'audit', 'migrations', '0004-functions.up.sql'),
+      'utf8',
+    );
+    const [intend] = /create function autonomy_intend[\s\S]*?\nend \$\$;/.exec(source)!;
+    const unlocked = intend
+      .replace('create function', 'create or replace function')
+      .replace(/ {2}perform pg_advisory_xact_lock\(7022[\s\S]*?;\n/, '')
+      .replace('order by company_id, scope, per for update', 'order by company_id, scope, per');
+    expect(unlocked.length).toBeLessThan(intend.length - 100);
+    try {
+      await owner.unsafe(unlocked);
+      const { violations } = await attack(made, owner, 2, 20_000);
+      expect(violations.join('\n')).toMatch(/admitted|debited/);
+    } finally {
+      await owner.unsafe(intend.replace('create function', 'create or replace function'));
+    }
+  }, 300_000);
+});
+
+describe('who may act', () => {
+  let made: TestDatabase;
+  let owner: Connection;
+  let app: Connection;
+  let recorder: Recorder;
+  let company: TestCompany;
+  beforeAll(async () => {
+    made = await testDatabase();
+    owner = superuser(made);
+    app = connect(made.database, { role: 'app', max: 2 });
+    recorder = new Recorder(made.database, { deadlineMs: 20_000 });
+  });
+  afterAll(async () => {
+    await recorder.close();
+    await Promise.all([owner.end(), app.end()]);
+    await made.remove();
+  });
+  beforeEach(async () => {
+    company = await addCompany(owner);
+  });
+
+  const intent = (changes: Partial<Intent> = {}): Intent => ({
+    companyId: company.id,
+    actionType: 'reassign',
+    description: 'test',
+    triggerSource: 'test',
+    ...changes,
+  });
+  let acted = 0;
+  const act = async (changes: Partial<Intent> = {}): Promise<string> => {
+    const before = acted;
+    const result = await recorder.act(intent(changes), () => acted++);
+    expect(acted).toBe(before + (result.status === 'succeeded' ? 1 : 0));
+    return result.status;
+  };
+  /** The refusal, after a check that nothing was done and that it is on record. */
+  const refused = async (changes: Partial<Intent> = {}): Promise<Refusal> => {
+    const before = acted;
+    const error = (await act(changes).catch((thrown: unknown) => thrown)) as AuditError;
+    expect(error).toMatchObject({ name: 'AuditError', code: 'ERR_REFUSED' });
+    expect(acted).toBe(before);
+    const [row] =
+      await owner`select status, refusal, error_message from autonomous_action where id = ${error.actionId!}`;
+    expect(row).toEqual({ status: 'refused', refusal: error.refusal, error_message: error.refusal!.message });
+    return error.refusal!;
+  };
+
+  it('MANUAL: nobody; SEMI_AUTO: what a person approved; FULLY_AUTO: what the rules allow', async () => {
+    await configure(app, company.id, { mode: 'MANUAL' }, 'test');
+    expect(await refused()).toMatchObject({ reason: 'mode' });
+    expect(await refused({ approvedBy: 'eve' })).toMatchObject({ reason: 'mode' });
+    await configure(app, company.id, { mode: 'SEMI_AUTO' }, 'test');
+    expect(await refused()).toMatchObject({ reason: 'approval' });
+    expect(await act({ approvedBy: 'eve' })).toBe('succeeded');
+    await configure(app, company.id, { mode: 'FULLY_AUTO' }, 'test');
+    expect(await act()).toBe('succeeded');
+    await configure(app, company.id, { autoReassign: false }, 'test');
+    expect(await refused()).toMatchObject({ reason: 'rule' });
+    expect(await act({ approvedBy: 'eve' })).toBe('succeeded');
+  });
+
+  it('each type has its rule, redistribute is never alone, and adjust_time only up to its minutes', async () => {
+    const types = {
+      assign: 'autoAssign',
+      notify_customer: 'autoNotifyCustomer',
+      reoptimize: 'autoReoptimize',
+    } as const;
+    for (const [actionType, rule] of Object.entries(types) as ['assign', 'autoAssign'][]) {
+      expect(await act({ actionType })).toBe('succeeded');
+      await configure(app, company.id, { [rule]: false }, 'test');
+      expect(await refused({ actionType })).toMatchObject({ reason: 'rule' });
+    }
+    expect(await refused({ actionType: 'redistribute' })).toMatchObject({ reason: 'approval' });
+    expect(await act({ actionType: 'redistribute', approvedBy: 'eve' })).toBe('succeeded');
+    expect(await act({ actionType: 'adjust_time', delayMinutes: 30 })).toBe('succeeded');
+    expect(await act({ actionType: 'adjust_time', delayMinutes: -30 })).toBe('succeeded');
+    expect(await refused({ actionType: 'adjust_time', delayMinutes: 30.5 })).toMatchObject({ reason: 'delay' });
+    expect(await refused({ actionType: 'adjust_time', delayMinutes: -31 })).toMatchObject({ reason: 'delay' });
+    expect(await refused({ actionType: 'adjust_time' })).toMatchObject({ reason: 'delay' });
+    await configure(app, company.id, { autoAdjustTime: false }, 'test');
+    expect(await refused({ actionType: 'adjust_time', delayMinutes: 1 })).toMatchObject({ reason: 'rule' });
+  });
+
+  it('a new company starts MANUAL, with every limit of the issue', async () => {
+    const [{ id }] = await owner<[{ id: number }]>`insert into company (name) values ('new') returning id`;
+    const { settings, limits } = await readControls(app, id);
+    expect(settings).toMatchObject({
+      mode: 'MANUAL',
+      autoAssign: false,
+      autoReassign: false,
+      adjustTimeMaxMinutes: 30,
+    });
+    const capacities = Object.fromEntries(limits.map(({ scope, per, capacity }) => [`${scope}/${per}`, capacity]));
+    expect(capacities).toMatchObject({
+      'all/hour': 50,
+      'all/day': 500,
+      'reassign/hour': 10,
+      'reassign/day': 50,
+      'notify_customer/hour': 30,
+      'notify_customer/day': 200,
+    });
+    expect(limits).toHaveLength(14);
+  });
+
+  it("the type's hour runs dry first, then its refusal says which, what is left, and when to come back", async () => {
+    for (let k = 0; k < 10; k++) expect(await act()).toBe('succeeded');
+    const refusal = await refused();
+    expect(refusal).toMatchObject({ reason: 'limit', bucket: 'reassign/hour', left: 0 });
+    // Ten an hour: one every six minutes.
+    const [{ now }] = await owner<[{ now: Date }]>`select clock_timestamp() as now`;
+    const wait = (Date.parse(refusal.retryAt!) - now.getTime()) / 1000;
+    expect(wait).toBeGreaterThan(300);
+    expect(wait).toBeLessThanOrEqual(360);
+    // A refusal takes from no bucket, and other types go on.
+    const left = async (scope: string, per: string): Promise<number> =>
+      (await readControls(app, company.id)).limits.find((limit) => limit.scope === scope && limit.per === per)!.left;
+    expect(await left('all', 'hour')).toBe(40);
+    expect(await left('reassign', 'day')).toBe(40);
+    expect(await act({ actionType: 'assign' })).toBe('succeeded');
+    // Six minutes later there is one, and only one.
+    await owner`
+      update token_bucket set refilled_at = refilled_at - interval '361 seconds'
+      where company_id = ${company.id} and scope = 'reassign' and per = 'hour'`;
+    expect(await act()).toBe('succeeded');
+    expect(await refused()).toMatchObject({ bucket: 'reassign/hour' });
+  });
+
+  it('a bucket does not fill above its capacity, nor when the clock steps back', async () => {
+    await owner`
+      update token_bucket set refilled_at = refilled_at - interval '10 days'
+      where company_id = ${company.id} and scope = 'reassign'`;
+    for (let k = 0; k < 10; k++) expect(await act()).toBe('succeeded');
+    await owner`
+      update token_bucket set refilled_at = clock_timestamp() + interval '10 days'
+      where company_id = ${company.id} and scope = 'reassign'`;
+    expect(await refused()).toMatchObject({ bucket: 'reassign/hour' });
+  });
+
+  it('a limit of zero admits nothing, ever', async () => {
+    await setLimits(app, company.id, [{ scope: 'assign', per: 'day', capacity: 0 }], 'test');
+    const refusal = await refused({ actionType: 'assign' });
+    expect(refusal).toMatchObject({ bucket: 'assign/day', left: 0 });
+    expect(refusal.retryAt).toBeUndefined();
+  });
+
+  it('a window admits N within any hour, where a bucket would refill', async () => {
+    await setLimits(app, company.id, [{ scope: 'reassign', per: 'hour', kind: 'window', capacity: 3 }], 'test');
+    for (let k = 0; k < 3; k++) expect(await act()).toBe('succeeded');
+    const shift = (minutes: number): Promise<unknown> =>
+      owner`update window_admission set at = at - make_interval(mins => ${minutes}) where company_id = ${company.id}`;
+    await shift(59);
+    const refusal = await refused();
+    expect(refusal).toMatchObject({ bucket: 'reassign/hour', left: 0 });
+    const [{ now }] = await owner<[{ now: Date }]>`select clock_timestamp() as now`;
+    expect(Date.parse(refusal.retryAt!) - now.getTime()).toBeLessThanOrEqual(60_000);
+    await shift(1);
+    expect(await act()).toBe('succeeded');
+  });
+
+  it('a window that replaces a bucket knows what the last hour admitted', async () => {
+    for (let k = 0; k < 4; k++) await act();
+    await setLimits(app, company.id, [{ scope: 'reassign', per: 'hour', kind: 'window', capacity: 5 }], 'test');
+    expect(await act()).toBe('succeeded');
+    expect(await refused()).toMatchObject({ bucket: 'reassign/hour' });
+    await setLimits(app, company.id, [{ scope: 'reassign', per: 'hour', kind: 'bucket', capacity: 5 }], 'test');
+    const [{ count }] = await owner<[{ count: number }]>`
+      select count(*) from window_admission where company_id = ${company.id}`;
+    expect(count).toBe(0);
+  });
+
+  it('drivers may have their own buckets, which can be taken away again', async () => {
+    const [one, other] = company.drivers;
+    await setLimits(app, company.id, [{ scope: 'driver', per: 'hour', capacity: 2 }], 'test');
+    expect(await act({ driverId: one })).toBe('succeeded');
+    expect(await act({ driverId: one, actionType: 'assign' })).toBe('succeeded');
+    expect(await refused({ driverId: one })).toMatchObject({ bucket: `driver/${one}/hour` });
+    expect(await act({ driverId: other })).toBe('succeeded');
+    expect(await act()).toBe('succeeded');
+    await setLimits(app, company.id, [{ scope: 'driver', per: 'hour', capacity: null }], 'test');
+    expect(await act({ driverId: one })).toBe('succeeded');
+  });
+
+  it('a larger bucket gets the difference at once, a smaller one keeps at most its capacity', async () => {
+    const left = async (): Promise<number> =>
+      (await readControls(app, company.id)).limits.find(({ scope, per }) => scope === 'reassign' && per === 'hour')!
+        .left;
+    for (let k = 0; k < 4; k++) await act();
+    expect(await left()).toBe(6);
+    await setLimits(app, company.id, [{ scope: 'reassign', per: 'hour', capacity: 20 }], 'test');
+    expect(await left()).toBe(16);
+    await setLimits(app, company.id, [{ scope: 'reassign', per: 'hour', capacity: 3 }], 'test');
+    expect(await left()).toBe(3);
+  });
+
+  it('the kill switches stop a company, and all; the order of events shows that nothing follows', async () => {
+    await configure(app, company.id, { stopped: true }, 'eve');
+    expect(await refused()).toMatchObject({ reason: 'kill_switch' });
+    await configure(app, company.id, { stopped: false }, 'eve');
+    expect(await act()).toBe('succeeded');
+    expect(await stopAll(app, true, 'eve')).toBe(true);
+    expect(await stopAll(app, true, 'eve')).toBe(false);
+    expect(await refused({ approvedBy: 'eve' })).toMatchObject({ reason: 'kill_switch_all' });
+    await stopAll(app, false, 'eve');
+
+    // Under fire: no intent is admitted after the switch has returned.
+    await owner`update token_bucket set capacity = 1000000, tokens = 1000000 where company_id = ${company.id}`;
+    let stopped = false;
+    let after = 0;
+    const firing = Array.from({ length: 8 }, async () => {
+      for (;;) {
+        const begunStopped = stopped;
+        try {
+          await recorder.act(intent({ actionType: 'notify_customer' }), () => undefined);
+          if (begunStopped) after++;
+        } catch {
+          return;
+        }
+      }
+    });
+    await configure(app, company.id, { stopped: true }, 'eve');
+    stopped = true;
+    await Promise.all(firing);
+    const [{ late }] = await owner<[{ late: number }]>`
+      select count(*) as late from audit_ledger l where company_id = ${company.id} and kind = 'intended'
+        and seq > (select max(seq) from audit_ledger s where s.company_id = l.company_id and s.kind = 'switch')`;
+    expect({ after, late }).toEqual({ after: 0, late: 0 });
+  });
+
+  it('failures in a row stop their type alone, until an admin resets it', async () => {
+    await configure(app, company.id, { breakerFailures: 3 }, 'test');
+    const fail = (): Promise<unknown> =>
+      recorder.act(intent(), () => Promise.reject(new Error('broken'))).catch((error: unknown) => error);
+    expect(await fail()).toMatchObject({ code: 'ERR_ACT_FAILED' });
+    expect(await fail()).toMatchObject({ code: 'ERR_ACT_FAILED' });
+    expect(await act()).toBe('succeeded');
+    for (let k = 0; k < 3; k++) expect(await fail()).toMatchObject({ code: 'ERR_ACT_FAILED' });
+    expect(await refused()).toMatchObject({ reason: 'breaker' });
+    expect(await act({ actionType: 'assign' })).toBe('succeeded');
+    expect((await readControls(app, company.id)).broken).toMatchObject([{ actionType: 'reassign', failures: 3 }]);
+    expect(await resetBreaker(app, company.id, 'reassign', 'eve')).toBe(true);
+    expect(await act()).toBe('succeeded');
+  });
+
+  it('a dry run decides and records, takes its tokens, and does nothing', async () => {
+    expect(await act({ dryRun: true })).toBe('dry_run');
+    await configure(app, company.id, { dryRun: true }, 'test');
+    expect(await act()).toBe('dry_run');
+    const [row] = await owner`
+      select count(*) filter (where status = 'dry_run' and success is null) as dry,
+        (select taken from token_bucket where company_id = ${company.id} and scope = 'all' and per = 'day') as taken
+      from autonomous_action where company_id = ${company.id}`;
+    expect(row).toEqual({ dry: 2, taken: 2 });
+  });
+
+  it('every change of settings, limits and switches is in the ledger, with who made it', async () => {
+    await configure(app, company.id, { mode: 'SEMI_AUTO' }, 'ann');
+    await configure(app, company.id, { mode: 'SEMI_AUTO' }, 'ann');
+    await setLimits(app, company.id, [{ scope: 'all', per: 'hour', capacity: 7 }], 'bob');
+    await configure(app, company.id, { stopped: true }, 'cid');
+    const entries = await owner<{ kind: string; detail: { by: string; after: Record<string, unknown> } }[]>`
+      select kind, detail from audit_ledger where company_id = ${company.id} order by seq`;
+    expect(entries.map(({ kind, detail }) => [kind, detail.by])).toEqual([
+      ['settings', 'ann'],
+      ['limit', 'bob'],
+      ['switch', 'cid'],
+    ]);
+    expect(entries[1].detail).toMatchObject({ bucket: 'all/hour', before: { capacity: 50 }, after: { capacity: 7 } });
+  });
+
+  it('bad input is refused with its field and value, and changes nothing', async () => {
+    const bad: [() => Promise<unknown>, RegExp][] = [
+      [() => act({ actionType: 'fly' as 'assign' }), /"actionType" is "fly"/],
+      [() => act({ description: '' }), /"description"/],
+      [() => act({ confidenceScore: 1.5 }), /"confidenceScore" is 1.5/],
+      [() => act({ confidenceScore: NaN }), /"confidenceScore"/],
+      [() => act({ companyId: 1.5 }), /"companyId" is 1.5/],
+      [() => act({ data: { a: 'x\0y' } }), /NUL/],
+      [() => act({ extra: 1 } as Partial<Intent>), /extra/],
+      [() => configure(app, company.id, { mode: 'AUTO' as 'MANUAL' }, 'x'), /"mode" is "AUTO"/],
+      [() => configure(app, company.id, { breakerFailures: -1 }, 'x'), /"breakerFailures" is -1/],
+      [() => setLimits(app, company.id, [{ scope: 'all', per: 'hour', capacity: -1 }], 'x'), /"capacity" is -1/],
+      [() => setLimits(app, company.id, [{ scope: 'all', per: 'hour', capacity: null }], 'x'), /cannot be removed/],
+    ];
+    for (const [call, message] of bad) {
+      await expect(call()).rejects.toMatchObject({
+        code: 'ERR_FIELD',
+        message: expect.stringMatching(message) as string,
+      });
+    }
+    await expect(act({ companyId: 999_999 })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    const elsewhere = await addCompany(owner);
+    await expect(act({ bookingId: elsewhere.bookings[0] })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    await expect(act({ driverId: elsewhere.drivers[0] })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    const [{ count }] = await owner<[{ count: number }]>`
+      select count(*) from autonomous_action where company_id = ${company.id}`;
+    expect(count).toBe(0);
+  });
+
+  it('one bad intent does not take down those that share its statement', async () => {
+    const results = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, k) => {
+        const bad = k % 5 === 3 ? { bookingId: 999_999 } : {};
+        return recorder.act(intent({ actionType: 'assign', ...bad }), () => undefined);
+      }),
+    );
+    expect(results.map(({ status }, k) => (status === 'rejected') === (k % 5 === 3))).toEqual(Array(20).fill(true));
+  });
+});

@@ -1,0 +1,335 @@
+// Tampering, as a superuser would: all of it must show.
+
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  Recorder,
+  configure,
+  exportHeads,
+  reviewAction,
+  setLimits,
+  signingKey,
+  verify,
+  verifyWithin,
+} from '#audit/index.js';
+import type { Connection, VerifyResult } from '#audit/index.js';
+import { RandomStream, Purpose } from '#engine/index.js';
+import { addCompany, liftLimits, superuser, testDatabase } from './support/database.js';
+import type { TestDatabase } from './support/database.js';
+
+let made: TestDatabase;
+let owner: Connection;
+let folder: string;
+const companies: number[] = [];
+
+beforeAll(async () => {
+  made = await testDatabase();
+  owner = superuser(made);
+  folder = mkdtempSync(join(tmpdir(), 'fleetstep-heads-'));
+  for (let k = 0; k < 3; k++) companies.push((await addCompany(owner)).id);
+  await liftLimits(owner);
+  await owner`update autonomy set breaker_failures = 0`;
+  const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
+  const random = new RandomStream(3, Purpose.action);
+  for (let k = 0; k < 120; k++) {
+    const companyId = companies[random.integer(0, 2)];
+    const draw = random.float();
+    await recorder
+      .act(
+        {
+          companyId,
+          actionType: draw < 0.1 ? 'redistribute' : 'assign',
+          description: `act ${k}`,
+          triggerSource: 'test',
+          data: { k },
+          confidenceScore: random.float(),
+          dryRun: draw > 0.9,
+        },
+        () => {
+          if (draw < 0.3) throw new Error(`broken ${k}`);
+        },
+      )
+      .catch(() => undefined);
+  }
+  await recorder.close();
+  for (const companyId of companies) {
+    await configure(owner, companyId, { adjustTimeMaxMinutes: 20 }, 'test');
+    await setLimits(owner, companyId, [{ scope: 'all', per: 'day', capacity: 900 }], 'test');
+  }
+  const rows = await owner<{ id: number }[]>`select id from autonomous_action order by id limit 20`;
+  for (const { id } of rows) await reviewAction(owner, id, { reviewer: 'ann', notes: `seen ${id}` });
+  await reviewAction(owner, rows[0].id, { reviewer: 'bob' });
+}, 120_000);
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await owner.end();
+  await made.remove();
+});
+
+/** What `verify` says after `tamper`, which is then undone. */
+async function after(
+  tamper: (tx: Connection) => Promise<unknown>,
+  heads?: { file: string; publicKey: string },
+): Promise<VerifyResult> {
+  let result: VerifyResult | undefined;
+  const undo = new Error('undone');
+  await owner
+    .begin(async (transaction) => {
+      const tx = transaction as unknown as Connection;
+      // Guards and foreign keys do not bind a superuser.
+      await tx`set local session_replication_role = replica`;
+      await tamper(tx);
+      result = await verifyWithin([tx], { heads });
+      throw undo;
+    })
+    .catch((error: unknown) => {
+      if (error !== undo) throw error;
+    });
+  return result!;
+}
+
+/** Values that differ from `value`, by its type. */
+function different(value: unknown, type: string, random: RandomStream): unknown {
+  switch (type) {
+    case 'bigint':
+      return value === null ? 1 : (value as number) + 100_000;
+    case 'boolean':
+      return value === null ? true : !(value as boolean);
+    case 'double precision':
+      return value === null ? 0.5 : (value as number) + 2 ** -30;
+    case 'jsonb':
+      return { forged: random.integer(0, 1e9) };
+    case 'bytea': {
+      const bytes = Buffer.from(value as Buffer);
+      bytes[random.integer(0, bytes.length - 1)] ^= 1;
+      return bytes;
+    }
+    case 'uuid':
+      return '00000000-0000-4000-8000-000000000000';
+    case 'action_type':
+      return value === 'assign' ? 'reassign' : 'assign';
+    case 'action_status':
+      return value === 'succeeded' ? 'unknown' : 'succeeded';
+    case 'ledger_kind':
+      return value === 'review' ? 'outcome' : 'review';
+    default:
+      if (type.startsWith('timestamp')) {
+        return value === null ? new Date(0) : new Date((value as Date).getTime() + 1);
+      }
+      return `${(value as string | null) ?? ''}.`;
+  }
+}
+
+interface Column {
+  readonly table: string;
+  readonly name: string;
+  readonly type: string;
+}
+
+describe('verify', () => {
+  it('finds an untouched record sound', async () => {
+    const result = await verify(made.database);
+    expect(result).toMatchObject({ ok: true, rows: 120 });
+    expect(result.entries).toBeGreaterThan(200);
+    expect(result.firstBad).toBeUndefined();
+  });
+
+  it('finds an edit of any column of any table of the record', async () => {
+    const columns = await owner<Column[]>`
+      select relname as table, attname as name, format_type(atttypid, null) as type
+      from pg_attribute join pg_class c on c.oid = attrelid
+      where relname in ('autonomous_action', 'audit_ledger', 'audit_head', 'action_review') and attnum > 0
+        -- An identity column cannot be updated; deleting and inserting anew is tried below.
+        and attidentity = '' order by 1, attnum`;
+    const random = new RandomStream(5, Purpose.action);
+    const missed: string[] = [];
+    for (const { table, name, type } of columns) {
+      const rows =
+        await owner`select t.ctid::text as ctid, ${owner(name)} as value from ${owner(table)} t order by random() limit 5`;
+      for (const row of rows) {
+        const result = await after(
+          (tx) =>
+            tx`update ${tx(table)} set ${tx({ [name]: different(row['value'], type, random) })} where ctid = ${row['ctid'] as string}::tid`,
+        );
+        if (result.ok) missed.push(`${table}.${name} at ${String(row['ctid'])}`);
+      }
+    }
+    // What a refusal's or an intent's entry does not use is still compared.
+    expect(missed).toEqual([]);
+    expect(columns.length).toBeGreaterThan(40);
+  });
+
+  it('finds 1,000 random edits, deletions, swaps and truncations', async () => {
+    const random = new RandomStream(7, Purpose.action);
+    const columns = await owner<Column[]>`
+      select relname as table, attname as name, format_type(atttypid, null) as type
+      from pg_attribute join pg_class c on c.oid = attrelid
+      where relname in ('autonomous_action', 'audit_ledger', 'action_review') and attnum > 0 and attname not in ('id')
+      order by 1, attnum`;
+    const missed: string[] = [];
+    const wrong: string[] = [];
+    for (let k = 0; k < 1000; k++) {
+      const way = random.integer(0, 4);
+      let what = '';
+      let victim: number | undefined;
+      const result = await after(async (tx) => {
+        const pick = async (table: string, count: number): Promise<{ ctid: string; id: number }[]> => {
+          const id = table === 'autonomous_action' ? tx`id` : tx`action_id`;
+          const rows = await tx<
+            { ctid: string; id: number }[]
+          >`select ctid::text, ${id} as id from ${tx(table)} order by ctid`;
+          return Array.from({ length: count }, () => rows[random.integer(0, rows.length - 1)]);
+        };
+        const tables = ['autonomous_action', 'audit_ledger', 'action_review'];
+        if (way === 0) {
+          const { table, name, type } = columns[random.integer(0, columns.length - 1)];
+          const [{ ctid, id }] = await pick(table, 1);
+          what = `edit ${table}.${name}`;
+          if (table === 'autonomous_action') victim = id;
+          const [{ value }] = await tx`select ${tx(name)} as value from ${tx(table)} where ctid = ${ctid}::tid`;
+          await tx`update ${tx(table)} set ${tx({ [name]: different(value, type, random) })} where ctid = ${ctid}::tid`;
+        } else if (way === 1) {
+          const table = tables[random.integer(0, 2)];
+          const [{ ctid, id }] = await pick(table, 1);
+          what = `delete of ${table}`;
+          if (table === 'autonomous_action') victim = id;
+          await tx`delete from ${tx(table)} where ctid = ${ctid}::tid`;
+        } else if (way === 2) {
+          // Two acts change places under their ids: each is in itself well formed.
+          let one = { id: 0 };
+          let other = { id: 0 };
+          while (one.id === other.id) [one, other] = await pick('autonomous_action', 2);
+          what = 'swap of acts';
+          await tx`
+            update autonomous_action a set action_description = b.action_description, action_data = b.action_data,
+              created_at = b.created_at, confidence_score = b.confidence_score, seq = b.seq, company_id = b.company_id
+            from autonomous_action b where (a.id, b.id) in ((${one.id}, ${other.id}), (${other.id}, ${one.id}))`;
+        } else if (way === 3) {
+          // Two entries of a chain change places.
+          const company = companies[random.integer(0, 2)];
+          const [{ last }] = await tx<
+            [{ last: number }]
+          >`select max(seq) as last from audit_ledger where company_id = ${company}`;
+          const seq = random.integer(1, last - 1);
+          what = 'swap of entries';
+          await tx`update audit_ledger set seq = -1 where company_id = ${company} and seq = ${seq}`;
+          await tx`update audit_ledger set seq = ${seq} where company_id = ${company} and seq = ${seq + 1}`;
+          await tx`update audit_ledger set seq = ${seq + 1} where company_id = ${company} and seq = -1`;
+        } else {
+          const company = companies[random.integer(0, 2)];
+          const [{ last }] = await tx<
+            [{ last: number }]
+          >`select max(seq) as last from audit_ledger where company_id = ${company}`;
+          const from = random.integer(1, last);
+          what = `truncation at ${from} of ${last}`;
+          await tx`delete from audit_ledger where company_id = ${company} and seq >= ${from}`;
+          if (random.float() < 0.5) {
+            const gone =
+              await tx`delete from autonomous_action where company_id = ${company} and seq >= ${from} returning id`;
+            what += `, ${gone.length} acts`;
+          }
+        }
+      });
+      if (result.ok) missed.push(what);
+      else if (victim !== undefined && result.firstBad !== victim)
+        wrong.push(`${what}: ${victim}, told ${String(result.firstBad)}`);
+    }
+    expect(missed).toEqual([]);
+    // A single act that was edited or deleted is named; only where it was moved to another company or entry may its neighbour be.
+    expect(wrong.filter((text) => !/company_id|\.(outcome_|review_)?seq/.test(text))).toEqual([]);
+  }, 600_000);
+
+  it('finds acts and reviews that nobody did, and removed or changed guards and functions', async () => {
+    const forged = await after(
+      (tx) => tx`
+        insert into autonomous_action (company_id, action_type, action_description, trigger_source, created_at, updated_at,
+          status, idempotency_key, attempt, act_by, seq)
+        select company_id, action_type, 'forged', trigger_source, created_at, updated_at, status, 'forged', attempt, act_by, seq
+        from autonomous_action where status = 'dry_run' limit 1`,
+    );
+    expect(forged).toMatchObject({ ok: false, reason: 'the act has no entry' });
+    const review = await after(
+      (tx) =>
+        tx`insert into action_review (action_id, reviewer, at) select min(id), 'forged', now() from autonomous_action`,
+    );
+    expect(review).toMatchObject({ ok: false, reason: 'a review has no entry' });
+    const tampered: [string, string][] = [
+      [`alter table autonomous_action disable trigger guard_update`, 'trigger guard_update on autonomous_action'],
+      [`alter table audit_ledger disable trigger all`, 'trigger guard_change on audit_ledger'],
+      [`drop trigger guard_truncate on audit_ledger`, 'trigger guard_truncate on audit_ledger'],
+      [
+        `create or replace function audit_chain(previous bytea, seq bigint, digest bytea) returns bytea language sql immutable as $$ select digest $$`,
+        'function audit_chain',
+      ],
+      [`drop function audit_guard_append_only cascade`, 'function audit_guard_append_only'],
+      [`create function audit_extra() returns integer language sql as $$ select 1 $$`, 'function audit_extra'],
+    ];
+    for (const [statement, firstBad] of tampered) {
+      expect(await after((tx) => tx.unsafe(statement)), statement).toMatchObject({ ok: false, firstBad });
+    }
+    expect(await verify(made.database)).toMatchObject({ ok: true });
+  });
+
+  it('finds with signed heads what a chain alone cannot show: an end cut off with its head, and a chain written anew', async () => {
+    const file = join(folder, 'heads.jsonl');
+    const keyFile = join(folder, 'key.pem');
+    const key = signingKey(keyFile);
+    await exportHeads(owner, file, key);
+    await exportHeads(owner, file, key);
+    const heads = { file, publicKey: `${keyFile}.pub` };
+    expect(await verify(made.database, { heads })).toMatchObject({ ok: true, heads: 8 });
+    const company = companies[1];
+    const cutOff = async (tx: Connection): Promise<void> => {
+      const [{ last }] = await tx<
+        [{ last: number }]
+      >`select max(seq) as last from audit_ledger where company_id = ${company}`;
+      await tx`delete from action_review where action_id in (
+        select id from autonomous_action where company_id = ${company} and seq > ${last - 8})`;
+      await tx`delete from autonomous_action where company_id = ${company} and seq > ${last - 8}`;
+      await tx`
+        update autonomous_action set reviewed_by_admin = false, reviewed_at = null, reviewed_by = null, admin_notes = null,
+          review_seq = null, updated_at = coalesce((select at from audit_ledger l where l.company_id = ${company}
+            and l.seq = outcome_seq), created_at)
+        where company_id = ${company} and review_seq > ${last - 8}`;
+      await tx`delete from action_review r using audit_ledger l where l.company_id = ${company} and l.review_id = r.id and l.seq > ${last - 8}`;
+      await tx`delete from audit_ledger where company_id = ${company} and seq > ${last - 8}`;
+      await tx`
+        update audit_head set (seq, hash) = (select seq, hash from audit_ledger where company_id = ${company} order by seq desc limit 1)
+        where company_id = ${company}`;
+    };
+    expect(await after(cutOff)).toMatchObject({ ok: true });
+    expect(await after(cutOff, heads)).toMatchObject({
+      ok: false,
+      companyId: company,
+      reason: 'was signed, and is gone',
+    });
+    const rewritten = async (tx: Connection): Promise<void> => {
+      await tx`
+        with entry as (
+          select seq, digest, audit_chain_over(sha256('fleetstep'), seq, case seq when 1 then sha256('forged') else digest end)
+            over (order by seq) as hash
+          from audit_ledger where company_id = 0 or company_id = ${company})
+        update audit_ledger l set hash = entry.hash from entry where l.company_id = ${company} and l.seq = entry.seq`;
+    };
+    expect(await after(rewritten, heads)).toMatchObject({ ok: false });
+
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    const forgedFile = join(folder, 'forged.jsonl');
+    writeFileSync(forgedFile, `${lines[0]}\n${lines[1].replace(/"seq":(\d+)/, '"seq":1')}\n`);
+    await expect(verify(made.database, { heads: { ...heads, file: forgedFile } })).rejects.toMatchObject({
+      code: 'ERR_HEADS',
+      message: expect.stringMatching(/line 2: no valid signature/) as string,
+    });
+    const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' });
+    writeFileSync(join(folder, 'other.pub'), other);
+    await expect(verify(made.database, { heads: { file, publicKey: join(folder, 'other.pub') } })).rejects.toThrow(
+      /line 1/,
+    );
+    writeFileSync(join(folder, 'rsa.pem'), 'no key');
+    expect(() => signingKey(join(folder, 'rsa.pem'))).toThrow(/rsa.pem cannot be read as a key/);
+    expect(() => signingKey(keyFile)).not.toThrow();
+  });
+});

@@ -1,0 +1,146 @@
+// Real PostgreSQL for a test file: a server of its own. FLEETSTEP_TEST_POSTGRES names the `bin` folder of another version to
+// run on than the embedded one.
+
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, connect as openSocket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, migrate } from '#audit/index.js';
+import type { Connection, Database } from '#audit/index.js';
+import { openEmbedded } from '#audit/embedded.js';
+import type { EmbeddedServer } from '#audit/embedded.js';
+
+/** A folder that the server's unprivileged user can reach, too. */
+export function reachableFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'fleetstep-audit-'));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+export interface TestDatabase {
+  readonly database: Database;
+  /** Of a superuser: for what an attacker would do. */
+  readonly superuserUrl: string;
+  /** Ends everything, and removes its data. */
+  remove(): Promise<void>;
+}
+
+/** A server in `folder`, of the version under test. */
+export function openServer(folder: string): Promise<EmbeddedServer> {
+  const other = process.env['FLEETSTEP_TEST_POSTGRES'];
+  return openEmbedded(folder, other === '' ? undefined : other);
+}
+
+/** A migrated database. */
+export async function testDatabase(): Promise<TestDatabase> {
+  const folder = reachableFolder();
+  const server = await openServer(folder);
+  const database = databaseOf(server);
+  await migrate(database);
+  return {
+    database,
+    superuserUrl: server.superuserUrl,
+    async remove() {
+      await server.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export function databaseOf(server: EmbeddedServer): Database {
+  const { folder, ownerUrl, appUrl } = server;
+  return { kind: 'embedded', folder, ownerUrl, appUrl, close: () => server.close() };
+}
+
+/** A superuser's connection. */
+export function superuser(made: TestDatabase, max = 1): Connection {
+  return connect({ ...made.database, ownerUrl: made.superuserUrl }, { role: 'owner', max });
+}
+
+export interface TestCompany {
+  readonly id: number;
+  readonly drivers: readonly number[];
+  readonly bookings: readonly number[];
+}
+
+/** A company that may do everything alone, with three drivers and three bookings. */
+export async function addCompany(owner: Connection, name = 'test'): Promise<TestCompany> {
+  const [{ id }] = await owner<[{ id: number }]>`insert into company (name) values (${name}) returning id`;
+  const ids = (rows: readonly { id: number }[]): number[] => rows.map((row) => row.id);
+  const drivers = ids(
+    await owner<{ id: number }[]>`insert into driver (company_id) select ${id} from generate_series(1, 3) returning id`,
+  );
+  const bookings = ids(
+    await owner<
+      { id: number }[]
+    >`insert into booking (company_id) select ${id} from generate_series(1, 3) returning id`,
+  );
+  await owner`
+    update autonomy set mode = 'FULLY_AUTO', auto_assign = true, auto_reassign = true, auto_notify_customer = true,
+      auto_adjust_time = true, auto_reoptimize = true where company_id = ${id}`;
+  return { id, drivers, bookings };
+}
+
+/** Makes every limit of all companies so large that it does not matter. */
+export async function liftLimits(owner: Connection): Promise<void> {
+  await owner`update token_bucket set capacity = 1000000, tokens = 1000000`;
+}
+
+/** The server's process and all its children. */
+export function processesOf(server: EmbeddedServer): number[] {
+  const children = readdirSync('/proc').filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === server.pid;
+    } catch {
+      return false;
+    }
+  });
+  return [server.pid, ...children.map(Number)];
+}
+
+export function signalServer(server: EmbeddedServer, signal: NodeJS.Signals): void {
+  for (const pid of processesOf(server)) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+export interface SlowProxy {
+  readonly port: number;
+  /** Milliseconds by which every answer of the server is late from now on. */
+  delay(ms: number): void;
+  close(): Promise<void>;
+}
+
+/** A proxy before a server on this machine, whose answers can be made to come late. */
+export async function slowProxy(target: number): Promise<SlowProxy> {
+  let delayMs = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = openSocket(target, '127.0.0.1');
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
+    }
+    client.pipe(upstream);
+    upstream.on('data', (data) => {
+      setTimeout(() => client.write(data), delayMs);
+    });
+    upstream.on('close', () => client.destroy());
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    port: (server.address() as AddressInfo).port,
+    delay: (ms) => (delayMs = ms),
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
