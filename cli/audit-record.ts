@@ -1,8 +1,7 @@
 // fleetstep audit list | show | review | stats | export
 
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import { Readable, Transform } from 'node:stream';
-import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Argument, Command, Option } from 'commander';
 import { stringify } from 'csv-stringify';
@@ -233,8 +232,19 @@ export function exportCommand(): Command {
                 // A cell that begins so would be a formula in a spreadsheet.
                 escape_formulas: true,
               });
-        const to: Writable = out === undefined ? process.stdout : createWriteStream(out);
-        await pipeline(rows, text, to, { end: out !== undefined });
+        if (out === undefined) {
+          await pipeline(rows, text, process.stdout, { end: false });
+          return;
+        }
+        // Beside it first: a fault leaves the old file, or none.
+        const partial = `${out}.${process.pid}.partial`;
+        try {
+          await pipeline(rows, text, createWriteStream(partial, { flags: 'wx', flush: true }));
+          renameSync(partial, out);
+        } catch (error) {
+          rmSync(partial, { force: true });
+          throw error;
+        }
       });
     });
 }

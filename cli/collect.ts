@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { readBookings, readFleet } from '../audit/index.js';
 import { compileScenario } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
@@ -142,7 +142,7 @@ Examples:
 
 function refuseTaken(out: string): void {
   if (existsSync(out) && readdirSync(out).length > 0) {
-    throw new InvalidArgumentError(`${out} is not empty: give another --out`);
+    throw new TripsError('ERR_DATA_EXISTS', `${out} is not empty: give another --out`);
   }
 }
 

@@ -1,6 +1,6 @@
 // Errors of reading trips: bad folders, bad files. Each names the file, and where it can the line and the column.
 
-export type TripsErrorCode = 'ERR_DATA_MISSING' | 'ERR_DATA_FORMAT';
+export type TripsErrorCode = 'ERR_DATA_MISSING' | 'ERR_DATA_FORMAT' | 'ERR_DATA_EXISTS';
 
 export class TripsError extends Error {
   readonly code: TripsErrorCode;

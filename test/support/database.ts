@@ -54,8 +54,16 @@ export function databaseOf(server: EmbeddedServer): Database {
 }
 
 /** A superuser's connection. */
-export function superuser(made: TestDatabase, max = 1): Connection {
-  return connect({ ...made.database, ownerUrl: made.superuserUrl }, { role: 'owner', max });
+export function superuser({ superuserUrl }: Pick<EmbeddedServer, 'superuserUrl'>, max = 1): Connection {
+  const none = (): Promise<void> => Promise.resolve();
+  const database: Database = {
+    kind: 'server',
+    folder: undefined,
+    ownerUrl: superuserUrl,
+    appUrl: superuserUrl,
+    close: none,
+  };
+  return connect(database, { role: 'owner', max });
 }
 
 export interface TestCompany {

@@ -1,0 +1,286 @@
+// The record on the command line: a demo company, its acts, its limits, its proof, and the scenario that is collected of it.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'csv-parse/sync';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { actionColumns } from '#audit/index.js';
+import type { ActionDetail, ActionPage, Controls, Statistics } from '#audit/index.js';
+import type { EmbeddedServer } from '#audit/embedded.js';
+import { heuristicNames } from '#policy/index.js';
+import { databaseOf, openServer, reachableFolder, superuser } from './support/database.js';
+
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const folder = reachableFolder();
+const work = mkdtempSync(join(tmpdir(), 'fleetstep-cli-audit-'));
+let server: EmbeddedServer;
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function fleetstepWith(env: Record<string, string>, ...args: string[]): Ended {
+  const { DATABASE_URL: _, DATABASE_OWNER_URL: __, ...rest } = process.env;
+  return spawnSync(process.execPath, [main, ...args], {
+    cwd: work,
+    encoding: 'utf8',
+    timeout: 110_000,
+    env: { ...rest, FLEETSTEP_DATA: folder, ...env },
+  });
+}
+
+const fleetstep = (...args: string[]): Ended => fleetstepWith({}, ...args);
+
+/** The one JSON object that a command prints, which must end well and silently. */
+function json<T>(...args: string[]): T {
+  const { status, stdout, stderr } = fleetstep(...args, '--json');
+  expect([status, stderr, stdout.trim().split('\n').length], args.join(' ')).toEqual([0, '', 1]);
+  return JSON.parse(stdout) as T;
+}
+
+beforeAll(async () => {
+  // Held open, so that the commands below share it instead of starting one each.
+  server = await openServer(folder);
+  expect(fleetstep('seed-demo', '--days', '10', '--seed', '3').status).toBe(0);
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(work, { recursive: true, force: true });
+});
+
+describe('fleetstep seed-demo', () => {
+  it('fills a database that it sets up itself, without the name of anybody', async () => {
+    const owner = superuser(server);
+    const [row] = await owner`
+      select (select count(*) from booking) as bookings, (select count(*) from driver) as drivers,
+        (select count(*) from autonomous_action) as acts`;
+    await owner.end();
+    expect(row?.['drivers']).toBe(10);
+    expect(row?.['bookings']).toBeGreaterThan(200);
+    expect(row?.['acts']).toBeGreaterThan(20);
+  });
+});
+
+describe('fleetstep audit', () => {
+  it('list pages through all acts, by number and by cursor alike', () => {
+    const byNumber: number[] = [];
+    for (let page = 1; ; page++) {
+      const { actions, next } = json<ActionPage>('audit', 'list', '--page', String(page), '--per-page', '50');
+      byNumber.push(...actions.map(({ id }) => id));
+      if (next === null) break;
+    }
+    const byCursor: number[] = [];
+    for (let cursor: string | null = null; ;) {
+      const more: string[] = cursor === null ? [] : ['--cursor', cursor];
+      const page: ActionPage = json<ActionPage>('audit', 'list', '--per-page', '50', ...more);
+      byCursor.push(...page.actions.map(({ id }) => id));
+      cursor = page.next;
+      if (cursor === null) break;
+    }
+    expect(byCursor).toEqual(byNumber);
+    expect(new Set(byNumber).size).toBe(byNumber.length);
+    const [first] = json<ActionPage>('audit', 'list', '--status', 'refused', '--per-page', '1').actions;
+    expect(first).toMatchObject({ status: 'refused', success: null });
+    expect(fleetstep('audit', 'list').stdout).toMatch(
+      /notify_customer[^]*\d+ acts in all; 20 shown; more: --cursor \S+\n$/,
+    );
+  });
+
+  it('review puts the reviewer on record, and show tells both reviews', () => {
+    const [{ id }] = json<ActionPage>('audit', 'list', '--reviewed', 'false', '--per-page', '1').actions;
+    json('audit', 'review', String(id), '--by', 'ann', '--notes', 'right');
+    json('audit', 'review', String(id), '--by', 'bob', '--notes', 'wrong after all');
+    const shown = json<ActionDetail>('audit', 'show', String(id));
+    expect(shown).toMatchObject({ reviewed_by_admin: true, reviewed_by: 'bob', admin_notes: 'wrong after all' });
+    expect(shown.reviews.map(({ reviewer, notes }) => [reviewer, notes])).toEqual([
+      ['ann', 'right'],
+      ['bob', 'wrong after all'],
+    ]);
+    expect(fleetstep('audit', 'show', String(id)).stdout).toMatch(/^id +\d+\n[^]*review \S+ by bob: wrong after all\n/);
+  });
+
+  it('stats count what list counts', () => {
+    const stats = json<Statistics>('audit', 'stats', '--period', 'month');
+    const { total } = json<ActionPage>('audit', 'list', '--from', String(stats.from), '--to', String(stats.to));
+    expect(stats.totals.total).toBe(total);
+    expect(stats.byType.reduce((sum, figures) => sum + figures.total, 0)).toBe(total);
+    expect(fleetstep('audit', 'stats', '--period', 'month').stdout).toContain('company 1');
+  });
+
+  it('export writes every act, as CSV and as JSON lines, into a file or to stdout', () => {
+    const { total } = json<ActionPage>('audit', 'list');
+    expect(fleetstep('audit', 'export', '--format', 'csv', '--out', 'acts.csv').status).toBe(0);
+    const rows = parse<Record<string, string>>(readFileSync(join(work, 'acts.csv')), { columns: true });
+    expect(rows).toHaveLength(total ?? -1);
+    expect(Object.keys(rows[0])).toEqual([...actionColumns]);
+    const lines = fleetstep('audit', 'export').stdout.trimEnd().split('\n');
+    const acts = lines.map((line) => JSON.parse(line) as { id: number; created_at: string });
+    expect(acts.map(({ id }) => String(id))).toEqual(rows.map(({ id }) => id));
+    expect(acts.map(({ created_at: at }) => at)).toEqual(rows.map(({ created_at: at }) => at));
+    // A fault leaves the file as it was.
+    const fault = fleetstep('audit', 'export', '--from', 'yesterday', '--out', 'acts.csv');
+    expect(fault).toMatchObject({ status: 2, stderr: expect.stringMatching(/"from" is "yesterday"/) as string });
+    expect(fleetstep('audit', 'export', '--out', join(work, 'none', 'acts.jsonl'))).toMatchObject({ status: 1 });
+    expect(parse(readFileSync(join(work, 'acts.csv')))).toHaveLength(1 + (total ?? 0));
+    expect(readdirSync(work).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
+  it('settings, limits, stop and resume change what they say, and every change is on record', async () => {
+    const one = ['audit', 'settings', '1'];
+    const set = json<Controls>(...one, '--mode', 'FULLY_AUTO', '--auto-reassign', 'on', '--by', 'ann');
+    expect(set.settings).toMatchObject({ mode: 'FULLY_AUTO', autoReassign: true });
+    const limited = json<Controls>('audit', 'limits', '1', '--set', 'all/hour=40', 'reassign/day=20!', 'driver/hour=5');
+    expect(limited.limits).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ scope: 'all', per: 'hour', kind: 'bucket', capacity: 40 }),
+        expect.objectContaining({ scope: 'reassign', per: 'day', kind: 'window', capacity: 20 }),
+        expect.objectContaining({ scope: 'driver', per: 'hour', capacity: 5 }),
+      ]),
+    );
+    expect(json('audit', 'stop', '--company', '1')).toEqual({ stopped: true, company: 1 });
+    expect(json('audit', 'stop', '--all')).toEqual({ stopped: true, all: true });
+    expect(json<Controls>(...one)).toMatchObject({ settings: { stopped: true }, stoppedAll: true });
+    expect(fleetstep(...one).stdout).toMatch(/FULLY_AUTO, STOPPED, ALL COMPANIES STOPPED/);
+    json('audit', 'resume', '--all');
+    json('audit', 'resume', '--company', '1');
+    expect(json<Controls>(...one)).toMatchObject({ settings: { stopped: false }, stoppedAll: false });
+    const owner = superuser(server);
+    const kinds = await owner<{ kind: string; n: number }[]>`
+      select kind, count(*)::integer as n from audit_ledger where detail ? 'by' group by kind order by kind`;
+    await owner.end();
+    expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(8);
+  });
+
+  it('verify says ok, compares signed heads, and ends with 1 at the first act that was edited', async () => {
+    expect(json<object>('audit', 'verify')).toMatchObject({ ok: true, heads: 0 });
+    const heads = json<{ heads: unknown[] }>('audit', 'heads', '--out', 'heads.jsonl', '--key', 'key.pem');
+    expect(heads.heads.length).toBeGreaterThan(1);
+    const signed = ['--heads', 'heads.jsonl', '--public-key', 'key.pem.pub'];
+    expect(json<object>('audit', 'verify', ...signed)).toMatchObject({ ok: true, heads: heads.heads.length });
+    const owner = superuser(server);
+    try {
+      await owner`alter table autonomous_action disable trigger user`;
+      await owner`update autonomous_action set action_description = 'nothing to see' where id in (5, 9)`;
+      await owner`alter table autonomous_action enable trigger user`;
+      const { status, stdout } = fleetstep('audit', 'verify', '--json');
+      expect(status).toBe(1);
+      expect(JSON.parse(stdout)).toMatchObject({ ok: false, firstBad: 5, reason: 'the act was edited' });
+      const plain = fleetstep('audit', 'verify');
+      expect([plain.status, plain.stdout]).toEqual([1, 'BROKEN: act 5 of company 1: the act was edited\n']);
+    } finally {
+      await owner.end();
+    }
+    writeFileSync(
+      join(work, 'heads.jsonl'),
+      readFileSync(join(work, 'heads.jsonl'), 'utf8').replace('"seq":', '"seq":1'),
+    );
+    expect(fleetstep('audit', 'verify', ...signed)).toMatchObject({ status: 2 });
+  });
+
+  it('sweep marks what is overdue, and says which', async () => {
+    const owner = superuser(server);
+    await owner`
+      select autonomy_intend(${owner.json([
+        {
+          ...{ n: 0, company: 1, type: 'reassign', key: 'k', attempt: '00000000-0000-4000-8000-000000000000' },
+          ...{ description: 'd', data: {}, trigger: 't', dryRun: false, actSeconds: -10 },
+        },
+      ])})`;
+    await owner.end();
+    const { orphans } = json<{ orphans: { companyId: number; actionType: string }[] }>('audit', 'sweep');
+    expect(orphans).toEqual([expect.objectContaining({ companyId: 1, actionType: 'reassign' })]);
+    expect(json('audit', 'sweep')).toEqual({ orphans: [] });
+  });
+
+  it('status, rollback and migrate tell and do what they say', () => {
+    const before = json<{ current: boolean; separated: boolean; migrations: unknown[] }>('audit', 'status');
+    expect(before).toMatchObject({ database: 'embedded', current: true, separated: true });
+    expect(json('audit', 'rollback')).toEqual({ undone: ['0004-functions'] });
+    expect(json<object>('audit', 'status')).toMatchObject({ current: false });
+    expect(fleetstep('audit', 'status').stdout).toMatch(/0004-functions +[^\d]+ no[^]*run "fleetstep audit migrate"/);
+    expect(json('audit', 'migrate')).toEqual({ applied: ['0004-functions'] });
+    const refused = fleetstep('audit', 'rollback', '--steps', '4');
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(/would destroy.*--force/) as string });
+    expect(fleetstep('audit', 'migrate').stdout).toBe('nothing to do\n');
+  });
+
+  it.each([
+    [['audit', 'list', '--company', 'x'], /--company.*whole number/],
+    [['audit', 'list', '--per-page', '201'], /--per-page.*1 to 200/],
+    [['audit', 'list', '--page', '999'], /"page" is 999.*cursor/],
+    [['audit', 'list', '--cursor', 'abc'], /"cursor" is "abc"/],
+    [['audit', 'list', '--from', '2026-02-01', '--to', '2026-01-01'], /"to".*after "from"/],
+    [['audit', 'list', '--type', 'fly'], /--type.*assign/],
+    [['audit', 'show', '99999999'], /99999999/],
+    [['audit', 'review', '1', '--notes', 'x'.repeat(1001)], /notes/],
+    [['audit', 'settings', '77', '--mode', 'MANUAL'], /company 77/],
+    [['audit', 'settings', '1', '--mode', 'AUTO'], /--mode.*MANUAL/],
+    [['audit', 'limits', '1', '--set', 'all/week=3'], /all\/week=3.*reassign\/hour=10/],
+    [['audit', 'stop'], /either --company <id> or --all/],
+    [['audit', 'verify', '--heads', 'none.jsonl', '--public-key', 'key.pem.pub'], /none\.jsonl/],
+    [['audit', 'fly'], /unknown command/],
+    [['collect'], /--out/],
+    [['collect', '--out', 'x', '--company', '77'], /company 77/],
+  ])('%j is refused with a line that says what is wrong', (args, message) => {
+    const { status, stdout, stderr } = fleetstep(...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain('\n');
+  });
+
+  it('ends with 1 and one line if the database is down, and with 2 if its address is none', () => {
+    const down = fleetstepWith({ DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none' }, 'audit', 'list');
+    expect([down.status, down.stdout]).toEqual([1, '']);
+    expect(down.stderr).toMatch(/^fleetstep: .*127\.0\.0\.1:1/);
+    expect(down.stderr).not.toContain('secret');
+    expect(fleetstepWith({ DATABASE_URL: 'mysql://x' }, 'audit', 'list')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/DATABASE_URL is no PostgreSQL URL/) as string,
+    });
+  });
+
+  it('works on a server by DATABASE_URL, with the application in its own role', () => {
+    const { appUrl, ownerUrl } = databaseOf(server);
+    const env = { DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl };
+    const status = JSON.parse(fleetstepWith(env, 'audit', 'status', '--json').stdout) as object;
+    expect(status).toMatchObject({ database: 'server', current: true, separated: true, superuser: false });
+    expect(fleetstepWith(env, 'audit', 'list', '--per-page', '3').stdout).toContain('3 shown');
+    const alike = fleetstepWith({ DATABASE_URL: ownerUrl }, 'audit', 'status');
+    expect(alike.stdout).toMatch(/warning: the application logs in as the owner/);
+  });
+});
+
+describe('fleetstep collect', () => {
+  it('writes a scenario that trains, its statistics, its quality and a measured baseline, and no ids', () => {
+    const summary = json<{ days: number; baseline: Record<string, number>; quality: { faults: object } }>(
+      ...['collect', '--days', '30', '--out', 'collected'],
+    );
+    expect(summary.days).toBe(10);
+    expect(Object.keys(summary.baseline).sort()).toEqual([...heuristicNames].sort());
+    expect(new Set(Object.values(summary.baseline)).size).toBeGreaterThan(2);
+    const collected = join(work, 'collected');
+    expect(readdirSync(collected).sort()).toEqual(
+      ['baseline.json', 'quality.json', 'scenario.json', 'statistics.json', 'trips.msgpack'].sort(),
+    );
+    expect(readFileSync(join(collected, 'scenario.json'), 'utf8')).not.toMatch(/"(id|bookingId|driverId|address)"/);
+    const evaluated = json<{ meanReturn: number }>(
+      ...['eval', '--scenario', 'collected/scenario.json', '--policy', 'edf', '--split', 'test'],
+    );
+    expect(Number.isFinite(evaluated.meanReturn)).toBe(true);
+    const trained = json<{ steps: number }>(
+      ...['train', '--scenario', 'collected/scenario.json', '--steps', '2000', '--envs', '8', '--rollout-steps', '32'],
+      ...['--minibatch', '128', '--backend', 'wasm', '--out', 'run'],
+    );
+    expect(trained.steps).toBe(2048);
+    // Once more into the same folder: nothing is overwritten.
+    const again = fleetstep('collect', '--out', 'collected');
+    expect(again).toMatchObject({ status: 2, stderr: expect.stringMatching(/collected is not empty/) as string });
+    expect(existsSync(join(work, 'collected', 'scenario.json'))).toBe(true);
+  });
+});
