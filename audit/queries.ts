@@ -58,7 +58,7 @@ export interface ActionFilter {
 export interface PageRequest extends ActionFilter {
   /** Rows, 1 to 200; default 50. */
   readonly perPage?: number | undefined;
-  /** From 1. Reaches the first 5,000 rows; beyond, go on with `cursor`. */
+  /** From 1. Reaches the first 2,000 rows; beyond, go on with `cursor`. */
   readonly page?: number | undefined;
   /** `next` of the page before: exact however deep, and however many rows are added meanwhile. */
   readonly cursor?: string | undefined;
@@ -69,14 +69,14 @@ export interface ActionPage {
   readonly actions: readonly ActionRow[];
   /** Cursor of the next page; null on the last. */
   readonly next: string | null;
-  /** Rows that the filter finds, counted up to 5,000; absent with a cursor. */
+  /** Rows that the filter finds, counted up to 2,000; absent with a cursor. */
   readonly total?: number;
   /** False if there are more than `total`. */
   readonly totalIsExact?: boolean;
 }
 
 /** Skipping rows costs time for each, so pages by number stop here. */
-const REACH = 5000;
+const REACH = 2000;
 
 export const actionColumns: readonly (keyof ActionRow)[] = [
   'id',
