@@ -176,7 +176,7 @@ export async function listActions(connection: Connection, request: PageRequest):
 /** A copy of a whole object, as one that grows by thirty names is moved ten times: that was two thirds of a list's garbage. */
 function actionOf(values: readonly unknown[]): ActionRow {
   const row: Record<string, unknown> = { ...blankAction };
-  for (const [k, name] of actionColumns.entries()) row[name] = values[k];
+  for (let k = 0; k < actionColumns.length; k++) row[actionColumns[k]] = values[k];
   return row as unknown as ActionRow;
 }
 const blankAction = Object.fromEntries(actionColumns.map((name) => [name, null]));

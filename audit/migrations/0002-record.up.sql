@@ -131,6 +131,8 @@ create index autonomous_action_company_failed on autonomous_action (company_id, 
 create index autonomous_action_reviewed on autonomous_action (created_at) include (id, status) where reviewed_by_admin;
 create index autonomous_action_company_reviewed on autonomous_action (company_id, created_at) include (id, status)
   where reviewed_by_admin;
+create index autonomous_action_company_type_created on autonomous_action (company_id, action_type, created_at)
+  include (id, status, reviewed_by_admin);
 -- An index alone answers only for pages that were vacuumed since their last change: soon, not after a fifth of the table.
 alter table autonomous_action set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_insert_scale_factor = 0.01);
 
