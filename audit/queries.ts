@@ -148,29 +148,33 @@ export async function listActions(connection: Connection, request: PageRequest):
   const after = cursor === undefined ? connection`` : afterCursor(connection, cursor);
   try {
     // One more than asked for tells whether there is a next page. Keys first, from an index alone; then the rows.
-    const [rows, count] = await Promise.all([
-      connection`
-        select ${connection(actionColumns as string[])} from autonomous_action
-        join (
-          select id as found from autonomous_action where ${where} ${after}
-          order by created_at desc, id desc limit ${perPage + 1} offset ${offset}
-        ) as keys on found = id
-        order by created_at desc, id desc`.values(),
-      cursor === undefined
-        ? connection<[{ total: number }]>`
-            select count(*) as total from (
-              select from autonomous_action where ${where} limit ${REACH + 1}) as counted`
-        : undefined,
-    ]);
-    const actions = rows.slice(0, perPage).map(actionOf);
-    const last = actions.at(-1);
-    const next = rows.length > perPage && last !== undefined ? cursorOf(last) : null;
-    if (count === undefined) return { actions, next };
-    const [{ total }] = count;
-    return { actions, next, total: Math.min(total, REACH), totalIsExact: total <= REACH };
+    const page = connection`
+      select ${connection(actionColumns as string[])} from autonomous_action
+      join (
+        select id as found from autonomous_action where ${where} ${after}
+        order by created_at desc, id desc limit ${perPage + 1} offset ${offset}
+      ) as keys on found = id`;
+    if (cursor !== undefined) {
+      return pageOf(await connection`${page} order by created_at desc, id desc`.values(), perPage);
+    }
+    // Its total comes in the same statement; a page without rows is one row of nulls.
+    const rows = await connection`
+      select page.*, total from (
+        select count(*) as total from (select from autonomous_action where ${where} limit ${REACH + 1}) as counted
+      ) as counts left join (${page}) as page on true
+      order by created_at desc, id desc`.values();
+    const total = Number(rows[0]?.[actionColumns.length]);
+    const found = rows[0]?.[0] === null ? [] : rows;
+    return { ...pageOf(found, perPage), total: Math.min(total, REACH), totalIsExact: total <= REACH };
   } catch (error) {
     throw databaseError(error);
   }
+}
+
+function pageOf(rows: readonly (readonly unknown[])[], perPage: number): { actions: ActionRow[]; next: string | null } {
+  const actions = rows.slice(0, perPage).map(actionOf);
+  const last = actions.at(-1);
+  return { actions, next: rows.length > perPage && last !== undefined ? cursorOf(last) : null };
 }
 
 /** A copy of a whole object, as one that grows by thirty names is moved ten times: that was two thirds of a list's garbage. */

@@ -164,7 +164,8 @@ describe('the table of acts', () => {
       where conrelid = 'autonomous_action'::regclass and contype = 'f' order by 1`;
     expect(keys.map(({ table }) => table)).toEqual(['booking', 'company', 'driver']);
     const indexes = await owner<{ columns: string }[]>`
-      select substring(indexdef from '\\((.*)\\)$') as columns from pg_indexes where tablename = 'autonomous_action'`;
+      select substring(indexdef from '\\(([^)]*)\\)') as columns from pg_indexes
+      where tablename = 'autonomous_action' and indexdef not like '%WHERE%'`;
     const plain = indexes.map(({ columns }) => columns);
     for (const expected of [
       'id',
