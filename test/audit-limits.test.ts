@@ -65,13 +65,13 @@ async function attack(made: TestDatabase, owner: Connection, processes: number, 
         * extract(epoch from clock_timestamp() - ${from}::timestamptz) as most,
       (select count(*) from autonomous_action a where a.company_id = b.company_id and a.status <> 'refused'
         and (b.scope = 'all' or b.scope = a.action_type::text)) as admitted
-    from token_bucket b where company_id = any(${companies}::bigint[])`;
+    from token_bucket b where company_id = any(string_to_array(${companies.join()}, ',')::bigint[])`;
   for (const { bucket, taken, most, admitted } of buckets) {
     if (admitted > most) violations.push(`${bucket} admitted ${admitted}, at most ${most}`);
     if (taken !== admitted) violations.push(`${bucket} was debited ${taken} for ${admitted} acts`);
   }
   const [after] = await owner<[{ deadlocks: number; rows: number }]>`
-    select deadlocks, (select count(*) from autonomous_action where company_id = any(${companies}::bigint[])) as rows
+    select deadlocks, (select count(*) from autonomous_action where company_id = any(string_to_array(${companies.join()}, ',')::bigint[])) as rows
     from pg_stat_database where datname = current_database()`;
   if (after.deadlocks > deadlocks) violations.push(`${after.deadlocks - deadlocks} deadlocks`);
   if (totals.faults > 0) violations.push(`${totals.faults} errors: ${totals.errors.join('; ')}`);
