@@ -35,7 +35,10 @@ export const scenarioOption = (): Option =>
 export const dataOption = (): Option =>
   new Option('--data <path>', 'recorded trips: a clone of the benchmark, or a file written by "fleetstep import"');
 export const policyOption = (): Option =>
-  new Option('--policy <name|run>', `${heuristicNames.join(', ')}, or the folder of a training run`).default('greedy');
+  new Option(
+    '--policy <name|run>',
+    `${heuristicNames.join(', ')}, lookahead (slow), or the folder of a training run`,
+  ).default('greedy');
 export const splitOption = (): Option =>
   new Option('--split <split>', 'which held-out episodes')
     .choices(splits.filter((split) => split !== 'training'))
@@ -48,6 +51,7 @@ export const jsonOption = (): Option => new Option('--json', 'one JSON object on
 /** A heuristic by name, or a trained network by its run; a network must have been trained on this very scenario. */
 export function policySpec(policy: string, compiled: CompiledScenario): PolicySpec {
   if (isHeuristic(policy)) return { kind: 'heuristic', name: policy };
+  if (policy === 'lookahead') return { kind: 'lookahead', name: policy };
   const checkpoint = readCheckpoint(policy);
   checkScenario(checkpoint, compiled, policy);
   return policyOf(checkpoint, policy);

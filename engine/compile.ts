@@ -28,7 +28,7 @@ export interface CompiledScenario {
   /** 1 for an EMERGENCY driver, `[N]`. */
   readonly emergency: Uint8Array;
   /** Bit k: the driver has skill k, `[N]`. */
-  readonly driverSkills: Uint8Array;
+  readonly driverSkills: Int32Array;
   /** Half of the area's extent in metres: what observations are scaled by. */
   readonly extentX: number;
   readonly extentY: number;
@@ -76,7 +76,7 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
     emergency: Uint8Array.from({ length: drivers }, (_, i) =>
       i >= Math.floor(drivers * scenario.regularShare) ? 1 : 0,
     ),
-    driverSkills: Uint8Array.from({ length: drivers }, (_, i) =>
+    driverSkills: Int32Array.from({ length: drivers }, (_, i) =>
       scenario.skills.reduce(
         (bits, skill, k) =>
           bits | (Math.floor((i + 1) * skill.driverShare) > Math.floor(i * skill.driverShare) ? 1 << k : 0),

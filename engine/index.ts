@@ -31,6 +31,7 @@ export type {
   TraceDemandSpec,
   WeightedRewardSpec,
 } from './scenario.js';
+export type { PlannedBooking, Situation, SituationBooking, SituationDriver } from './situation.js';
 export { checkTrace, splits } from './trace.js';
 export type { Dataset, Split, Trace, TracePlaces } from './trace.js';
 export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';

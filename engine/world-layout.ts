@@ -80,7 +80,10 @@ export interface StateViews {
   /** Last second at which a pickup may be planned: `windowEnd` + tolerance. */
   readonly latestPickup: Int32Array;
   readonly priority: Uint8Array;
-  readonly skills: Uint8Array;
+  readonly skills: Int32Array;
+  /** Seconds spent at the pickup and at the drop-off. */
+  readonly pickupService: Int32Array;
+  readonly dropoffService: Int32Array;
   readonly leg: Uint8Array;
   readonly fare: Int32Array;
   readonly rideMetres: Float64Array;
@@ -166,7 +169,9 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
     windowEnd: ['i32', perSlot],
     latestPickup: ['i32', perSlot],
     priority: ['u8', perSlot],
-    skills: ['u8', perSlot],
+    skills: ['i32', perSlot],
+    pickupService: ['i32', perSlot],
+    dropoffService: ['i32', perSlot],
     leg: ['u8', perSlot],
     fare: ['i32', perSlot],
     rideMetres: ['f64', perSlot],

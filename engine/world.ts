@@ -6,6 +6,7 @@
 // observations and masks as read-only.
 
 import type { CompiledScenario } from './compile.js';
+import { EngineError } from './errors.js';
 import type { EventLog } from './event-log.js';
 import { kpiNames } from './kpis.js';
 import { observationShape, observationSize } from './observation.js';
@@ -14,6 +15,7 @@ import { Purpose, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } fr
 import { weightedReward } from './reward.js';
 import { actionCount } from './scenario.js';
 import type { RewardWeights } from './scenario.js';
+import type { Situation, SituationBooking, SituationDriver } from './situation.js';
 import { SUMS, Sum } from './world-layout.js';
 import type { OutputViews, StateViews } from './world-layout.js';
 
@@ -38,6 +40,7 @@ export class World {
   readonly drivers: number;
   readonly slots: number;
   readonly actions: number;
+  readonly observation: ObservationKind;
   readonly observationSize: number;
   /** Set to record what happens; only sensible for a world with one environment of interest. */
   log: EventLog | null = null;
@@ -88,6 +91,7 @@ export class World {
     this.drivers = s.drivers;
     this.slots = s.slots;
     this.actions = actionCount(s);
+    this.observation = observation;
     this.observationSize = observationSize(s, observation);
     this.#source = source;
     this.#firstEnv = firstEnv;
@@ -149,12 +153,17 @@ export class World {
 
   /** The predicate: whether assigning slot j to driver i would be accepted. */
   accepts(e: number, i: number, j: number): boolean {
-    if (!this.isOpen(e, j) || !this.isAvailable(e, i)) return false;
-    const s = e * this.slots + j;
-    return (
-      (this.state.skills[s] & ~this.compiled.driverSkills[i]) === 0 &&
-      this.pickupSecond(e, i, j) <= this.state.latestPickup[s]
-    );
+    return this.isOpen(e, j) && this.isAvailable(e, i) && this.hasSkills(e, i, j) && this.isInTime(e, i, j);
+  }
+
+  /** Whether driver i has the skills that slot j needs. */
+  hasSkills(e: number, i: number, j: number): boolean {
+    return (this.state.skills[e * this.slots + j] & ~this.compiled.driverSkills[i]) === 0;
+  }
+
+  /** Whether driver i would be at slot j's pickup within its window and the tolerance. */
+  isInTime(e: number, i: number, j: number): boolean {
+    return this.pickupSecond(e, i, j) <= this.state.latestPickup[e * this.slots + j];
   }
 
   /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
@@ -209,18 +218,7 @@ export class World {
     const st = this.state;
     const c = this.compiled;
     const env = this.#firstEnv + e;
-    st.seed[e] = seed;
-    st.episode[e] = episode;
-    st.now[e] = st.tick[e] = st.decisions[e] = st.steps[e] = 0;
-    st.created[e] = st.open[e] = st.assigned[e] = st.pickedUp[e] = st.completed[e] = 0;
-    st.expired[e] = st.refused[e] = st.onTime[e] = st.invalid[e] = 0;
-    st.loadSum[e] = st.loadSquares[e] = st.episodeReturn[e] = 0;
-    for (let k = 0; k < SUMS; k++) st.sums[e * SUMS + k] = 0;
-    for (let w = 0; w < this.#words; w++) st.openBits[e * this.#words + w] = 0;
-    this.out.observations.fill(0, e * this.observationSize, (e + 1) * this.observationSize);
-    this.out.actionMasks.fill(0, e * this.actions, (e + 1) * this.actions);
-    this.out.actionMasks[e * this.actions] = 1;
-
+    this.#clear(e, seed, episode);
     const listed = this.#source.mode === 'listed';
     const start = listed ? c.scenario.evaluationStart : c.scenario.trainingStart;
     const stream = this.#startStream;
@@ -258,6 +256,142 @@ export class World {
       for (let k = 0; k < count; k++) this.#drawBooking(e, 0);
     }
     this.#refresh(e);
+  }
+
+  #clear(e: number, seed: number, episode: number): void {
+    const st = this.state;
+    st.seed[e] = seed;
+    st.episode[e] = episode;
+    st.now[e] = st.tick[e] = st.decisions[e] = st.steps[e] = 0;
+    st.created[e] = st.open[e] = st.assigned[e] = st.pickedUp[e] = st.completed[e] = 0;
+    st.expired[e] = st.refused[e] = st.onTime[e] = st.invalid[e] = 0;
+    st.loadSum[e] = st.loadSquares[e] = st.episodeReturn[e] = 0;
+    for (let k = 0; k < SUMS; k++) st.sums[e * SUMS + k] = 0;
+    for (let w = 0; w < this.#words; w++) st.openBits[e * this.#words + w] = 0;
+    this.out.observations.fill(0, e * this.observationSize, (e + 1) * this.observationSize);
+    this.out.actionMasks.fill(0, e * this.actions, (e + 1) * this.actions);
+    this.out.actionMasks[e * this.actions] = 1;
+  }
+
+  // ---------------------------------------------------------------- other states
+
+  /**
+   * Puts a live state into environment e, in place of a reset. Demand goes on as `imagine` draws it.
+   * @throws EngineError `ERR_OPTION` for a situation that does not fit the world
+   */
+  place(e: number, seed: number, episode: number, situation: Situation): void {
+    const st = this.state;
+    const { now, drivers, bookings } = situation;
+    const { horizonSeconds } = this.compiled.scenario;
+    const fits = (what: string, value: number, most: number): void => {
+      if (value > most) throw new EngineError('ERR_OPTION', `situation has ${value} ${what}, the world ${most}`);
+    };
+    fits('drivers', drivers.length, this.drivers);
+    fits('bookings', bookings.length, this.slots);
+    for (const { plan } of drivers) fits("bookings in a driver's plan", plan.length, this.#queue);
+    if (!(now >= 0 && now < horizonSeconds)) {
+      throw new EngineError('ERR_OPTION', `situation is at second ${now}: the scenario has 0 to ${horizonSeconds - 1}`);
+    }
+    this.#clear(e, seed, episode);
+    st.now[e] = now;
+    st.tick[e] = Math.floor(now / this.#tickSeconds);
+    st.ended[e] = 0;
+    for (let i = 0; i < this.drivers; i++) this.#placeDriver(e, i, now, drivers[i]);
+    for (const booking of bookings) this.#placeBooking(e, booking);
+    this.imagine(e, seed, episode, this.#firstEnv + e);
+    this.#refresh(e);
+  }
+
+  #placeDriver(e: number, i: number, now: number, driver: SituationDriver | undefined): void {
+    const st = this.state;
+    const d = e * this.drivers + i;
+    st.planHead[d] = st.planLength[d] = st.onBoard[d] = st.load[d] = st.takenThisTick[d] = 0;
+    st.nextEventAt[d] = NEVER;
+    st.stale[d] = 1;
+    st.endX[d] = driver?.x ?? 0;
+    st.endY[d] = driver?.y ?? 0;
+    st.endZone[d] = driver?.zone ?? 0;
+    st.freeAt[d] = driver?.freeAt ?? 0;
+    if (driver !== undefined) {
+      const { plan, onBoard, load } = driver;
+      for (const [k, { pickupAt, dropoffAt }] of plan.entries()) {
+        st.planPickupAt[d * this.#queue + k] = pickupAt;
+        st.planDropoffAt[d * this.#queue + k] = dropoffAt;
+        st.planBooking[d * this.#queue + k] = st.created[e]++;
+        st.assigned[e]++;
+      }
+      st.planLength[d] = plan.length;
+      if (plan.length > 0) {
+        st.onBoard[d] = onBoard ? 1 : 0;
+        st.assigned[e] -= st.onBoard[d];
+        st.pickedUp[e] += st.onBoard[d];
+        st.nextEventAt[d] = onBoard ? plan[0].dropoffAt : plan[0].pickupAt;
+      }
+      st.load[d] = load;
+      st.loadSum[e] += load;
+      st.loadSquares[e] += load * load;
+    }
+    if (driver?.offDuty ?? true) {
+      // A full plan in which nothing happens any more.
+      st.planDropoffAt[d * this.#queue] = now;
+      st.planLength[d] = this.#queue;
+      st.nextEventAt[d] = NEVER;
+    }
+    this.#observeDriverPlace(e, i);
+  }
+
+  #placeBooking(e: number, booking: SituationBooking): void {
+    const st = this.state;
+    const s = e * this.slots + this.#place(e, booking.knownAt, booking.priority);
+    const matrix = this.compiled.matrix;
+    st.pickupX[s] = booking.pickupX;
+    st.pickupY[s] = booking.pickupY;
+    st.pickupZone[s] = booking.pickupZone;
+    st.dropoffX[s] = booking.dropoffX;
+    st.dropoffY[s] = booking.dropoffY;
+    st.dropoffZone[s] = booking.dropoffZone;
+    st.windowStart[s] = booking.windowStart;
+    st.windowEnd[s] = booking.windowEnd;
+    st.skills[s] = booking.skills;
+    st.leg[s] = booking.leg;
+    st.fare[s] = booking.fare;
+    st.pickupService[s] = booking.pickupService;
+    st.dropoffService[s] = booking.dropoffService;
+    if (matrix === null) {
+      st.rideMetres[s] = Math.hypot(st.dropoffX[s] - st.pickupX[s], st.dropoffY[s] - st.pickupY[s]);
+      st.rideSeconds[s] = st.rideMetres[s] / this.#metresPerSecond;
+    } else {
+      const leg = booking.pickupZone * matrix.zones + booking.dropoffZone;
+      st.rideMetres[s] = matrix.metres[leg]!;
+      st.rideSeconds[s] = matrix.seconds[leg]!;
+    }
+    this.#opened(e, s - e * this.slots);
+  }
+
+  /** Environment e becomes what environment `from` of `other` is; both worlds are of one scenario and observation. */
+  copy(e: number, other: World, from: number): void {
+    copyRows(this.state, e, this.state.now.length, other.state, from, other.state.now.length);
+    copyRows(this.out, e, this.out.rewards.length, other.out, from, other.out.rewards.length);
+  }
+
+  /**
+   * Gives environment e another future: from here on, demand is drawn anew for (seed, env, episode), on recorded trips from
+   * a day of training. What is known now stays.
+   */
+  imagine(e: number, seed: number, episode: number, env: number): void {
+    const st = this.state;
+    seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);
+    if (this.compiled.dataset === null) return;
+    const { trace, splits } = this.compiled.dataset;
+    const days = splits.training;
+    if (days.length === 0)
+      throw new EngineError('ERR_OPTION', 'the data has no training days to imagine a future from');
+    seedStream(this.#startStream, 0, seed, env, episode, Purpose.day);
+    const day = days[nextInteger(this.#startStream, 0, 0, days.length - 1)];
+    st.day[e] = day;
+    let t = trace.dayStart[day];
+    while (t < trace.dayStart[day + 1] && trace.knownAt[t] <= st.now[e]) t++;
+    st.cursor[e] = t;
   }
 
   // ---------------------------------------------------------------- step
@@ -362,8 +496,8 @@ export class World {
     const depart = Math.max(now, st.freeAt[d]);
     // Only a vehicle that stands idle where the booking waits loses the boarding time.
     const boarding = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0 ? scenario.idleBoardingSeconds : 0;
-    const leave = pickupAt + scenario.pickupServiceSeconds + boarding;
-    const dropoffAt = leave + ((st.rideSeconds[s] * this.#factorAt(leave) + 0.5) | 0) + scenario.dropoffServiceSeconds;
+    const leave = pickupAt + st.pickupService[s] + boarding;
+    const dropoffAt = leave + ((st.rideSeconds[s] * this.#factorAt(leave) + 0.5) | 0) + st.dropoffService[s];
 
     const place = d * this.#queue + ((st.planHead[d] + st.planLength[d]) % this.#queue);
     st.planPickupAt[place] = pickupAt;
@@ -605,6 +739,8 @@ export class World {
     st.booking[s] = booking;
     st.knownAt[s] = second;
     st.priority[s] = priority;
+    st.pickupService[s] = this.compiled.scenario.pickupServiceSeconds;
+    st.dropoffService[s] = this.compiled.scenario.dropoffServiceSeconds;
     return j;
   }
 
@@ -776,6 +912,24 @@ export class World {
     o[p + 2] = tick / this.compiled.ticks;
     o[p + 3] = st.open[e] / this.slots;
     o[p + 4] = st.created[e] / 100;
+  }
+}
+
+/** Row `to` of each array of `into` becomes row `from` of its namesake; an array holds `rows` rows. */
+function copyRows<V extends StateViews | OutputViews>(
+  into: V,
+  to: number,
+  intoRows: number,
+  other: V,
+  from: number,
+  otherRows: number,
+): void {
+  for (const name of Object.keys(into) as (keyof V)[]) {
+    const a = into[name] as unknown as Float64Array;
+    const b = other[name] as unknown as Float64Array;
+    const width = a.length / intoRows;
+    if (b.length / otherRows !== width) throw new EngineError('ERR_BUFFER', `the worlds differ in "${String(name)}"`);
+    a.set(b.subarray(from * width, (from + 1) * width), to * width);
   }
 }
 

@@ -5,6 +5,8 @@ export { AssignmentSolver } from './assignment.js';
 export { argmax, logSumExp, sample } from './categorical.js';
 export { heuristic, heuristicNames, isHeuristic } from './heuristics.js';
 export type { HeuristicName } from './heuristics.js';
+export { Lookahead, LookaheadPolicy, promising } from './lookahead.js';
+export type { Estimate, LookaheadOptions, Outlook, Outlooks } from './lookahead.js';
 export { initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';

@@ -3,11 +3,13 @@
 
 import { VectorDispatchEnv } from '../engine/index.js';
 import type { CompiledScenario, EventLog, ObservationKind, Split } from '../engine/index.js';
-import { NetworkPolicy, heuristic } from '../policy/index.js';
+import { LookaheadPolicy, NetworkPolicy, heuristic } from '../policy/index.js';
 import type { HeuristicName, NetworkShape, Policy } from '../policy/index.js';
 
 export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
+  /** Tries actions out in imagined futures; see policy/lookahead.ts. */
+  | { readonly kind: 'lookahead'; readonly name: 'lookahead' }
   | {
       readonly kind: 'network';
       readonly name: string;
@@ -43,7 +45,14 @@ export function heldOutSeed(seed: number, split: Split): number {
 export const MAX_SEED: number = 2 ** 40 - 1;
 
 export function makePolicy(spec: PolicySpec): Policy {
-  return spec.kind === 'heuristic' ? heuristic(spec.name) : new NetworkPolicy(spec.name, spec.shape, spec.weights);
+  switch (spec.kind) {
+    case 'heuristic':
+      return heuristic(spec.name);
+    case 'lookahead':
+      return new LookaheadPolicy();
+    case 'network':
+      return new NetworkPolicy(spec.name, spec.shape, spec.weights);
+  }
 }
 
 /** Name of an episode: its day on recorded trips, else split and number. */

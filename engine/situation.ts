@@ -1,0 +1,58 @@
+// A live state from outside: what a dispatcher knows at one moment. `World.place` puts it into an environment.
+
+/** A booking that a driver has accepted and not yet dropped off. */
+export interface PlannedBooking {
+  /** Seconds since the start of the episode. */
+  readonly pickupAt: number;
+  readonly dropoffAt: number;
+}
+
+/** Places are metres in the plane; under matrix travel the zone decides, and x and y are its centre. */
+export interface SituationDriver {
+  /** Where the plan ends: the driver's own place if there is no plan. */
+  readonly x: number;
+  readonly y: number;
+  readonly zone: number;
+  /** When it ends. In the past for an idle driver. */
+  readonly freeAt: number;
+  /** In the order of driving; at most the scenario's `queue`. */
+  readonly plan: readonly PlannedBooking[];
+  /** The first booking of the plan has been picked up. */
+  readonly onBoard: boolean;
+  /** Bookings taken so far today. */
+  readonly load: number;
+  /** Takes no bookings for now. */
+  readonly offDuty: boolean;
+}
+
+export interface SituationBooking {
+  readonly pickupX: number;
+  readonly pickupY: number;
+  readonly pickupZone: number;
+  readonly dropoffX: number;
+  readonly dropoffY: number;
+  readonly dropoffZone: number;
+  readonly knownAt: number;
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  /** 1..5 */
+  readonly priority: number;
+  /** Bit k: needs skill k. */
+  readonly skills: number;
+  /** 1 for a return leg. */
+  readonly leg: number;
+  /** In 1/10000 of the money unit. */
+  readonly fare: number;
+  /** Seconds spent at the pickup and at the drop-off. */
+  readonly pickupService: number;
+  readonly dropoffService: number;
+}
+
+export interface Situation {
+  /** Seconds since the start of the episode. */
+  readonly now: number;
+  /** At most as many as the world has; the rest of the world's drivers is off duty. */
+  readonly drivers: readonly SituationDriver[];
+  /** At most as many as the world has slots: booking k is put into slot k. */
+  readonly bookings: readonly SituationBooking[];
+}
