@@ -377,6 +377,8 @@ describe('an acting process', () => {
   it('killed 200 times: every act has its intent, none was done twice, and orphans are found and told', async () => {
     const company = await addCompany(owner);
     await liftLimits(owner);
+    // Unknown outcomes count as failures; here there are many of them.
+    await owner`update autonomy set breaker_failures = 0`;
     const folder = mkdtempSync(join(tmpdir(), 'fleetstep-acts-'));
     const file = join(folder, 'acts');
     const random = new RandomStream(13, Purpose.action);
