@@ -4,6 +4,7 @@
 import postgres from 'postgres';
 import type { Options, PostgresType, Sql } from 'postgres';
 import { openEmbedded } from './embedded.js';
+import type { EmbeddedServer } from './embedded.js';
 import { AuditError } from './errors.js';
 
 /** Rows come with ids and sums as numbers: they stay far below 2^53. */
@@ -50,18 +51,16 @@ export function databaseOptionsFrom(env: Readonly<Record<string, string | undefi
 export async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
   const { url, ownerUrl = url, dataFolder = 'data' } = options;
   if (url === undefined || ownerUrl === undefined) {
-    const server = await openEmbedded(dataFolder);
-    return {
-      kind: 'embedded',
-      folder: server.folder,
-      ownerUrl: server.ownerUrl,
-      appUrl: server.appUrl,
-      close: () => server.close(),
-    };
+    return databaseOf(await openEmbedded(dataFolder));
   }
   checkUrl('DATABASE_URL', url);
   checkUrl('DATABASE_OWNER_URL', ownerUrl);
   return { kind: 'server', folder: undefined, ownerUrl, appUrl: url, close: () => Promise.resolve() };
+}
+
+export function databaseOf(server: EmbeddedServer): Database {
+  const { folder, ownerUrl, appUrl } = server;
+  return { kind: 'embedded', folder, ownerUrl, appUrl, close: () => server.close() };
 }
 
 function checkUrl(name: string, url: string): void {
@@ -94,7 +93,7 @@ export function connect(database: Database, options: ConnectionOptions): Connect
     backoff: () => 0.2,
     onnotice: () => undefined,
     // The driver would ask for the server's array types first, and where the connection breaks just then, its own
-    // promise rejects unhandled, which ends the process. Arrays travel as JSON here.
+    // promise rejects unhandled, which ends the process. Arrays travel as JSON or text here.
     fetch_types: false,
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
     connection: {

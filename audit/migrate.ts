@@ -55,14 +55,10 @@ export function migrate(database: Database): Promise<Migration[]> {
     const missing = shippedMigrations().slice(applied.length);
     if (missing.length > 0) await ensureRoles(sql);
     for (const migration of missing) {
-      await apply(
-        sql,
-        migration,
-        migration.up,
-        () => sql`
-          insert into schema_migration (version, name, checksum)
-          values (${migration.version}, ${migration.name}, ${migration.checksum})`,
-      );
+      await apply(sql, migration, migration.up);
+      await sql`
+        insert into schema_migration (version, name, checksum)
+        values (${migration.version}, ${migration.name}, ${migration.checksum})`;
     }
     return missing;
   });
@@ -90,12 +86,8 @@ export function rollback(database: Database, steps: number, force: boolean): Pro
       }
     }
     for (const migration of undone) {
-      await apply(
-        sql,
-        migration,
-        migration.down,
-        () => sql`delete from schema_migration where version = ${migration.version}`,
-      );
+      await apply(sql, migration, migration.down);
+      await sql`delete from schema_migration where version = ${migration.version}`;
     }
     return undone;
   });
@@ -168,16 +160,10 @@ function checkApplied(applied: Applied): void {
   });
 }
 
-async function apply(
-  sql: TransactionSql,
-  migration: Migration,
-  text: string,
-  book: () => Promise<unknown>,
-): Promise<void> {
+async function apply(sql: TransactionSql, migration: Migration, text: string): Promise<void> {
   try {
     const [{ member }] = await sql<{ member: boolean }[]>`
       select coalesce((select pg_has_role(oid, 'member') from pg_roles where rolname = ${OWNER_ROLE}), false) as member`;
-    await book();
     // Tables and functions belong to the owner's role, also if a superuser migrates.
     if (member) await sql.unsafe(`set local role ${OWNER_ROLE}`);
     await sql.unsafe(text);

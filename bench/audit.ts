@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { databaseOf } from '../audit/database.js';
 import { openEmbedded } from '../audit/embedded.js';
 import {
   Recorder,
@@ -39,8 +40,7 @@ async function openBench(binaries: string | undefined): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-bench-'));
   chmodSync(folder, 0o755);
   const server = await openEmbedded(folder, binaries);
-  const { ownerUrl, appUrl } = server;
-  const database: Database = { kind: 'embedded', folder, ownerUrl, appUrl, close: () => server.close() };
+  const database = databaseOf(server);
   await migrate(database);
   const owner = connect(database, { role: 'owner', max: 1 });
   const [{ version }] = await owner<[{ version: string }]>`select current_setting('server_version') as version`;

@@ -48,8 +48,8 @@ const BATCH = 8;
 export class Lookahead {
   readonly futures: number;
   readonly seconds: number;
-  readonly base: HeuristicName;
-  readonly #policy: Policy;
+  /** Who plays on. */
+  readonly base: Policy;
   #env: VectorDispatchEnv | null = null;
   #like: World | null = null;
   #actions = new Int32Array(0);
@@ -57,8 +57,7 @@ export class Lookahead {
   constructor(options: LookaheadOptions = {}) {
     this.futures = options.futures ?? 16;
     this.seconds = options.seconds ?? 7200;
-    this.base = options.base ?? 'hungarian';
-    this.#policy = heuristic(this.base);
+    this.base = heuristic(options.base ?? 'hungarian');
   }
 
   /**
@@ -74,6 +73,7 @@ export class Lookahead {
   ): Outlooks {
     const count = actions.length;
     const copies = this.#copiesOf(world, count * BATCH);
+    const from = figuresOf(world, e);
     const samples = Array.from({ length: count }, () => ({
       returns: [] as number[],
       lateShares: [] as number[],
@@ -91,10 +91,8 @@ export class Lookahead {
         }
       }
       const n = futures * count;
-      const before = Array.from({ length: n }, (_, k) => figuresOf(copies, k));
       this.#play(copies, n, actions);
       for (let k = 0; k < n; k++) {
-        const from = before[k];
         const to = figuresOf(copies, k);
         const accepted = to.accepted - from.accepted;
         const late = accepted - (to.onTime - from.onTime);
@@ -131,7 +129,7 @@ export class Lookahead {
       for (let k = 0; k < n; k++) {
         if (!running(k)) continue;
         some = true;
-        this.#policy.act(world, k, k + 1, this.#actions);
+        this.base.act(world, k, k + 1, this.#actions);
         world.step(k, this.#actions[k]);
       }
       if (!some) return;
@@ -185,11 +183,8 @@ function estimate(values: readonly number[]): Estimate {
   return { mean, low: mean - half, high: mean + half };
 }
 
-/** The most promising actions: what the base would do, waiting, and the best paid others. */
-export function promising(world: World, e: number, base: Policy, most: number): number[] {
-  const actions = new Int32Array(e + 1);
-  base.act(world, e, e + 1, actions);
-  const chosen = actions[e];
+/** The most promising actions: `chosen`, waiting, and the best paid others. */
+export function promising(world: World, e: number, chosen: number, most: number): number[] {
   const masks = world.out.actionMasks;
   const paid: { action: number; reward: number }[] = [];
   for (let a = 1; a < world.actions; a++) {
@@ -206,23 +201,19 @@ export function promising(world: World, e: number, base: Policy, most: number): 
 export class LookaheadPolicy implements Policy {
   readonly name = 'lookahead';
   readonly #lookahead: Lookahead;
-  readonly #base: Policy;
   readonly #candidates: number;
 
   /** @param options.candidates actions tried at each decision, default 5 */
   constructor(options: LookaheadOptions & { readonly candidates?: number } = {}) {
     this.#lookahead = new Lookahead({ futures: BATCH, ...options });
-    this.#base = heuristic(this.#lookahead.base);
     this.#candidates = options.candidates ?? 5;
   }
 
   act(world: World, from: number, to: number, actions: Int32Array): void {
     for (let e = from; e < to; e++) {
-      const candidates = promising(world, e, this.#base, this.#candidates);
-      if (candidates.length === 1) {
-        actions[e] = candidates[0];
-        continue;
-      }
+      this.#lookahead.base.act(world, e, e + 1, actions);
+      const candidates = promising(world, e, actions[e], this.#candidates);
+      if (candidates.length === 1) continue;
       // The futures are a function of the environment and its step, not of who asks.
       const seed = Math.floor(world.floatNow(e, Purpose.action) * NEVER);
       const { outlooks } = this.#lookahead.judge(world, e, candidates, seed);

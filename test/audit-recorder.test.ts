@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { databaseOf } from '#audit/database.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
 import { Recorder, Sweeper, connect, migrate, readAction, sweep, verify } from '#audit/index.js';
 import type { Connection, Database, Intent, Orphan } from '#audit/index.js';
 import { Purpose, RandomStream } from '#engine/index.js';
 import {
   addCompany,
-  databaseOf,
   liftLimits,
   openServer,
   reachableFolder,

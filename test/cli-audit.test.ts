@@ -11,7 +11,7 @@ import { actionColumns } from '#audit/index.js';
 import type { ActionDetail, ActionPage, Controls, Statistics } from '#audit/index.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
 import { heuristicNames } from '#policy/index.js';
-import { databaseOf, openServer, reachableFolder, superuser } from './support/database.js';
+import { openServer, reachableFolder, superuser } from './support/database.js';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const folder = reachableFolder();
@@ -246,7 +246,7 @@ describe('fleetstep audit', () => {
   });
 
   it('works on a server by DATABASE_URL, with the application in its own role', () => {
-    const { appUrl, ownerUrl } = databaseOf(server);
+    const { appUrl, ownerUrl } = server;
     const env = { DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl };
     const status = JSON.parse(fleetstepWith(env, 'audit', 'status', '--json').stdout) as object;
     expect(status).toMatchObject({ database: 'server', current: true, separated: true, superuser: false });

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { VectorDispatchEnv } from '#engine/index.js';
+import type { World } from '#engine/index.js';
 import { Lookahead, LookaheadPolicy, heuristic, promising } from '#policy/index.js';
 import type { Policy } from '#policy/index.js';
 
@@ -17,11 +18,17 @@ function playedTo(decisions: number, seed: number): VectorDispatchEnv {
   return env;
 }
 
+function choice(policy: Policy, world: World): number {
+  const actions = new Int32Array(1);
+  policy.act(world, 0, 1, actions);
+  return actions[0];
+}
+
 describe('a look ahead', () => {
   it('gives the means of what the base policy does in each future after each action', () => {
     const { world } = playedTo(12, 3);
     const base = heuristic('edf');
-    const actions = promising(world, 0, base, 4);
+    const actions = promising(world, 0, choice(base, world), 4);
     expect(actions).toHaveLength(4);
     const seconds = 6000;
     const { outlooks, futures } = new Lookahead({ futures: 12, seconds, base: 'edf' }).judge(world, 0, actions, 77);
@@ -56,7 +63,7 @@ describe('a look ahead', () => {
   it('answers the same to the same, leaves the world as it is, and measures against the first action in the same futures', () => {
     const { world } = playedTo(20, 5);
     const before = JSON.stringify(Object.values(world.state).map((view) => [...(view as Float64Array)]));
-    const actions = promising(world, 0, heuristic('hungarian'), 5);
+    const actions = promising(world, 0, choice(heuristic('hungarian'), world), 5);
     const lookahead = new Lookahead({ futures: 16 });
     const first = lookahead.judge(world, 0, actions, 1);
     expect(new Lookahead({ futures: 16 }).judge(world, 0, actions, 1)).toEqual(first);

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, migrate } from '#audit/index.js';
 import type { Connection, Database } from '#audit/index.js';
+import { databaseOf } from '#audit/database.js';
 import { openEmbedded } from '#audit/embedded.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
 
@@ -46,11 +47,6 @@ export async function testDatabase(): Promise<TestDatabase> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-export function databaseOf(server: EmbeddedServer): Database {
-  const { folder, ownerUrl, appUrl } = server;
-  return { kind: 'embedded', folder, ownerUrl, appUrl, close: () => server.close() };
 }
 
 /** A superuser's connection. */
