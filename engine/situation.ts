@@ -23,6 +23,10 @@ export interface SituationDriver {
   readonly load: number;
   /** Takes no bookings for now. */
   readonly offDuty: boolean;
+  /** Bookings to be driven after `plan`, in this order, however late: with it at most the scenario's `queue`. */
+  readonly promised?: readonly SituationBooking[];
+  /** Takes no booking that it would not be done with by then; default: any. */
+  readonly shiftEnd?: number;
 }
 
 export interface SituationBooking {
@@ -46,6 +50,9 @@ export interface SituationBooking {
   /** Seconds spent at the pickup and at the drop-off. */
   readonly pickupService: number;
   readonly dropoffService: number;
+  /** The drop-off waits until then, and is done, service included, by then; default: any time. */
+  readonly earliestDropoff?: number;
+  readonly latestDropoff?: number;
 }
 
 export interface Situation {

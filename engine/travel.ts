@@ -8,6 +8,13 @@ export interface MatrixTravel {
   readonly zones: number;
   /** Free-flow seconds from zone a to zone b, `[zones, zones]`. */
   readonly seconds: Int32Array;
+  /** Travel times that change within the day; then these hold, not `seconds`. */
+  readonly periods?: {
+    /** Which of `seconds` holds for a departure in this minute of the day, `[1440]`. */
+    readonly ofMinute: Uint8Array;
+    /** `[periods][zones, zones]` */
+    readonly seconds: readonly Int32Array[];
+  };
   /** Metres, `[zones, zones]`. */
   readonly metres: Int32Array;
   /** Fare of a trip, in 1/10000 of the money unit, `[zones, zones]`. */

@@ -51,6 +51,8 @@ export interface StateViews {
   readonly freeAt: Int32Array;
   readonly planHead: Int32Array;
   readonly planLength: Int32Array;
+  /** When the driver must be done, `NEVER` if that is open. */
+  readonly shiftEnd: Int32Array;
   /** Second of the pickup or drop-off that comes next, `NEVER` if the plan is empty. */
   readonly nextEventAt: Int32Array;
   /** 1 while the first booking of the plan is on board. */
@@ -79,6 +81,9 @@ export interface StateViews {
   readonly windowEnd: Int32Array;
   /** Last second at which a pickup may be planned: `windowEnd` + tolerance. */
   readonly latestPickup: Int32Array;
+  /** The drop-off's own window: waited for, and to be done by; 0 and `NEVER` if it has none. */
+  readonly earliestDropoff: Int32Array;
+  readonly latestDropoff: Int32Array;
   readonly priority: Uint8Array;
   readonly skills: Int32Array;
   /** Seconds spent at the pickup and at the drop-off. */
@@ -148,6 +153,7 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
     freeAt: ['i32', perDriver],
     planHead: ['i32', perDriver],
     planLength: ['i32', perDriver],
+    shiftEnd: ['i32', perDriver],
     nextEventAt: ['i32', perDriver],
     onBoard: ['u8', perDriver],
     load: ['i32', perDriver],
@@ -168,6 +174,8 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
     windowStart: ['i32', perSlot],
     windowEnd: ['i32', perSlot],
     latestPickup: ['i32', perSlot],
+    earliestDropoff: ['i32', perSlot],
+    latestDropoff: ['i32', perSlot],
     priority: ['u8', perSlot],
     skills: ['i32', perSlot],
     pickupService: ['i32', perSlot],

@@ -16,6 +16,7 @@ import { weightedReward } from './reward.js';
 import { actionCount } from './scenario.js';
 import type { RewardWeights } from './scenario.js';
 import type { Situation, SituationBooking, SituationDriver } from './situation.js';
+import type { MatrixTravel } from './travel.js';
 import { SUMS, Sum } from './world-layout.js';
 import type { OutputViews, StateViews } from './world-layout.js';
 
@@ -24,6 +25,7 @@ export const NEVER = 0x7fffffff;
 
 /** Observations carry times in hours: 60 minutes are 1. */
 const PER_HOUR: number = 1 / 3600;
+const MINUTES = 24 * 60;
 
 /** Which day, and from where: drawn from the seed (training), or as listed (evaluation). */
 export interface EpisodeSource {
@@ -71,6 +73,8 @@ export class World {
   readonly #fresh: Int32Array;
   #freshCount = 0;
   readonly #startStream: Int32Array = new Int32Array(STREAM_WORDS);
+  /** Whether any driver must be done, or any booking be dropped off, by a certain time: only live states say so. */
+  #dropoffsBound = false;
 
   /**
    * @param firstEnv index of this world's environment 0 over the whole run, so that a part draws what the whole would
@@ -153,7 +157,14 @@ export class World {
 
   /** The predicate: whether assigning slot j to driver i would be accepted. */
   accepts(e: number, i: number, j: number): boolean {
-    return this.isOpen(e, j) && this.isAvailable(e, i) && this.hasSkills(e, i, j) && this.isInTime(e, i, j);
+    return (
+      this.isOpen(e, j) &&
+      this.isAvailable(e, i) &&
+      this.hasSkills(e, i, j) &&
+      this.isInTime(e, i, j) &&
+      this.isDroppedInTime(e, i, j) &&
+      this.isWithinShift(e, i, j)
+    );
   }
 
   /** Whether driver i has the skills that slot j needs. */
@@ -166,10 +177,38 @@ export class World {
     return this.pickupSecond(e, i, j) <= this.state.latestPickup[e * this.slots + j];
   }
 
+  /** Whether slot j would be dropped off by when it must be. */
+  isDroppedInTime(e: number, i: number, j: number): boolean {
+    return !this.#dropoffsBound || this.dropoffSecond(e, i, j) <= this.state.latestDropoff[e * this.slots + j];
+  }
+
+  /** Whether driver i would be done with slot j by the end of the shift. */
+  isWithinShift(e: number, i: number, j: number): boolean {
+    return !this.#dropoffsBound || this.dropoffSecond(e, i, j) <= this.state.shiftEnd[e * this.drivers + i];
+  }
+
+  /** Second at which driver i would be done with the booking in slot j: at the drop-off, service included. */
+  dropoffSecond(e: number, i: number, j: number): number {
+    const st = this.state;
+    const d = e * this.drivers + i;
+    const s = e * this.slots + j;
+    // Only a vehicle that stands idle where the booking waits loses the boarding time.
+    const idle = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0;
+    const boarding = idle ? this.compiled.scenario.idleBoardingSeconds : 0;
+    const leave = this.pickupSecond(e, i, j) + st.pickupService[s] + boarding;
+    const at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
+    return at + st.dropoffService[s];
+  }
+
   /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
   pickupSecond(e: number, i: number, j: number): number {
     const d = e * this.drivers + i;
-    const depart = Math.max(this.state.now[e], this.state.freeAt[d]);
+    return this.pickupSecondFrom(e, i, j, Math.max(this.state.now[e], this.state.freeAt[d]));
+  }
+
+  /** The same if driver i left the end of its plan at `depart`, within the present period of travel times. */
+  pickupSecondFrom(e: number, i: number, j: number, depart: number): number {
+    const d = e * this.drivers + i;
     return arrival(
       depart,
       this.state.approach[d * this.slots + j],
@@ -226,7 +265,7 @@ export class World {
     for (let i = 0; i < this.drivers; i++) {
       const d = e * this.drivers + i;
       st.freeAt[d] = st.planHead[d] = st.planLength[d] = st.onBoard[d] = st.load[d] = st.takenThisTick[d] = 0;
-      st.nextEventAt[d] = NEVER;
+      st.nextEventAt[d] = st.shiftEnd[d] = NEVER;
       st.stale[d] = 1;
       if (c.matrix !== null) {
         const zones = c.matrix.zones;
@@ -288,7 +327,9 @@ export class World {
     };
     fits('drivers', drivers.length, this.drivers);
     fits('bookings', bookings.length, this.slots);
-    for (const { plan } of drivers) fits("bookings in a driver's plan", plan.length, this.#queue);
+    for (const { plan, promised = [] } of drivers) {
+      fits("bookings in a driver's plan", plan.length + promised.length, this.#queue);
+    }
     if (!(now >= 0 && now < horizonSeconds)) {
       throw new EngineError('ERR_OPTION', `situation is at second ${now}: the scenario has 0 to ${horizonSeconds - 1}`);
     }
@@ -296,6 +337,9 @@ export class World {
     st.now[e] = now;
     st.tick[e] = Math.floor(now / this.#tickSeconds);
     st.ended[e] = 0;
+    this.#dropoffsBound =
+      drivers.some(({ shiftEnd }) => shiftEnd !== undefined) ||
+      bookings.some(({ latestDropoff }) => latestDropoff !== undefined);
     for (let i = 0; i < this.drivers; i++) this.#placeDriver(e, i, now, drivers[i]);
     for (const booking of bookings) this.#placeBooking(e, booking);
     this.imagine(e, seed, episode, this.#firstEnv + e);
@@ -307,13 +351,14 @@ export class World {
     const d = e * this.drivers + i;
     st.planHead[d] = st.planLength[d] = st.onBoard[d] = st.load[d] = st.takenThisTick[d] = 0;
     st.nextEventAt[d] = NEVER;
+    st.shiftEnd[d] = driver?.shiftEnd ?? NEVER;
     st.stale[d] = 1;
     st.endX[d] = driver?.x ?? 0;
     st.endY[d] = driver?.y ?? 0;
     st.endZone[d] = driver?.zone ?? 0;
     st.freeAt[d] = driver?.freeAt ?? 0;
     if (driver !== undefined) {
-      const { plan, onBoard, load } = driver;
+      const { plan, onBoard, load, promised = [] } = driver;
       for (const [k, { pickupAt, dropoffAt }] of plan.entries()) {
         st.planPickupAt[d * this.#queue + k] = pickupAt;
         st.planDropoffAt[d * this.#queue + k] = dropoffAt;
@@ -330,6 +375,10 @@ export class World {
       st.load[d] = load;
       st.loadSum[e] += load;
       st.loadSquares[e] += load * load;
+      for (const booking of promised) {
+        this.#assign(e, i, this.#placeBooking(e, booking));
+        st.takenThisTick[d] = 0;
+      }
     }
     if (driver?.offDuty ?? true) {
       // A full plan in which nothing happens any more.
@@ -340,9 +389,10 @@ export class World {
     this.#observeDriverPlace(e, i);
   }
 
-  #placeBooking(e: number, booking: SituationBooking): void {
+  #placeBooking(e: number, booking: SituationBooking): number {
     const st = this.state;
-    const s = e * this.slots + this.#place(e, booking.knownAt, booking.priority);
+    const j = this.#place(e, booking.knownAt, booking.priority);
+    const s = e * this.slots + j;
     const matrix = this.compiled.matrix;
     st.pickupX[s] = booking.pickupX;
     st.pickupY[s] = booking.pickupY;
@@ -357,21 +407,25 @@ export class World {
     st.fare[s] = booking.fare;
     st.pickupService[s] = booking.pickupService;
     st.dropoffService[s] = booking.dropoffService;
+    st.earliestDropoff[s] = booking.earliestDropoff ?? 0;
+    st.latestDropoff[s] = booking.latestDropoff ?? NEVER;
     if (matrix === null) {
       st.rideMetres[s] = Math.hypot(st.dropoffX[s] - st.pickupX[s], st.dropoffY[s] - st.pickupY[s]);
       st.rideSeconds[s] = st.rideMetres[s] / this.#metresPerSecond;
     } else {
       const leg = booking.pickupZone * matrix.zones + booking.dropoffZone;
       st.rideMetres[s] = matrix.metres[leg]!;
-      st.rideSeconds[s] = matrix.seconds[leg]!;
+      st.rideSeconds[s] = secondsTable(matrix, this.#minuteAt(booking.windowStart))[leg]!;
     }
-    this.#opened(e, s - e * this.slots);
+    this.#opened(e, j);
+    return j;
   }
 
   /** Environment e becomes what environment `from` of `other` is; both worlds are of one scenario and observation. */
   copy(e: number, other: World, from: number): void {
     copyRows(this.state, e, this.state.now.length, other.state, from, other.state.now.length);
     copyRows(this.out, e, this.out.rewards.length, other.out, from, other.out.rewards.length);
+    this.#dropoffsBound ||= other.#dropoffsBound;
   }
 
   /**
@@ -474,8 +528,20 @@ export class World {
 
   /** Of a departure at `second` of the episode. */
   #factorAt(second: number): number {
-    const table = this.compiled.factorByMinute;
-    return table[(((this.#startSecond + second) / 60) | 0) % table.length];
+    return this.compiled.factorByMinute[this.#minuteAt(second)];
+  }
+
+  /** Minute of the day. */
+  #minuteAt(second: number): number {
+    return (((this.#startSecond + second) / 60) | 0) % MINUTES;
+  }
+
+  /** Free-flow seconds of the ride of the booking at index s, if it starts at `leave`. */
+  #rideSeconds(s: number, leave: number): number {
+    const matrix = this.compiled.matrix;
+    if (matrix?.periods === undefined) return this.state.rideSeconds[s];
+    const leg = this.state.pickupZone[s] * matrix.zones + this.state.dropoffZone[s];
+    return secondsTable(matrix, this.#minuteAt(leave))[leg];
   }
 
   #waitReward(e: number): number {
@@ -494,10 +560,7 @@ export class World {
     const pickupAt = this.pickupSecond(e, i, j);
     const metres = this.approachMetres(e, i, j);
     const depart = Math.max(now, st.freeAt[d]);
-    // Only a vehicle that stands idle where the booking waits loses the boarding time.
-    const boarding = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0 ? scenario.idleBoardingSeconds : 0;
-    const leave = pickupAt + st.pickupService[s] + boarding;
-    const dropoffAt = leave + ((st.rideSeconds[s] * this.#factorAt(leave) + 0.5) | 0) + st.dropoffService[s];
+    const dropoffAt = this.dropoffSecond(e, i, j);
 
     const place = d * this.#queue + ((st.planHead[d] + st.planLength[d]) % this.#queue);
     st.planPickupAt[place] = pickupAt;
@@ -568,6 +631,10 @@ export class World {
     st.now[e] = now;
     st.tick[e]++;
     st.decisions[e] = 0;
+    const ofMinute = this.compiled.matrix?.periods?.ofMinute;
+    if (ofMinute !== undefined && ofMinute[this.#minuteAt(now)] !== ofMinute[this.#minuteAt(before)]) {
+      this.#cacheAll(e);
+    }
     return lost;
   }
 
@@ -739,6 +806,8 @@ export class World {
     st.booking[s] = booking;
     st.knownAt[s] = second;
     st.priority[s] = priority;
+    st.earliestDropoff[s] = 0;
+    st.latestDropoff[s] = NEVER;
     st.pickupService[s] = this.compiled.scenario.pickupServiceSeconds;
     st.dropoffService[s] = this.compiled.scenario.dropoffServiceSeconds;
     return j;
@@ -786,9 +855,22 @@ export class World {
     const s = e * this.slots + j;
     const matrix = this.compiled.matrix;
     if (matrix !== null) {
-      st.approach[d * this.slots + j] = matrix.seconds[st.endZone[d] * matrix.zones + st.pickupZone[s]]!;
+      // Those of the period in which the way would begin; a new period has them all written anew.
+      const table =
+        matrix.periods === undefined
+          ? matrix.seconds
+          : secondsTable(matrix, this.#minuteAt(Math.max(st.now[e], st.freeAt[d])));
+      st.approach[d * this.slots + j] = table[st.endZone[d] * matrix.zones + st.pickupZone[s]]!;
     } else {
       st.approach[d * this.slots + j] = this.approachMetres(e, i, j) / this.#metresPerSecond;
+    }
+  }
+
+  #cacheAll(e: number): void {
+    const open = this.openSlots(e, this.#openSlots);
+    for (let i = 0; i < this.drivers; i++) {
+      this.state.stale[e * this.drivers + i] = 1;
+      for (let k = 0; k < open; k++) this.#cacheApproach(e, i, this.#openSlots[k]);
     }
   }
 
@@ -885,6 +967,11 @@ export class World {
       const pickupAt = arrival(depart, approach[pairs + j], factor, windowStart[s]);
       masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
+    if (!this.#dropoffsBound) return;
+    for (let k = 0; k < count; k++) {
+      const j = list[k];
+      if (!this.isDroppedInTime(e, i, j) || !this.isWithinShift(e, i, j)) masks[row + j] = 0;
+    }
   }
 
   /** Columns of driver i that only an assignment changes. */
@@ -931,6 +1018,12 @@ function copyRows<V extends StateViews | OutputViews>(
     if (b.length / otherRows !== width) throw new EngineError('ERR_BUFFER', `the worlds differ in "${String(name)}"`);
     a.set(b.subarray(from * width, (from + 1) * width), to * width);
   }
+}
+
+/** The travel times that hold for departures in a minute of the day. */
+function secondsTable(matrix: MatrixTravel, minute: number): Int32Array {
+  const { periods } = matrix;
+  return periods === undefined ? matrix.seconds : periods.seconds[periods.ofMinute[minute]];
 }
 
 /** Whole seconds: departure plus the way under traffic, but not before the window. One sum for mask, plan and reward. */

@@ -165,8 +165,35 @@ export class BatchedHungarian extends Heuristic {
   #costs = new Float64Array(0);
   #columnOf = new Int32Array(0);
   #drivers = new Int32Array(0);
+  /** Of the last matching: actions, and seconds between pickup and the window's end. */
+  #matched = new Int32Array(0);
+  #spare = new Float64Array(0);
 
   protected choose(world: World, e: number): number {
+    const count = this.#solve(world, e);
+    let best = 0;
+    let least = Infinity;
+    for (let k = 0; k < count; k++) {
+      if (this.#spare[k] < least) {
+        least = this.#spare[k]!;
+        best = this.#matched[k]!;
+      }
+    }
+    return best;
+  }
+
+  /**
+   * The whole matching at once, the pair with the least time to spare first. It costs what the actions of `act` one after
+   * the other would, as what remains of a best matching is a best matching of what remains.
+   */
+  match(world: World, e: number): number[] {
+    const order = Array.from({ length: this.#solve(world, e) }, (_, k) => k);
+    order.sort((a, b) => this.#spare[a] - this.#spare[b]);
+    return order.map((k) => this.#matched[k]);
+  }
+
+  /** Fills `#matched` and `#spare`, and says how many pairs there are. */
+  #solve(world: World, e: number): number {
     const open = this.open(world, e);
     if (open === 0) return 0;
     if (this.#costs.length < world.drivers * world.slots) {
@@ -174,6 +201,8 @@ export class BatchedHungarian extends Heuristic {
     }
     if (this.#columnOf.length < Math.max(world.drivers, world.slots)) {
       this.#columnOf = new Int32Array(Math.max(world.drivers, world.slots));
+      this.#matched = new Int32Array(this.#columnOf.length);
+      this.#spare = new Float64Array(this.#columnOf.length);
     }
     if (this.#drivers.length < world.drivers) this.#drivers = new Int32Array(world.drivers);
     let available = 0;
@@ -200,20 +229,16 @@ export class BatchedHungarian extends Heuristic {
       }
     }
     this.#solver.solve(costs, rows, columns, this.#columnOf);
-    let best = 0;
-    let least = Infinity;
+    let count = 0;
     for (let r = 0; r < rows; r++) {
       const c = this.#columnOf[r];
       if (costs[r * columns + c] >= UNMATCHED) continue;
       const i = this.#drivers[byDriver ? r : c];
       const j = this.slots[byDriver ? c : r];
-      const spare = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
-      if (spare < least) {
-        least = spare;
-        best = assign(world, i, j);
-      }
+      this.#matched[count] = assign(world, i, j);
+      this.#spare[count++] = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
     }
-    return best;
+    return count;
   }
 }
 

@@ -3,7 +3,7 @@
 export { Actor } from './actor.js';
 export { AssignmentSolver } from './assignment.js';
 export { argmax, logSumExp, sample } from './categorical.js';
-export { heuristic, heuristicNames, isHeuristic } from './heuristics.js';
+export { BatchedHungarian, heuristic, heuristicNames, isHeuristic } from './heuristics.js';
 export type { HeuristicName } from './heuristics.js';
 export { Lookahead, LookaheadPolicy, promising } from './lookahead.js';
 export type { Estimate, LookaheadOptions, Outlook, Outlooks } from './lookahead.js';

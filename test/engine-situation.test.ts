@@ -1,8 +1,8 @@
 // A live state from outside, copies of environments, and other futures of them.
 
 import { describe, expect, it } from 'vitest';
-import { NEVER, VectorDispatchEnv, preset } from '#engine/index.js';
-import type { Scenario, Situation, World } from '#engine/index.js';
+import { NEVER, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
+import type { MatrixTravel, Scenario, Situation, World } from '#engine/index.js';
 import { heuristic } from '#policy/index.js';
 
 const scenario: Scenario = {
@@ -133,6 +133,120 @@ describe('a situation', () => {
     expect([world.hasSkills(0, 0, 0), world.isInTime(0, 0, 0), world.accepts(0, 0, 0)]).toEqual([false, true, false]);
     world.place(0, 1, 0, { ...situation, drivers: [driver], bookings: [{ ...bookings[0], windowEnd: -2000 }] });
     expect([world.hasSkills(0, 0, 0), world.isInTime(0, 0, 0), world.accepts(0, 0, 0)]).toEqual([true, false, false]);
+  });
+
+  it('drives what is promised first, in its order, however late', () => {
+    const { world } = played(12);
+    const situation = situationOf(world);
+    const [driver] = situation.drivers;
+    const [a, b, c] = situation.bookings;
+    const late = { ...b, windowEnd: situation.now - 5000 };
+    const idle = { ...driver, plan: [], onBoard: false, freeAt: 0, load: 2 };
+    world.place(0, 1, 0, { ...situation, drivers: [{ ...idle, promised: [a, late] }], bookings: [c] });
+    const st = world.state;
+    expect([st.load[0], st.planLength[0], st.open[0], st.created[0]]).toEqual([4, 2, 1, 3]);
+    const promised = [st.planPickupAt[0], st.planDropoffAt[0], st.planPickupAt[1], st.planDropoffAt[1], st.freeAt[0]];
+
+    // The same by hand: the first accepted, the second as if it were in time.
+    const free = { ...a, windowEnd: NEVER - 1000, skills: 0 };
+    const also = { ...b, windowEnd: NEVER - 1000, skills: 0 };
+    world.place(0, 1, 0, { ...situation, drivers: [idle], bookings: [free, also] });
+    for (const action of [1, 2]) {
+      expect(world.out.actionMasks[action]).toBe(1);
+      world.step(0, action);
+    }
+    expect([...st.planPickupAt.subarray(0, 2), st.freeAt[0]]).toEqual([promised[0], promised[2], promised[4]]);
+    expect([...st.planDropoffAt.subarray(0, 2)]).toEqual([promised[1], promised[3]]);
+  });
+
+  it('ends shifts and drop-offs when they must: mask and predicate agree', () => {
+    let refused = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const { world } = played(25, seed);
+      const situation = situationOf(world);
+      const { now } = situation;
+      const copy = new VectorDispatchEnv({ scenario, numEnvs: 1 }).world;
+      const drivers = situation.drivers.map((driver, i) => ({ ...driver, shiftEnd: now + 600 * i }));
+      const bookings = situation.bookings.map((booking, k) =>
+        k % 2 === 0 ? booking : { ...booking, earliestDropoff: now + 1500, latestDropoff: now + 2000 },
+      );
+      copy.place(0, 1, 0, { ...situation, drivers, bookings });
+      openOf(world).forEach((j, k) => {
+        for (let i = 0; i < world.drivers; i++) {
+          const { earliestDropoff = 0, latestDropoff = NEVER } = bookings[k];
+          const service = scenario.dropoffServiceSeconds;
+          const done = Math.max(world.dropoffSecond(0, i, j) - service, earliestDropoff) + service;
+          expect(copy.dropoffSecond(0, i, k)).toBe(done);
+          const legal = world.accepts(0, i, j) && done <= latestDropoff && done <= now + 600 * i;
+          if (world.accepts(0, i, j) && !legal) refused++;
+          expect(copy.accepts(0, i, k)).toBe(legal);
+          expect(copy.out.actionMasks[1 + i * copy.slots + k]).toBe(legal ? 1 : 0);
+          if (!legal) continue;
+          const twin = new VectorDispatchEnv({ scenario, numEnvs: 1 }).world;
+          twin.copy(0, copy, 0);
+          twin.step(0, 1 + i * copy.slots + k);
+          expect(twin.state.freeAt[i]).toBe(done);
+        }
+      });
+    }
+    expect(refused).toBeGreaterThan(20);
+  });
+
+  it('travels by the table of the minute in which a leg begins', () => {
+    const zones = 3;
+    // Minute 480 is 8:00, the start; from 8:40 on, all ways take three times as long.
+    const calm = Int32Array.from([0, 600, 900, 660, 0, 300, 960, 360, 0]);
+    const matrix: MatrixTravel = {
+      zones,
+      seconds: calm,
+      periods: {
+        ofMinute: Uint8Array.from({ length: 1440 }, (_, minute) => (minute >= 520 ? 1 : 0)),
+        seconds: [calm, calm.map((second) => 3 * second)],
+      },
+      metres: calm.map((second) => 8 * second),
+      fares: new Int32Array(9),
+      x: new Float32Array(3),
+      y: new Float32Array(3),
+    };
+    const compiled = {
+      ...compileScenario({ ...scenario, drivers: 1, skills: [], trafficSlowdown: 0 }),
+      matrix,
+    };
+    compiled.arrivalByTick.fill(0);
+    const { world } = new VectorDispatchEnv({ scenario: compiled, numEnvs: 1 });
+    const place = {
+      pickupX: 0,
+      pickupY: 0,
+      dropoffX: 0,
+      dropoffY: 0,
+      knownAt: 0,
+      leg: 0,
+      fare: 0,
+      skills: 0,
+      priority: 3,
+    };
+    const services = { pickupService: 60, dropoffService: 30 };
+    const booking = { ...place, ...services, pickupZone: 1, dropoffZone: 2, windowStart: 0, windowEnd: 20_000 };
+    const driver = { x: 0, y: 0, zone: 0, freeAt: 0, plan: [], onBoard: false, load: 0, offDuty: false };
+    const at = (now: number, freeAt = 0): [pickup: number, dropoff: number] => {
+      world.place(0, 1, 0, { now, drivers: [{ ...driver, freeAt }], bookings: [booking] });
+      return [world.pickupSecond(0, 0, 0), world.dropoffSecond(0, 0, 0)];
+    };
+    expect(at(0)).toEqual([600, 600 + 60 + 300 + 30]);
+    // Leaves at 8:39 and arrives in the slow period, in which the ride begins.
+    expect(at(2340)).toEqual([2940, 2940 + 60 + 900 + 30]);
+    expect(at(2400)).toEqual([2400 + 1800, 2400 + 1800 + 60 + 900 + 30]);
+    expect(at(0, 2400)).toEqual(at(2400));
+
+    // The clock passes the boundary while the vehicle stands idle.
+    world.place(0, 1, 0, { now: 2100, drivers: [driver], bookings: [booking, { ...booking, windowEnd: 3100 }] });
+    expect(world.pickupSecond(0, 0, 1)).toBe(2700);
+    expect(world.out.actionMasks[2]).toBe(1);
+    world.step(0, 0);
+    expect(world.pickupSecond(0, 0, 1)).toBe(2400 + 1800);
+    expect(world.out.actionMasks[2]).toBe(0);
+    world.step(0, 1);
+    expect(world.state.freeAt[0]).toBe(2400 + 1800 + 60 + 900 + 30);
   });
 
   it('is refused if it does not fit the world', () => {

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Purpose, RandomStream, VectorDispatchEnv } from '#engine/index.js';
-import { AssignmentSolver, heuristic, heuristicNames } from '#policy/index.js';
+import { Purpose, RandomStream, VectorDispatchEnv, preset } from '#engine/index.js';
+import { AssignmentSolver, BatchedHungarian, heuristic, heuristicNames } from '#policy/index.js';
 import { loadScenario } from '#trips/index.js';
 import { evaluatePolicies } from '#workers/index.js';
 import { someAction } from './support/play.js';
@@ -45,6 +45,45 @@ describe('AssignmentSolver', () => {
 });
 
 describe('heuristics', () => {
+  it('match at once what the Hungarian method would give one after the other, at the same cost', () => {
+    const scenario = { ...preset('geneva'), decisionsPerTick: Infinity };
+    const compared = { pairs: 0 };
+    for (let seed = 1; seed <= 20; seed++) {
+      const env = new VectorDispatchEnv({ scenario, numEnvs: 2 });
+      env.reset({ seed });
+      const { world } = env;
+      const rule = new BatchedHungarian();
+      const cost = (e: number, action: number): number => {
+        const i = Math.floor((action - 1) / world.slots);
+        const j = (action - 1) % world.slots;
+        const pickup = world.pickupSecond(e, i, j);
+        const s = e * world.slots + j;
+        return pickup - world.state.now[e] + world.state.priority[s] * Math.max(0, pickup - world.state.windowEnd[s]);
+      };
+      for (let t = 0; t < 40; t++) {
+        world.copy(1, world, 0);
+        const total = [0, 0];
+        const matched = rule.match(world, 0);
+        for (const action of matched) {
+          expect(world.out.actionMasks[action]).toBe(1);
+          total[0] += cost(0, action);
+          world.step(0, action);
+        }
+        const actions = new Int32Array(2);
+        let count = 0;
+        for (rule.act(world, 1, 2, actions); actions[1] !== 0; rule.act(world, 1, 2, actions)) {
+          total[1] += cost(1, actions[1]);
+          world.step(1, actions[1]);
+          count++;
+        }
+        expect([matched.length, total[0]]).toEqual([count, total[1]]);
+        compared.pairs += count;
+        world.step(0, 0);
+      }
+    }
+    expect(compared.pairs).toBeGreaterThan(200);
+  });
+
   it('only ever choose legal actions, and the same ones for the same state', () => {
     fc.assert(
       fc.property(anyScenario, fc.nat(1e9), (compiled, seed) => {
