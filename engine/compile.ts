@@ -53,7 +53,19 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
     }
     checkTrace(dataset.trace, dataset.travel);
   }
-  const matrix = (traced ? dataset?.travel : null) ?? null;
+  return tablesOf(scenario, traced ? dataset : null);
+}
+
+/**
+ * The same rules for another fleet, clock or tolerance; demand and kind of travel stay.
+ * @param changes not checked: they come from code that has bounded them
+ */
+export function adapt(compiled: CompiledScenario, changes: Partial<Scenario>): CompiledScenario {
+  return tablesOf({ ...compiled.scenario, ...changes }, compiled.dataset);
+}
+
+function tablesOf(scenario: Scenario, dataset: Dataset | null): CompiledScenario {
+  const matrix = dataset?.travel ?? null;
   const ticks = scenario.horizonSeconds / scenario.tickSeconds;
   const start = scenario.startSecondOfDay;
   const byTick = (f: (second: number) => number): Float64Array =>
@@ -66,7 +78,7 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
   const extent = scenario.travel.kind === 'plane' ? planeExtent(scenario.travel) : matrixExtent(matrix!);
   return {
     scenario,
-    dataset: traced ? dataset : null,
+    dataset,
     matrix,
     ticks,
     factorByMinute,

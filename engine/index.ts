@@ -1,6 +1,6 @@
 // The engine's public names.
 
-export { compileScenario, levelAt } from './compile.js';
+export { adapt, compileScenario, levelAt } from './compile.js';
 export type { CompiledScenario } from './compile.js';
 export { EngineError } from './errors.js';
 export type { EngineErrorCode } from './errors.js';

@@ -203,18 +203,20 @@ export class World {
   /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
   pickupSecond(e: number, i: number, j: number): number {
     const d = e * this.drivers + i;
-    return this.pickupSecondFrom(e, i, j, Math.max(this.state.now[e], this.state.freeAt[d]));
-  }
-
-  /** The same if driver i left the end of its plan at `depart`, within the present period of travel times. */
-  pickupSecondFrom(e: number, i: number, j: number, depart: number): number {
-    const d = e * this.drivers + i;
+    const depart = Math.max(this.state.now[e], this.state.freeAt[d]);
     return arrival(
       depart,
       this.state.approach[d * this.slots + j],
       this.#factorAt(depart),
       this.state.windowStart[e * this.slots + j],
     );
+  }
+
+  /** Seconds under traffic from the end of driver i's plan to the pickup in slot j. */
+  approachSeconds(e: number, i: number, j: number): number {
+    const d = e * this.drivers + i;
+    const depart = Math.max(this.state.now[e], this.state.freeAt[d]);
+    return arrival(depart, this.state.approach[d * this.slots + j], this.#factorAt(depart), 0) - depart;
   }
 
   /** Empty metres from the end of driver i's plan to the pickup in slot j. */
@@ -241,8 +243,7 @@ export class World {
       const driven = metres + st.rideMetres[s];
       return ((late <= 0 ? st.fare[s] : 0) - this.#costPerMetre * driven) / 1e4;
     }
-    const depart = Math.max(st.now[e], st.freeAt[d]);
-    const seconds = arrival(depart, st.approach[d * this.slots + j], this.#factorAt(depart), 0) - depart;
+    const seconds = this.approachSeconds(e, i, j);
     const sum = st.loadSum[e] + 1;
     const squares = st.loadSquares[e] + 2 * st.load[d] + 1;
     const mean = sum / this.drivers;
@@ -415,7 +416,7 @@ export class World {
     } else {
       const leg = booking.pickupZone * matrix.zones + booking.dropoffZone;
       st.rideMetres[s] = matrix.metres[leg]!;
-      st.rideSeconds[s] = secondsTable(matrix, this.#minuteAt(booking.windowStart))[leg]!;
+      st.rideSeconds[s] = secondsTable(matrix, this.#minuteAt(Math.max(st.now[e], booking.windowStart)))[leg]!;
     }
     this.#opened(e, j);
     return j;

@@ -62,14 +62,14 @@ export class Lookahead {
 
   /**
    * Tries `actions` in environment e of `world`, which stays as it is. The same seed, the same answer.
-   * @param timeIsUp asked between batches of futures; at least one batch is played
+   * @param timeIsUp asked between batches of futures, of which so many have been played; at least one batch is
    */
   judge(
     world: World,
     e: number,
     actions: readonly number[],
     seed: number,
-    timeIsUp: () => boolean = () => false,
+    timeIsUp: (played: number) => boolean = () => false,
   ): Outlooks {
     const count = actions.length;
     const copies = this.#copiesOf(world, count * BATCH);
@@ -103,7 +103,7 @@ export class Lookahead {
         sample.lost.push(to.lost - from.lost);
       }
       played += futures;
-    } while (played < this.futures && !timeIsUp());
+    } while (played < this.futures && !timeIsUp(played));
     const outlooks = actions.map((action, c): Outlook => {
       const { returns, lateShares, minutes, lost } = samples[c];
       return {

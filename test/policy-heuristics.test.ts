@@ -71,7 +71,9 @@ describe('heuristics', () => {
         }
         const actions = new Int32Array(2);
         let count = 0;
-        for (rule.act(world, 1, 2, actions); actions[1] !== 0; rule.act(world, 1, 2, actions)) {
+        for (;;) {
+          rule.act(world, 1, 2, actions);
+          if (actions[1] === 0) break;
           total[1] += cost(1, actions[1]);
           world.step(1, actions[1]);
           count++;

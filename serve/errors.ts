@@ -1,0 +1,27 @@
+// What can go wrong between a request and its answer. The HTTP layer turns codes into status numbers.
+
+export type ServeErrorCode =
+  /** A field is not allowed; `path` names it. */
+  | 'ERR_REQUEST'
+  | 'ERR_UNAUTHENTICATED'
+  | 'ERR_FORBIDDEN'
+  | 'ERR_NOT_FOUND'
+  /** What is asked does not go with what has happened since. */
+  | 'ERR_CONFLICT'
+  /** Not recorded, and the service was told not to answer unrecorded. */
+  | 'ERR_UNRECORDED'
+  /** The service itself is set up wrongly. */
+  | 'ERR_SERVICE';
+
+export class ServeError extends Error {
+  override readonly name = 'ServeError';
+  readonly code: ServeErrorCode;
+  /** Of the field, such as `vehicles[2].start`. */
+  readonly path: string | undefined;
+
+  constructor(code: ServeErrorCode, message: string, options: ErrorOptions & { readonly path?: string } = {}) {
+    super(message, options);
+    this.code = code;
+    this.path = options.path;
+  }
+}

@@ -1,0 +1,504 @@
+// From a request to a state of the world: clocks, places, skills and promises. Every shipment that does not make sense is
+// set aside with its reason; the rest goes on.
+
+import { planeExtent, toPlane } from '../engine/index.js';
+import type {
+  CompiledScenario,
+  MatrixTravel,
+  PlaneTravelSpec,
+  Situation,
+  SituationBooking,
+  SituationDriver,
+} from '../engine/index.js';
+import type { Violation } from './answer.js';
+import { ServeError } from './errors.js';
+import { checkShipment, secondOfDay } from './request.js';
+import type {
+  MatrixInput,
+  MatrixPeriodInput,
+  RecommendRequest,
+  ShipmentInput,
+  StopInput,
+  VehicleInput,
+} from './request.js';
+import { isId, join } from './schema.js';
+import type { Fault, Id } from './schema.js';
+
+/** What holds for this request: its own options, else those that the policy was made for. */
+export interface Rules {
+  readonly lateTolerance: number;
+  readonly queue: number;
+  readonly assignmentsPerVehicle: number;
+  readonly speedKmh: number;
+  readonly horizon: number;
+  readonly revisitAfter: number;
+  readonly alternatives: number;
+}
+
+export interface Shipment {
+  readonly id: Id;
+  /** In the request. */
+  readonly index: number;
+  readonly input: ShipmentInput;
+  /** On the request's clock; `windowEnd` is a day ahead where none is given. */
+  readonly windowStart: number;
+  readonly windowEnd: number;
+}
+
+export interface Problem {
+  readonly request: RecommendRequest;
+  readonly rules: Rules;
+  /** Seconds since the start of the episode, and what to add to get back to the request's clock. */
+  readonly now: number;
+  readonly offset: number;
+  readonly startSecondOfDay: number;
+  readonly horizonSeconds: number;
+  /** Whether the base scenario's demand goes on after now. */
+  readonly demand: boolean;
+  readonly travel: PlaneTravelSpec;
+  readonly matrix: MatrixTravel | null;
+  readonly situation: Situation;
+  /** Bits of skills, and 1 for EMERGENCY, by vehicle. */
+  readonly driverSkills: Int32Array;
+  /** Those of the bits that stand for loads. */
+  readonly capacityBits: number;
+  readonly emergency: Uint8Array;
+  /** Slot j of the world holds `considered[j]`. */
+  readonly considered: readonly Shipment[];
+  /** Their windows begin beyond the horizon. */
+  readonly later: readonly Shipment[];
+  /** By vehicle, in the order of driving; null for one that is left alone, as its promises make no sense. */
+  readonly promised: readonly (readonly Shipment[] | null)[];
+  readonly violations: readonly Violation[];
+  /** In what this is unlike the base scenario. */
+  readonly unlike: readonly string[];
+}
+
+const DAY = 86_400;
+/** Where there is no way: longer than anything that is in time. */
+export const NO_WAY = 10_000_000;
+/** Of a table without distances: 30 km/h. */
+const METRES_PER_SECOND = 30 / 3.6;
+/** Further off than anything that is planned; keeps sums of times within 32 bits. */
+const FAR = 1_000_000_000;
+/** The last bits stand for a skill that no vehicle has, and for an amount that none carries. */
+const NO_SKILL = 29;
+const NO_CAPACITY = 30;
+
+/** @throws ServeError `ERR_REQUEST` for a vehicle that cannot be */
+export function readProblem(request: RecommendRequest, rules: Rules, base: CompiledScenario): Problem {
+  const { as_of: asOf, vehicles } = request;
+  const violations: Violation[] = [];
+  const tables = tablesOf(request);
+  const shipments = readShipments(request, rules, tables, violations);
+  const byId = new Map(shipments.map((shipment) => [shipment.id, shipment]));
+
+  const unlike: string[] = [];
+  const { scenario } = base;
+  const second = secondOfDay(asOf, request.time_zone);
+  const sinceStart = second - scenario.startSecondOfDay;
+  const inHours = sinceStart >= 0 && sinceStart < scenario.horizonSeconds;
+  if (!inHours) unlike.push('time of day');
+
+  const { travel, inArea } = planeOf(scenario.travel as PlaneTravelSpec, vehicles, shipments, rules.speedKmh);
+  if (!inArea) unlike.push('area');
+  if (rules.speedKmh !== (scenario.travel as PlaneTravelSpec).speedKmh) unlike.push('speed');
+  if (rules.lateTolerance !== scenario.lateToleranceSeconds) unlike.push('late tolerance');
+  if (rules.queue !== scenario.queue) unlike.push('queue');
+  if (rules.assignmentsPerVehicle !== scenario.assignmentsPerDriverPerTick) unlike.push('assignments per vehicle');
+
+  const now = inHours ? sinceStart : second;
+  const startSecondOfDay = inHours ? scenario.startSecondOfDay : 0;
+  const toEngine = (at: number): number => Math.max(-FAR, Math.min(FAR, at - asOf)) + now;
+  const at = (stop: StopInput): [x: number, y: number, zone: number] => {
+    const { location, location_index: zone = 0 } = stop;
+    if (location === undefined) return [0, 0, zone];
+    const { x, y } = toPlane(location[0], location[1], travel.centreLongitude, travel.centreLatitude);
+    return [x, y, zone];
+  };
+
+  const skills = new SkillBits(base, vehicles);
+  const bookingOf = (shipment: Shipment, promise = false): SituationBooking => {
+    const { pickup, delivery, known_at: knownAt = asOf, priority = 50, leg } = shipment.input;
+    const [pickupX, pickupY, pickupZone] = at(pickup);
+    const [dropoffX, dropoffY, dropoffZone] = at(delivery);
+    const dropoff = windowOf(delivery, asOf);
+    const dropoffService = delivery.service ?? scenario.dropoffServiceSeconds;
+    return {
+      pickupX,
+      pickupY,
+      pickupZone,
+      dropoffX,
+      dropoffY,
+      dropoffZone,
+      knownAt: toEngine(Math.max(Math.min(knownAt, asOf), asOf - DAY)),
+      windowStart: toEngine(shipment.windowStart),
+      windowEnd: toEngine(shipment.windowEnd),
+      priority: 1 + Math.min(4, Math.floor(priority / 20)),
+      // A promise stands, whatever it needs.
+      skills: promise ? 0 : skills.needed(shipment.input),
+      leg: leg === 'return' ? 1 : 0,
+      fare: 0,
+      pickupService: pickup.service ?? scenario.pickupServiceSeconds,
+      dropoffService,
+      ...(dropoff === undefined
+        ? {}
+        : { earliestDropoff: toEngine(dropoff[0]), latestDropoff: toEngine(dropoff[1]) + dropoffService }),
+    };
+  };
+
+  const locked = new Set<Id>();
+  const promised = vehicles.map((vehicle, k) => {
+    const ids = vehicle.locked ?? [];
+    const list = ids.map((id) => byId.get(id)).filter((shipment) => shipment !== undefined);
+    for (const id of ids) locked.add(id);
+    const cut = tables !== null && isCut(tables, vehicle, list, asOf);
+    if (list.length === ids.length && (vehicle.status !== 'offline' || ids.length === 0) && !cut) return list;
+    // Where the vehicle would end up is not known: it takes nothing, and what it has stays with it.
+    for (const [n, id] of ids.entries()) {
+      const path = `vehicles[${k}].locked[${n}]`;
+      const why = !byId.has(id)
+        ? 'no sound shipment has that id'
+        : vehicle.status === 'offline'
+          ? 'the vehicle is offline: unlock the shipment to have it planned'
+          : cut
+            ? 'the table knows no way through what the vehicle is promised to'
+            : 'another shipment of this vehicle is not sound';
+      const message = `${path} is ${id}: ${why}; vehicle ${vehicle.id} is left alone`;
+      violations.push({ shipment: id, path, message });
+    }
+    return null;
+  });
+
+  const drivers = vehicles.map((vehicle, k): SituationDriver => {
+    const { status = 'available', free_at: freeAt = asOf, load = 0 } = vehicle;
+    const busy = isBusy(vehicle, asOf);
+    const { location, index } = placeOf(vehicle, busy);
+    const [x, y, place] = at({ ...(location === undefined ? {} : { location }), location_index: index });
+    const shift = vehicle.time_window;
+    const free = toEngine(Math.max(freeAt, shift?.[0] ?? 0, asOf));
+    const list = promised[k];
+    const plan = busy && status === 'busy' ? [{ pickupAt: now, dropoffAt: free }] : [];
+    const planned = plan.length + (list?.length ?? 0);
+    if (planned > rules.queue) {
+      const path = `vehicles[${k}].locked`;
+      throw new ServeError(
+        'ERR_REQUEST',
+        `${path} makes a plan of ${planned}: options.queue is ${rules.queue}, raise it or unlock`,
+        { path },
+      );
+    }
+    return {
+      x,
+      y,
+      zone: place,
+      freeAt: free,
+      plan,
+      onBoard: plan.length > 0,
+      load,
+      offDuty: status === 'offline' || list === null,
+      ...(list === null || list.length === 0 ? {} : { promised: list.map((shipment) => bookingOf(shipment, true)) }),
+      ...(shift === undefined ? {} : { shiftEnd: toEngine(shift[1]) }),
+    };
+  });
+
+  const free = shipments.filter(({ id }) => !locked.has(id));
+  const considered: Shipment[] = [];
+  const later: Shipment[] = [];
+  const bookings: SituationBooking[] = [];
+  for (const shipment of free) {
+    if (shipment.windowStart > asOf + rules.horizon) {
+      later.push(shipment);
+    } else if (skills.full(shipment.input)) {
+      const path = `shipments[${shipment.index}].skills`;
+      const message = `${path} and amounts are over ${NO_SKILL} different ones in this request: ask for fewer at once`;
+      violations.push({ shipment: shipment.id, path, message });
+    } else {
+      considered.push(shipment);
+      bookings.push(bookingOf(shipment));
+    }
+  }
+  if (skills.unknown) unlike.push('skills');
+  if (vehicles.length > scenario.drivers) unlike.push(`${vehicles.length} vehicles`);
+  if (considered.length > scenario.slots) unlike.push(`${considered.length} shipments`);
+  if (tables !== null && [...vehicles, ...considered.map(({ input }) => input.pickup)].some((one) => !hasPlace(one))) {
+    unlike.push('places without coordinates');
+  }
+
+  return {
+    request,
+    rules,
+    now,
+    offset: asOf - now,
+    startSecondOfDay,
+    horizonSeconds: inHours ? scenario.horizonSeconds : 2 * DAY,
+    demand: inHours && inArea && tables === null,
+    travel,
+    matrix: tables?.matrix ?? null,
+    situation: { now, drivers, bookings },
+    driverSkills: Int32Array.from(vehicles, (vehicle) => skills.of(vehicle)),
+    capacityBits: skills.capacityBits,
+    emergency: Uint8Array.from(vehicles, ({ kind }) => (kind === 'EMERGENCY' ? 1 : 0)),
+    considered,
+    later,
+    promised,
+    violations,
+    unlike,
+  };
+}
+
+function hasPlace(one: VehicleInput | StopInput): boolean {
+  return ('start' in one && one.start !== undefined) || ('location' in one && one.location !== undefined);
+}
+
+/** Shipments by themselves: those at fault become violations. */
+function readShipments(
+  request: RecommendRequest,
+  rules: Rules,
+  tables: Tables | null,
+  violations: Violation[],
+): Shipment[] {
+  const { as_of: asOf } = request;
+  const found: Shipment[] = [];
+  const seen = new Set<Id>();
+  for (const [k, value] of request.shipments.entries()) {
+    const at = `shipments[${k}]`;
+    const input = value as ShipmentInput;
+    const fault = checkShipment(value) ?? placeFault(input, tables);
+    // Even a shipment at fault may have a good id, by which its sender finds it.
+    const id = idOf(value);
+    const violate = (path: string, message: string): void => {
+      const full = join(at, path);
+      violations.push({ shipment: id, path: full, message: `${full} ${message}` });
+    };
+    if (fault !== null) {
+      violate(fault.path, fault.message);
+      continue;
+    }
+    if (seen.has(id!)) {
+      violate('id', `is ${id!}: another shipment has it`);
+      continue;
+    }
+    seen.add(id!);
+    const [windowStart, windowEnd] = windowOf(input.pickup, asOf - rules.lateTolerance) ?? [
+      Math.min(asOf, input.known_at ?? asOf),
+      asOf + DAY,
+    ];
+    found.push({ id: id!, index: k, input, windowStart, windowEnd });
+  }
+  return found;
+}
+
+function idOf(value: unknown): Id | null {
+  const { id, pickup } = (typeof value === 'object' && value !== null ? value : {}) as {
+    id?: unknown;
+    pickup?: { id?: unknown } | null;
+  };
+  const found = id ?? pickup?.id;
+  return isId(found) ? found : null;
+}
+
+function placeFault({ pickup, delivery }: ShipmentInput, tables: Tables | null): Fault | null {
+  for (const [end, { location, location_index: index }] of [
+    ['pickup', pickup] as const,
+    ['delivery', delivery] as const,
+  ]) {
+    if (tables === null && location === undefined) {
+      return { path: `${end}.location`, message: 'is missing: give it, as there are no matrices' };
+    }
+    if (tables !== null && index === undefined) {
+      return { path: `${end}.location_index`, message: 'is missing: give it, as there are matrices' };
+    }
+    if (tables !== null && index! >= tables.places) {
+      return { path: `${end}.location_index`, message: `is ${index!}: the table has ${tables.places} places, from 0` };
+    }
+  }
+  if (tables !== null) {
+    if (!hasWay(tables, pickup.location_index!, delivery.location_index!)) {
+      const message = `is ${delivery.location_index!}: the table knows no way there from pickup.location_index ${pickup.location_index!}`;
+      return { path: 'delivery.location_index', message };
+    }
+  }
+  return null;
+}
+
+/** Whether the tables know, at all times of day, how to get from one place to another. */
+function hasWay({ matrix: { periods, seconds, zones } }: Tables, from: number, to: number): boolean {
+  return [seconds, ...(periods?.seconds ?? [])].every((table) => table[from * zones + to] < NO_WAY);
+}
+
+/** Whether a vehicle cannot get from one to the next of what it is promised to. */
+function isCut(tables: Tables, vehicle: VehicleInput, promised: readonly Shipment[], asOf: number): boolean {
+  let at = placeOf(vehicle, isBusy(vehicle, asOf)).index;
+  return promised.some(({ input: { pickup, delivery } }) => {
+    const cut = !hasWay(tables, at, pickup.location_index!);
+    at = delivery.location_index!;
+    return cut;
+  });
+}
+
+function isBusy({ status, free_at: freeAt = 0 }: VehicleInput, asOf: number): boolean {
+  return status === 'busy' || freeAt > asOf;
+}
+
+/** Where a vehicle is, or will be free. */
+function placeOf(vehicle: VehicleInput, busy: boolean): { location: StopInput['location']; index: number } {
+  const { start, start_index: zone = 0, free_location: free, free_location_index: freeZone } = vehicle;
+  return busy ? { location: free ?? start, index: freeZone ?? zone } : { location: start, index: zone };
+}
+
+/** Of several windows the first that is not over at `at`, else the last. */
+function windowOf({ time_windows: windows }: StopInput, at: number): readonly [number, number] | undefined {
+  return windows?.find(([, to]) => to >= at) ?? windows?.at(-1);
+}
+
+/** The base scenario's own plane if everything lies within it, else one about the middle of what there is. */
+function planeOf(
+  base: PlaneTravelSpec,
+  vehicles: readonly VehicleInput[],
+  shipments: readonly Shipment[],
+  speedKmh: number,
+): { travel: PlaneTravelSpec; inArea: boolean } {
+  let [west, south, east, north] = [180, 90, -180, -90];
+  const reach = (place: readonly [number, number] | undefined): void => {
+    if (place === undefined) return;
+    const [longitude, latitude] = place;
+    west = Math.min(west, longitude);
+    east = Math.max(east, longitude);
+    south = Math.min(south, latitude);
+    north = Math.max(north, latitude);
+  };
+  for (const { start, free_location: free } of vehicles) {
+    reach(start);
+    reach(free);
+  }
+  for (const { input } of shipments) {
+    reach(input.pickup.location);
+    reach(input.delivery.location);
+  }
+  const own = { ...base, speedKmh };
+  if (west > east) return { travel: own, inArea: true };
+  const extent = planeExtent(base);
+  const a = toPlane(west, south, base.centreLongitude, base.centreLatitude);
+  const b = toPlane(east, north, base.centreLongitude, base.centreLatitude);
+  const inArea = Math.max(-a.x, b.x) <= extent.x && Math.max(-a.y, b.y) <= extent.y;
+  if (inArea) return { travel: own, inArea };
+  return {
+    travel: { ...own, centreLongitude: (west + east) / 2, centreLatitude: (south + north) / 2 },
+    inArea,
+  };
+}
+
+/** Skills and loads as bits: what a shipment needs, a vehicle must have. */
+class SkillBits {
+  /** A skill that the base scenario does not know is needed. */
+  unknown = false;
+  capacityBits: number = 1 << NO_CAPACITY;
+  readonly #vehicles: readonly VehicleInput[];
+  /** Who is able, by bit; the scenario's own skills come first, so that they keep the bits under which a network saw them. */
+  readonly #able: ((vehicle: VehicleInput) => boolean)[] = [];
+  readonly #bits = new Map<string, number>();
+
+  constructor(base: CompiledScenario, vehicles: readonly VehicleInput[]) {
+    this.#vehicles = vehicles;
+    for (const { name } of base.scenario.skills) {
+      this.#bits.set(`skill ${name}`, this.#able.push((vehicle) => has(vehicle, name)) - 1);
+    }
+  }
+
+  /** Whether no bit is left for what a shipment needs. */
+  full({ skills = [], amount = [] }: ShipmentInput): boolean {
+    const fresh = skills.filter((skill) => !this.#bits.has(`skill ${skill}`)).length + (amount.length > 0 ? 1 : 0);
+    return this.#able.length + fresh > NO_SKILL;
+  }
+
+  needed({ skills = [], amount = [] }: ShipmentInput): number {
+    let bits = 0;
+    for (const skill of skills) {
+      const name = String(skill);
+      bits |= 1 << this.#bitOf(`skill ${name}`, NO_SKILL, (vehicle) => has(vehicle, name));
+    }
+    if (amount.some((value) => value > 0)) {
+      const bit = 1 << this.#bitOf(`amount ${amount.join(' ')}`, NO_CAPACITY, (vehicle) => carries(vehicle, amount));
+      this.capacityBits |= bit;
+      bits |= bit;
+    }
+    return bits;
+  }
+
+  of(vehicle: VehicleInput): number {
+    return this.#able.reduce((bits, able, bit) => (able(vehicle) ? bits | (1 << bit) : bits), 0);
+  }
+
+  #bitOf(key: string, nobody: number, able: (vehicle: VehicleInput) => boolean): number {
+    const known = this.#bits.get(key);
+    if (known !== undefined) return known;
+    this.unknown = true;
+    const bit = this.#vehicles.some(able) ? this.#able.push(able) - 1 : nobody;
+    this.#bits.set(key, bit);
+    return bit;
+  }
+}
+
+function has({ skills = [] }: VehicleInput, name: string): boolean {
+  return skills.some((skill) => String(skill) === name);
+}
+
+function carries({ capacity = [] }: VehicleInput, amount: readonly number[]): boolean {
+  return amount.every((value, k) => value <= (capacity[k] ?? 0));
+}
+
+interface Tables {
+  readonly matrix: MatrixTravel;
+  readonly places: number;
+}
+
+/** The request's tables, as the engine has them. */
+function tablesOf({ vehicles, matrices, matrices_by_time: byTime }: RecommendRequest): Tables | null {
+  const profile = vehicles[0]?.profile ?? 'car';
+  const own = matrices?.[profile];
+  const periods = byTime?.[profile];
+  const first = own ?? periods?.[0];
+  if (first === undefined) return null;
+  const places = first.durations.length;
+  const none = new Float32Array(places);
+  const distances = own?.distances ?? periods?.find((period) => period.distances !== undefined)?.distances;
+  const seconds = flat(first.durations, 1);
+  return {
+    places,
+    matrix: {
+      zones: places,
+      seconds,
+      ...(periods === undefined ? {} : { periods: periodsOf(own, periods) }),
+      metres: distances === undefined ? flat(first.durations, METRES_PER_SECOND) : flat(distances, 1),
+      fares: new Int32Array(places * places),
+      x: none,
+      y: none,
+    },
+  };
+}
+
+function periodsOf(
+  own: MatrixInput | undefined,
+  periods: readonly MatrixPeriodInput[],
+): NonNullable<MatrixTravel['periods']> {
+  const ofMinute = new Uint8Array(1440);
+  const tables = [...(own === undefined ? [] : [own]), ...periods];
+  // Later ones give way to earlier ones, as with the parts of a day's profile.
+  for (let k = periods.length - 1; k >= 0; k--) {
+    ofMinute.fill(k + tables.length - periods.length, periods[k].from / 60, periods[k].to / 60);
+  }
+  return { ofMinute, seconds: tables.map(({ durations }) => flat(durations, 1)) };
+}
+
+function flat(rows: readonly (readonly (number | null)[])[], factor: number): Int32Array {
+  const size = rows.length;
+  const cells = new Int32Array(size * size);
+  for (let a = 0; a < size; a++) {
+    for (let b = 0; b < size; b++) {
+      const cell = rows[a][b];
+      cells[a * size + b] = cell === null ? NO_WAY : Math.round(cell * factor);
+    }
+  }
+  return cells;
+}

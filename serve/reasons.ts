@@ -1,0 +1,246 @@
+// Why: what else could be done with a shipment, how long it can wait, and what stands in its way. All of it is asked of the
+// engine's own predicates, one by one, so that a reason is a fact about this state.
+
+import { NEVER } from '../engine/index.js';
+import type { World } from '../engine/index.js';
+import type { Alternative, Constraint, UnassignedReason } from './answer.js';
+import { NO_WAY } from './problem.js';
+import type { Problem } from './problem.js';
+import type { Id } from './schema.js';
+
+/** The other vehicles that could take slot j now, the earliest first. */
+export function alternativesOf(problem: Problem, world: World, e: number, chosen: number, j: number): Alternative[] {
+  const { request, offset, considered } = problem;
+  const end = considered[j].windowEnd;
+  const pickup = world.pickupSecond(e, chosen, j) + offset;
+  const late = Math.max(0, pickup - end);
+  const metres = Math.round(world.approachMetres(e, chosen, j));
+  const list: Alternative[] = [];
+  for (let i = 0; i < request.vehicles.length; i++) {
+    if (i === chosen || !world.accepts(e, i, j)) continue;
+    const eta = world.pickupSecond(e, i, j) + offset;
+    const lateness = Math.max(0, eta - end);
+    const distance = Math.round(world.approachMetres(e, i, j));
+    list.push({
+      vehicle: request.vehicles[i].id,
+      pickup_eta: eta,
+      lateness,
+      approach_distance: distance,
+      score: Math.round(world.assignmentReward(e, i, j) * 1e4) / 1e4,
+      extra_wait: eta - pickup,
+      extra_lateness: lateness - late,
+      extra_distance: distance - metres,
+    });
+  }
+  return list.sort((a, b) => a.pickup_eta - b.pickup_eta || a.approach_distance - b.approach_distance);
+}
+
+/** In words, from the figures. */
+export function reasonsOf(
+  problem: Problem,
+  pickup: number,
+  depart: number,
+  windowEnd: number,
+  metres: number,
+  others: readonly Alternative[],
+): string[] {
+  const spare = windowEnd - pickup;
+  const reasons = [
+    spare >= 0
+      ? `at the pickup ${minutes(spare)} before its window ends`
+      : `at the pickup ${minutes(-spare)} after its window, within the tolerance of ${minutes(problem.rules.lateTolerance)}`,
+  ];
+  if (depart > problem.request.as_of) {
+    reasons.push(`after what the vehicle is to do first, for ${minutes(depart - problem.request.as_of)}`);
+  }
+  if (others.length === 0) {
+    reasons.push('no other vehicle could take it now');
+    return reasons;
+  }
+  const [next] = others;
+  if (next.extra_wait > 0) {
+    reasons.push(`the first there: vehicle ${next.vehicle} would come ${minutes(next.extra_wait)} later`);
+  } else if (next.extra_wait === 0) {
+    reasons.push(`as early as vehicle ${next.vehicle}`);
+  } else {
+    reasons.push(
+      `vehicle ${next.vehicle} would be there ${minutes(-next.extra_wait)} earlier, and is of more use elsewhere or later`,
+    );
+  }
+  const nearer = others.filter(({ approach_distance: distance }) => distance < metres).length;
+  if (nearer === 0) reasons.push(`the nearest: ${kilometres(metres)} of empty driving`);
+  else
+    reasons.push(
+      `${kilometres(metres)} of empty driving; ${nearer === 1 ? 'one vehicle is' : `${nearer} vehicles are`} nearer`,
+    );
+  return reasons;
+}
+
+function minutes(seconds: number): string {
+  return seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}
+
+function kilometres(metres: number): string {
+  return metres < 1000 ? `${metres} m` : `${(metres / 1000).toFixed(1)} km`;
+}
+
+/**
+ * Until when slot j can be left open and still be picked up in time by a vehicle as planned now; null if by none. Never too
+ * late: on the way, the slowest traffic from now until then is assumed.
+ */
+export function latestSafe(problem: Problem, world: World, e: number, j: number): number | null {
+  const { state: st, compiled } = world;
+  const { queue } = compiled.scenario;
+  const s = e * world.slots + j;
+  const now = st.now[e];
+  let best: number | null = null;
+  for (let i = 0; i < world.drivers; i++) {
+    const d = e * world.drivers + i;
+    if (st.planLength[d] >= queue) continue;
+    if (!world.hasSkills(e, i, j) || !world.isInTime(e, i, j)) continue;
+    if (!world.isDroppedInTime(e, i, j) || !world.isWithinShift(e, i, j)) continue;
+    const depart = Math.max(now, st.freeAt[d]);
+    let latest = st.latestPickup[s] - slowest(world, e, i, j, depart);
+    const until = Math.min(st.latestDropoff[s], st.shiftEnd[d]);
+    if (until !== NEVER) {
+      latest = Math.min(latest, depart + until - world.dropoffSecond(e, i, j) - slack(world, e, i, j, depart));
+    }
+    // Before the vehicle is free nothing is lost; at the end of its window an open shipment is, tolerance or not.
+    const safe = Math.max(now, Math.min(Math.max(depart, latest), st.windowEnd[s] - 1));
+    if (best === null || safe > best) best = safe;
+  }
+  return best === null ? null : best + problem.offset;
+}
+
+/** Seconds from driver i to slot j at the worst time of departure between `depart` and the end of what is allowed. */
+function slowest(world: World, e: number, i: number, j: number, depart: number): number {
+  const { state: st, compiled } = world;
+  const d = e * world.drivers + i;
+  const s = e * world.slots + j;
+  const from = Math.floor((compiled.scenario.startSecondOfDay + depart) / 60);
+  const to = Math.floor((compiled.scenario.startSecondOfDay + Math.min(st.latestPickup[s], depart + 86_400)) / 60);
+  let worst = 0;
+  const { matrix, factorByMinute } = compiled;
+  const leg = matrix === null ? 0 : st.endZone[d] * matrix.zones + st.pickupZone[s];
+  const free = st.approach[d * world.slots + j];
+  for (let m = from; m <= to; m++) {
+    const seconds =
+      matrix?.periods === undefined
+        ? free * factorByMinute[m % 1440]
+        : matrix.periods.seconds[matrix.periods.ofMinute[m % 1440]][leg];
+    if (seconds > worst) worst = seconds;
+  }
+  return Math.ceil(worst);
+}
+
+/** How much longer way and ride could take than now, if both met the day's worst traffic. */
+function slack(world: World, e: number, i: number, j: number, depart: number): number {
+  const { state: st, compiled } = world;
+  const s = e * world.slots + j;
+  const { matrix, factorByMinute } = compiled;
+  const leg = matrix === null ? 0 : st.pickupZone[s] * matrix.zones + st.dropoffZone[s];
+  const ride =
+    matrix?.periods === undefined
+      ? st.rideSeconds[s] * factorByMinute.reduce((most, factor) => Math.max(most, factor), 0)
+      : matrix.periods.seconds.reduce((most, table) => Math.max(most, table[leg]), 0);
+  const least =
+    matrix?.periods === undefined
+      ? st.rideSeconds[s] * factorByMinute.reduce((low, factor) => Math.min(low, factor), Infinity)
+      : matrix.periods.seconds.reduce((low, table) => Math.min(low, table[leg]), NEVER);
+  return Math.ceil(ride - least) + slowest(world, e, i, j, depart) - world.approachSeconds(e, i, j) + 1;
+}
+
+/**
+ * What stands in the way of slot j in environment e: each smallest set of constraints without which a vehicle could take it.
+ * A slot that a vehicle can take there has lost to others.
+ */
+export function unassignedOf(problem: Problem, world: World, e: number, j: number): UnassignedReason[] {
+  const { request } = problem;
+  const bySet = new Map<string, { relaxed: Constraint[]; vehicles: Id[]; first: number }>();
+  const able: Id[] = [];
+  for (let i = 0; i < request.vehicles.length; i++) {
+    // Where a vehicle ends up that is left alone is not known, so neither is what it could do.
+    if (problem.promised[i] === null) continue;
+    const failing = failingOf(problem, world, e, i, j);
+    if (failing.length === 0) {
+      able.push(request.vehicles[i].id);
+      continue;
+    }
+    const key = failing.join();
+    const found = bySet.get(key);
+    if (found === undefined) bySet.set(key, { relaxed: failing, vehicles: [request.vehicles[i].id], first: i });
+    else found.vehicles.push(request.vehicles[i].id);
+  }
+  if (able.length > 0) {
+    return [
+      {
+        relaxed: ['others'],
+        vehicles: able,
+        message: `${named(able)} could take it, but ${able.length === 1 ? 'was' : 'were'} given shipments that leave no time for it`,
+      },
+    ];
+  }
+  if (bySet.size === 0) {
+    const message =
+      request.vehicles.length === 0 ? 'there are no vehicles' : 'every vehicle is left alone, see violations';
+    return [{ relaxed: ['status'], vehicles: [], message }];
+  }
+  const sets = [...bySet.values()];
+  const fewest = Math.min(...sets.map(({ relaxed }) => relaxed.length));
+  return sets
+    .filter(({ relaxed }) => relaxed.length === fewest)
+    .map(({ relaxed, vehicles, first }) => ({
+      relaxed,
+      vehicles,
+      message: `${named(vehicles)} could take it but for ${relaxed.map((one) => detail(problem, world, e, first, j, one)).join(', and ')}`,
+    }));
+}
+
+/** The constraints that driver i breaks with slot j. */
+function failingOf(problem: Problem, world: World, e: number, i: number, j: number): Constraint[] {
+  const failing: Constraint[] = [];
+  const missing = world.state.skills[e * world.slots + j] & ~world.compiled.driverSkills[i];
+  if ((missing & ~problem.capacityBits) !== 0) failing.push('skills');
+  if ((missing & problem.capacityBits) !== 0) failing.push('capacity');
+  if (world.state.approach[(e * world.drivers + i) * world.slots + j] >= NO_WAY) {
+    // Without a way there are no times to judge.
+    failing.push('route');
+  } else {
+    if (!world.isInTime(e, i, j)) failing.push('window');
+    if (!world.isDroppedInTime(e, i, j)) failing.push('delivery_window');
+    if (!world.isWithinShift(e, i, j)) failing.push('shift');
+  }
+  if (problem.situation.drivers[i].offDuty) failing.push('status');
+  else if (!world.isAvailable(e, i)) failing.push('queue');
+  return failing;
+}
+
+function detail(problem: Problem, world: World, e: number, i: number, j: number, constraint: Constraint): string {
+  const { rules } = problem;
+  const s = e * world.slots + j;
+  const { state: st } = world;
+  switch (constraint) {
+    case 'skills':
+      return 'skills that it lacks';
+    case 'capacity':
+      return 'its capacity';
+    case 'route':
+      return 'the table: it knows no way';
+    case 'window':
+      return `the pickup window: ${minutes(world.pickupSecond(e, i, j) - st.windowEnd[s])} late, ${minutes(rules.lateTolerance)} are allowed`;
+    case 'delivery_window':
+      return `the delivery window: done ${minutes(world.dropoffSecond(e, i, j) - st.latestDropoff[s])} after it`;
+    case 'shift':
+      return `the end of its shift: done ${minutes(world.dropoffSecond(e, i, j) - st.shiftEnd[e * world.drivers + i])} after it`;
+    case 'queue':
+      return `its plan, which is full (${rules.queue})`;
+    case 'status':
+      return 'being off duty';
+  }
+}
+
+function named(vehicles: readonly Id[]): string {
+  const shown = vehicles.slice(0, 3).join(', ');
+  const more = vehicles.length > 3 ? ` and ${vehicles.length - 3} more` : '';
+  return `vehicle${vehicles.length === 1 ? '' : 's'} ${shown}${more}`;
+}

@@ -1,0 +1,317 @@
+// From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
+// nearest rule and the asked policy go on with it. Whatever goes wrong with the policy, the Hungarian plan is already there.
+
+import { createHash } from 'node:crypto';
+import { pack } from 'msgpackr';
+import { heuristic } from '../policy/index.js';
+import type { Policy } from '../policy/index.js';
+import type { Answer, Assignment, Locked, Provenance, Waiting } from './answer.js';
+import { explain } from './explain.js';
+import { Policies } from './policies.js';
+import type { ServedPolicy } from './policies.js';
+import { readProblem } from './problem.js';
+import type { Problem, Rules } from './problem.js';
+import { alternativesOf, latestSafe, reasonsOf, unassignedOf } from './reasons.js';
+import type { RecommendRequest } from './request.js';
+import type { Id } from './schema.js';
+import { Env, Stages } from './stage.js';
+import type { Stage } from './stage.js';
+
+/** What the clock decided when an answer was first given: with it, the same comes out again. */
+export interface Replay {
+  readonly fallback: Provenance['fallback'];
+  readonly futures: readonly number[];
+}
+
+export interface Context {
+  readonly decisionId: string;
+  readonly replay?: Replay;
+}
+
+/** An assignment as it was decided, in the world's own terms. */
+export interface Decision {
+  /** Driver and slot. */
+  readonly i: number;
+  readonly j: number;
+  readonly confidence: number | null;
+}
+
+const DEADLINE_MS = 250;
+const EXPLAIN_DEADLINE_MS = 1000;
+
+export class Recommender {
+  readonly policies: Policies;
+  readonly version: string;
+  readonly #stages = new Stages();
+  readonly #nearest: Policy = heuristic('nearest');
+  #actions = new Int32Array(Object.keys(Env).length);
+
+  /** @param version of the package, for the provenance */
+  constructor(policies: Policies, version: string) {
+    this.policies = policies;
+    this.version = version;
+  }
+
+  /**
+   * @param request as `checkRequest` gave it
+   * @throws ServeError `ERR_REQUEST`
+   */
+  recommend(request: RecommendRequest, { decisionId, replay }: Context): Answer {
+    const started = performance.now();
+    const deadline = started + (request.deadline_ms ?? (request.explain === true ? EXPLAIN_DEADLINE_MS : DEADLINE_MS));
+    const asked = this.policies.named(request.policy);
+    const rules = rulesOf(request, asked);
+    let playing = asked;
+    let problem = readProblem(request, rules, asked.base);
+    let fallback: Provenance['fallback'] = null;
+    const unlike = asked.kind === 'network' ? problem.unlike : [];
+    if (unlike.length > 0) {
+      playing = this.policies.fallback;
+      fallback = { policy: playing.name, reason: 'out_of_distribution' };
+      problem = readProblem(request, rules, playing.base);
+    }
+
+    const stage = this.#stages.for(playing, problem);
+    stage.set(problem, request.seed ?? 1);
+    const hungarian = matchAll(stage, Env.hungarian);
+    const nearest = this.#playNearest(stage);
+    let env: number = Env.hungarian;
+    let decisions = hungarian;
+    if (playing.name !== this.policies.fallback.name) {
+      const late = replay === undefined ? () => performance.now() > deadline : () => replay.fallback !== null;
+      const played = late() ? null : play(stage, playing, late);
+      if (played === null) {
+        fallback = { policy: this.policies.fallback.name, reason: 'deadline' };
+      } else {
+        decisions = played;
+        env = Env.policy;
+      }
+    }
+
+    const answer = new Answering(problem, stage, env, decisions);
+    const futures: number[] = [];
+    const assignments = answer.assignments(driverOf(stage, hungarian), driverOf(stage, nearest));
+    const explained =
+      request.explain === true
+        ? explain(problem, stage, decisions, assignments, deadline, replay, futures)
+        : assignments;
+    return {
+      as_of: request.as_of,
+      mode: request.mode ?? 'recommend',
+      assignments: explained,
+      waiting: answer.waiting(),
+      unassigned: answer.unassigned(),
+      locked: answer.locked(),
+      violations: problem.violations,
+      provenance: {
+        decision_id: decisionId,
+        version: this.version,
+        policy: asked.name,
+        policy_hash: asked.hash,
+        state_hash: stateHash(request),
+        fallback,
+        out_of_distribution: unlike,
+        futures,
+        recorded: true,
+      },
+    };
+  }
+
+  #playNearest(stage: Stage): Decision[] {
+    const { world } = stage;
+    const decisions: Decision[] = [];
+    for (;;) {
+      this.#nearest.act(world, Env.nearest, Env.nearest + 1, this.#actions);
+      const action = this.#actions[Env.nearest];
+      if (action === 0) return decisions;
+      decisions.push(decisionOf(world.slots, action, null));
+      world.step(Env.nearest, action);
+    }
+  }
+}
+
+/** SHA-256 of the request as it is stored. */
+export function stateHash(request: RecommendRequest): string {
+  return createHash('sha256').update(pack(request)).digest('hex');
+}
+
+function rulesOf({ options = {} }: RecommendRequest, { base }: ServedPolicy): Rules {
+  const { scenario } = base;
+  return {
+    lateTolerance: options.late_tolerance ?? Math.min(scenario.lateToleranceSeconds, 86_400),
+    queue: options.queue ?? scenario.queue,
+    assignmentsPerVehicle: options.assignments_per_vehicle ?? Math.min(16, scenario.assignmentsPerDriverPerTick),
+    speedKmh: options.speed_kmh ?? (scenario.travel.kind === 'plane' ? scenario.travel.speedKmh : 30),
+    horizon: options.horizon ?? 7200,
+    revisitAfter: options.revisit_after ?? 300,
+    alternatives: options.alternatives ?? 3,
+  };
+}
+
+/** The Hungarian plan: matchings, until nobody can take any more. */
+function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
+  const decisions: Decision[] = [];
+  for (;;) {
+    const matched = hungarian.match(world, e);
+    if (matched.length === 0) return decisions;
+    for (const action of matched) {
+      decisions.push(decisionOf(world.slots, action, null));
+      world.step(e, action);
+    }
+  }
+}
+
+/** The policy's plan, until it waits; null if the time was up before. */
+function play(stage: Stage, policy: ServedPolicy, late: () => boolean): Decision[] | null {
+  const { world } = stage;
+  const decider = stage.decider(policy);
+  const decisions: Decision[] = [];
+  for (;;) {
+    const action = decider.decide(Env.policy);
+    if (action === 0) return decisions;
+    if (late()) return null;
+    decisions.push(decisionOf(world.slots, action, decider.confidence));
+    world.step(Env.policy, action);
+  }
+}
+
+function decisionOf(slots: number, action: number, confidence: number | null): Decision {
+  const i = Math.floor((action - 1) / slots);
+  return { i, j: action - 1 - i * slots, confidence };
+}
+
+/** Driver by slot, -1 where there is none. */
+function driverOf({ world }: Stage, decisions: readonly Decision[]): Int32Array {
+  const drivers = new Int32Array(world.slots).fill(-1);
+  for (const { i, j } of decisions) drivers[j] = i;
+  return drivers;
+}
+
+/** Writes the parts of the answer down, step by step as they were decided. */
+class Answering {
+  readonly #problem: Problem;
+  readonly #stage: Stage;
+  /** Environment in which the plan has been played to its end. */
+  readonly #end: number;
+  readonly #decisions: readonly Decision[];
+  /** By slot: until when it can be left open; null if no vehicle can take it any more. */
+  readonly #safe: readonly (number | null)[];
+
+  constructor(problem: Problem, stage: Stage, end: number, decisions: readonly Decision[]) {
+    this.#problem = problem;
+    this.#stage = stage;
+    this.#end = end;
+    this.#decisions = decisions;
+    this.#safe = problem.considered.map((_, j) =>
+      stage.world.isOpen(end, j) ? latestSafe(problem, stage.world, end, j) : null,
+    );
+  }
+
+  #vehicle(i: number): Id | null {
+    return i < 0 ? null : this.#problem.request.vehicles[i].id;
+  }
+
+  /** Plays the plan once more, in the first environment's copy, to see what each decision was chosen from. */
+  assignments(hungarian: Int32Array, nearest: Int32Array): Assignment[] {
+    const { considered, offset, rules } = this.#problem;
+    const { world } = this.#stage;
+    const e = Env.nearest;
+    world.copy(e, world, Env.start);
+    return this.#decisions.map(({ i, j, confidence }, k): Assignment => {
+      const { id, windowEnd } = considered[j];
+      const pickup = world.pickupSecond(e, i, j) + offset;
+      const metres = Math.round(world.approachMetres(e, i, j));
+      const depart = Math.max(world.state.now[e], world.state.freeAt[e * world.drivers + i]) + offset;
+      const alternatives = alternativesOf(this.#problem, world, e, i, j);
+      const assignment: Assignment = {
+        rank: k + 1,
+        shipment: id,
+        vehicle: this.#vehicle(i)!,
+        pickup_eta: pickup,
+        delivery_eta: world.dropoffSecond(e, i, j) + offset,
+        lateness: Math.max(0, pickup - windowEnd),
+        approach_distance: metres,
+        approach_duration: world.approachSeconds(e, i, j),
+        score: round(world.assignmentReward(e, i, j)),
+        confidence: confidence === null ? null : round(confidence),
+        reasons: reasonsOf(this.#problem, pickup, depart, windowEnd, metres, alternatives),
+        alternatives: alternatives.slice(0, rules.alternatives),
+        nearest: this.#vehicle(nearest[j]),
+        hungarian: this.#vehicle(hungarian[j]),
+      };
+      world.step(e, 1 + i * world.slots + j);
+      return assignment;
+    });
+  }
+
+  /** Those left open that a vehicle could still take, and those whose time has not come. */
+  waiting(): Waiting[] {
+    const { considered, later, rules, request } = this.#problem;
+    const again = request.as_of + rules.revisitAfter;
+    const list: Waiting[] = [];
+    for (let j = 0; j < considered.length; j++) {
+      const safe = this.#safe[j];
+      if (safe === null) continue;
+      list.push({
+        shipment: considered[j].id,
+        reason: this.#whyWaiting(j),
+        revisit_at: Math.min(again, safe),
+        latest_safe: safe,
+      });
+    }
+    for (const { id, windowStart } of later) {
+      list.push({
+        shipment: id,
+        reason: `its window begins more than ${Math.round(rules.horizon / 60)} min from now: it is planned when that is nearer`,
+        revisit_at: Math.max(again, windowStart - rules.horizon),
+        latest_safe: null,
+      });
+    }
+    return list;
+  }
+
+  #whyWaiting(j: number): string {
+    const { world } = this.#stage;
+    for (let i = 0; i < world.drivers; i++) {
+      if (world.accepts(this.#end, i, j)) return 'a vehicle could take it now, but the policy would rather wait';
+    }
+    return 'every vehicle that could take it has been given another shipment in this answer';
+  }
+
+  unassigned(): Answer['unassigned'] {
+    const { considered } = this.#problem;
+    const { world } = this.#stage;
+    const list: Answer['unassigned'][number][] = [];
+    for (let j = 0; j < considered.length; j++) {
+      if (!world.isOpen(this.#end, j) || this.#safe[j] !== null) continue;
+      list.push({ shipment: considered[j].id, reasons: unassignedOf(this.#problem, world, Env.start, j) });
+    }
+    return list;
+  }
+
+  locked(): Locked[] {
+    const { promised, offset, request } = this.#problem;
+    const { state: st, compiled } = this.#stage.world;
+    const { queue } = compiled.scenario;
+    return promised.flatMap((list, i) => {
+      // What is promised follows the ride under way.
+      const first = this.#problem.situation.drivers[i].plan.length;
+      return (list ?? []).map(({ id, windowEnd }, k): Locked => {
+        const place = i * queue + first + k;
+        const pickup = st.planPickupAt[place] + offset;
+        return {
+          shipment: id,
+          vehicle: request.vehicles[i].id,
+          pickup_eta: pickup,
+          delivery_eta: st.planDropoffAt[place] + offset,
+          lateness: Math.max(0, pickup - windowEnd),
+        };
+      });
+    });
+  }
+}
+
+/** Four decimals are more than anybody reads. */
+export function round(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}

@@ -1,0 +1,185 @@
+// Bodies and queries: one schema each, checked by fastest-validator, and shown in the OpenAPI document as JSON Schema.
+
+import FastestValidator from 'fastest-validator';
+import type { ValidationError } from 'fastest-validator';
+import { ServeError } from './errors.js';
+
+// The package's types describe its ES module, Node gets its CommonJS one.
+const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
+  haltOnFirstError: true,
+  useNewCustomCheckerFunction: true,
+});
+
+/** The part of fastest-validator's rules that is used here, with a `description` for the document. */
+export type Rule = { readonly optional?: boolean; readonly nullable?: boolean; readonly description?: string } & (
+  | { readonly type: 'number'; readonly integer?: boolean; readonly min?: number; readonly max?: number }
+  | { readonly type: 'string'; readonly min?: number; readonly max?: number; readonly pattern?: RegExp }
+  | { readonly type: 'boolean' }
+  | { readonly type: 'any' }
+  | { readonly type: 'enum'; readonly values: readonly string[] }
+  | { readonly type: 'array'; readonly items: Rule; readonly min?: number; readonly max?: number }
+  | { readonly type: 'tuple'; readonly items: readonly Rule[] }
+  | { readonly type: 'id' }
+  | { readonly type: 'object'; readonly strict?: boolean; readonly props: Props }
+  | { readonly type: 'record'; readonly key: Rule; readonly value: Rule }
+);
+/** A number, or a short word: how other systems name their vehicles and shipments. */
+export type Id = number | string;
+export type Props = Readonly<Record<string, Rule>>;
+
+const ID = /^[\w.:-]{1,64}$/;
+
+export function isId(value: unknown): value is Id {
+  return typeof value === 'string' ? ID.test(value) : Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+export interface Fault {
+  /** `pickup.location`, or empty for the whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** A function that finds the first fault of an object with exactly these members. */
+export function compile(props: Props): (value: unknown) => Fault | null {
+  const schema = Object.fromEntries(Object.entries(props).map(([name, rule]) => [name, ruleOf(rule)]));
+  const check = validator.compile({ $$strict: true, ...schema }) as (value: unknown) => unknown;
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return { path: '', message: `is ${show(value)}: expected an object` };
+    }
+    const result = check(value);
+    return result === true ? null : faultOf((result as ValidationError[])[0], value);
+  };
+}
+
+/** @throws ServeError `ERR_REQUEST` naming the first fault */
+export function refuse(fault: Fault | null, within = ''): void {
+  if (fault === null) return;
+  const path = join(within, fault.path);
+  throw new ServeError('ERR_REQUEST', `${path === '' ? 'the body' : path} ${fault.message}`, { path });
+}
+
+export function join(outer: string, inner: string): string {
+  if (outer === '' || inner === '') return outer + inner;
+  return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`;
+}
+
+/** A value for a message: short, and nothing long is repeated. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function ruleOf(rule: Rule): unknown {
+  switch (rule.type) {
+    case 'id':
+      return {
+        type: 'any',
+        ...(rule.optional === true ? { optional: true } : {}),
+        custom: (value: unknown, errors: { type: string; actual: unknown }[]) => {
+          if (value !== undefined && !isId(value)) errors.push({ type: 'id', actual: value });
+          return value;
+        },
+      };
+    case 'array':
+      return { ...rule, items: ruleOf(rule.items) };
+    case 'tuple':
+      return { ...rule, items: rule.items.map(ruleOf) };
+    case 'record':
+      return { ...rule, key: ruleOf(rule.key), value: ruleOf(rule.value) };
+    case 'object':
+      return { ...rule, props: Object.fromEntries(Object.entries(rule.props).map(([k, r]) => [k, ruleOf(r)])) };
+    default:
+      return rule;
+  }
+}
+
+function faultOf({ type, field, actual, expected, message }: ValidationError, value: unknown): Fault {
+  const path = field ?? '';
+  if (type === 'objectStrict') {
+    return { path: join(path, String(actual)), message: `is not known: known are ${String(expected)}` };
+  }
+  const found = path
+    .split(/[.[\]]+/)
+    .filter(Boolean)
+    .reduce<unknown>(
+      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+      value,
+    );
+  return { path, message: `is ${show(found)}: ${remedyOf(type, String(expected), message ?? 'it is not allowed')}` };
+}
+
+function remedyOf(type: string, expected: string, message: string): string {
+  switch (type) {
+    case 'required':
+      return 'give it';
+    case 'enumValue':
+      return `expected one of ${expected}`;
+    case 'id':
+      return 'expected a whole number, or up to 64 letters, digits and . : _ -';
+    case 'stringPattern':
+      return 'it has characters that are not allowed';
+    default: {
+      // The library's sentence repeats the field's name.
+      const verb = message.indexOf('must');
+      return verb < 0 ? message : `it ${message.slice(verb).replace(/[.!]$/, '').trim()}`;
+    }
+  }
+}
+
+/** The rule as JSON Schema (draft 2020-12, as OpenAPI 3.1 has it). */
+export function jsonSchema(rule: Rule): Record<string, unknown> {
+  const described = rule.description === undefined ? {} : { description: rule.description };
+  const schema = { ...bareSchema(rule), ...described };
+  if (rule.nullable !== true) return schema;
+  return 'type' in schema ? { ...schema, type: [schema.type, 'null'] } : { anyOf: [schema, { type: 'null' }] };
+}
+
+function bareSchema(rule: Rule): Record<string, unknown> {
+  const given = (entries: Record<string, unknown>): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined));
+  switch (rule.type) {
+    case 'number':
+      return given({ type: rule.integer === true ? 'integer' : 'number', minimum: rule.min, maximum: rule.max });
+    case 'string':
+      return given({ type: 'string', minLength: rule.min, maxLength: rule.max, pattern: rule.pattern?.source });
+    case 'boolean':
+      return { type: 'boolean' };
+    case 'any':
+      return {};
+    case 'enum':
+      return { type: 'string', enum: rule.values };
+    case 'array':
+      return given({ type: 'array', items: jsonSchema(rule.items), minItems: rule.min, maxItems: rule.max });
+    case 'tuple':
+      return {
+        type: 'array',
+        prefixItems: rule.items.map(jsonSchema),
+        minItems: rule.items.length,
+        maxItems: rule.items.length,
+      };
+    case 'id':
+      return {
+        anyOf: [
+          { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+          { type: 'string', pattern: ID.source },
+        ],
+      };
+    case 'record':
+      return { type: 'object', propertyNames: jsonSchema(rule.key), additionalProperties: jsonSchema(rule.value) };
+    case 'object':
+      return { ...objectSchema(rule.props), ...(rule.strict === true ? {} : { additionalProperties: true }) };
+  }
+}
+
+export function objectSchema(props: Props): Record<string, unknown> {
+  return {
+    type: 'object',
+    properties: Object.fromEntries(Object.entries(props).map(([name, rule]) => [name, jsonSchema(rule)])),
+    required: Object.entries(props)
+      .filter(([, rule]) => rule.optional !== true)
+      .map(([name]) => name),
+    additionalProperties: false,
+  };
+}

@@ -1,0 +1,113 @@
+// A world to put requests into, kept for the next one of its size: making one takes longer than answering.
+
+import { VectorDispatchEnv, adapt } from '../engine/index.js';
+import type { CompiledScenario, World } from '../engine/index.js';
+import { BatchedHungarian, Lookahead } from '../policy/index.js';
+import type { Decider, ServedPolicy } from './policies.js';
+import type { Problem } from './problem.js';
+
+/** Environments of a stage: the state as it is, and what each way of deciding makes of it. */
+export const Env = { start: 0, hungarian: 1, nearest: 2, policy: 3 } as const;
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class Stage {
+  readonly world: World;
+  readonly hungarian: BatchedHungarian = new BatchedHungarian();
+  /** Made once for this world: a network keeps memory for its size. */
+  readonly #deciders = new Map<string, Decider>();
+  readonly #compiled: Writable<CompiledScenario>;
+  #lookahead: Lookahead | null = null;
+
+  constructor({ base, observation }: ServedPolicy, problem: Problem, drivers: number, slots: number) {
+    const { rules } = problem;
+    this.#compiled = adapt(base, {
+      drivers,
+      slots,
+      queue: rules.queue,
+      decisionsPerTick: Infinity,
+      assignmentsPerDriverPerTick: rules.assignmentsPerVehicle,
+      openUntil: 'windowEnd',
+      lateToleranceSeconds: rules.lateTolerance,
+      startSecondOfDay: problem.startSecondOfDay,
+      horizonSeconds: problem.horizonSeconds,
+      horizonEnd: 'truncate',
+      travel: problem.travel,
+    });
+    if (!problem.demand) {
+      this.#compiled.dataset = null;
+      this.#compiled.arrivalByTick = new Float64Array(this.#compiled.ticks + 1);
+    }
+    // A table's durations hold as they are.
+    if (problem.matrix !== null) this.#compiled.factorByMinute = new Float64Array(1440).fill(1);
+    this.world = new VectorDispatchEnv({
+      scenario: this.#compiled,
+      numEnvs: Object.keys(Env).length,
+      observation,
+    }).world;
+  }
+
+  /** Puts the problem into every environment. */
+  set(problem: Problem, seed: number): void {
+    const { driverSkills, emergency } = this.#compiled;
+    driverSkills.fill(0);
+    driverSkills.set(problem.driverSkills);
+    emergency.fill(0);
+    emergency.set(problem.emergency);
+    this.#compiled.matrix = problem.matrix;
+    this.world.place(Env.start, seed, 0, problem.situation);
+    for (const e of [Env.hungarian, Env.nearest, Env.policy]) this.world.copy(e, this.world, Env.start);
+  }
+
+  get lookahead(): Lookahead {
+    return (this.#lookahead ??= new Lookahead());
+  }
+
+  decider(policy: ServedPolicy): Decider {
+    let decider = this.#deciders.get(policy.name);
+    if (decider === undefined) this.#deciders.set(policy.name, (decider = policy.decider(this.world)));
+    return decider;
+  }
+}
+
+/** Slots that a stage has room for, so that few stages serve many requests. */
+const SIZES = [20, 50, 100, 200, 500];
+
+export class Stages {
+  readonly #kept = new Map<string, Stage>();
+  readonly #most: number;
+
+  constructor(most = 24) {
+    this.#most = most;
+  }
+
+  for(policy: ServedPolicy, problem: Problem): Stage {
+    const { base, kind } = policy;
+    const vehicles = Math.max(1, problem.situation.drivers.length);
+    const shipments = problem.considered.length;
+    // A network sees what it was trained on: its size, the rest of it off duty.
+    const padded = kind === 'network';
+    const drivers = padded ? base.scenario.drivers : vehicles;
+    const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= shipments) ?? shipments);
+    const { rules, travel } = problem;
+    const key = JSON.stringify([
+      padded ? policy.name : 'rules',
+      drivers,
+      slots,
+      rules.queue,
+      rules.assignmentsPerVehicle,
+      rules.lateTolerance,
+      travel.speedKmh,
+      problem.startSecondOfDay,
+      problem.demand,
+      problem.matrix !== null,
+    ]);
+    const found = this.#kept.get(key);
+    const stage = found ?? new Stage(policy, problem, drivers, slots);
+    // The last in the map is the one used last.
+    this.#kept.delete(key);
+    this.#kept.set(key, stage);
+    if (this.#kept.size > this.#most) this.#kept.delete(this.#kept.keys().next().value!);
+    return stage;
+  }
+}

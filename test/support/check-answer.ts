@@ -1,0 +1,212 @@
+// An independent check of an answer against its request: written from the rules in serve's documents, without the engine. It
+// drives every vehicle's promises and new assignments by hand and compares seconds.
+
+import { expect } from 'vitest';
+
+interface Stop {
+  readonly location?: [number, number];
+  readonly location_index?: number;
+  readonly service?: number;
+  readonly time_windows?: [number, number][];
+}
+interface Ship {
+  readonly id: number | string;
+  readonly pickup: Stop;
+  readonly delivery: Stop;
+  readonly skills?: unknown[];
+  readonly amount?: number[];
+}
+interface Vehicle {
+  readonly id: number | string;
+  readonly start?: [number, number];
+  readonly start_index?: number;
+  readonly skills?: unknown[];
+  readonly capacity?: number[];
+  readonly time_window?: [number, number];
+  readonly status?: string;
+  readonly free_at?: number;
+  readonly free_location?: [number, number];
+  readonly free_location_index?: number;
+  readonly locked?: (number | string)[];
+}
+interface Table {
+  readonly durations: (number | null)[][];
+}
+export interface Asked {
+  readonly as_of: number;
+  readonly time_zone?: string;
+  readonly options?: Record<string, number>;
+  readonly vehicles: Vehicle[];
+  readonly shipments: Ship[];
+  readonly matrices?: Record<string, Table>;
+  readonly matrices_by_time?: Record<string, (Table & { from: number; to: number })[]>;
+}
+export interface Given {
+  readonly assignments: {
+    rank: number;
+    shipment: number | string;
+    vehicle: number | string;
+    pickup_eta: number;
+    delivery_eta: number;
+    lateness: number;
+  }[];
+  readonly waiting: { shipment: number | string; revisit_at: number; latest_safe: number | null }[];
+  readonly unassigned: { shipment: number | string; reasons: { relaxed: string[]; vehicles: (number | string)[] }[] }[];
+  readonly locked: {
+    shipment: number | string;
+    vehicle: number | string;
+    pickup_eta: number;
+    delivery_eta: number;
+    lateness: number;
+  }[];
+  readonly violations: { shipment: number | string | null; path: string; message: string }[];
+}
+
+/** Geneva's traffic: level by hour of the day, and half of it is lost speed. */
+function factorAt(second: number): number {
+  const hour = (second % 86_400) / 3600;
+  const level = (hour >= 8 && hour < 9) || (hour >= 17 && hour < 18) ? 0.8 : hour >= 12 && hour < 14 ? 0.5 : 0.3;
+  return 1 / (1 - 0.5 * level);
+}
+
+function localSecond(at: number, zone = 'UTC'): number {
+  const text = new Date(at * 1000).toLocaleTimeString('sv-SE', { timeZone: zone });
+  const [h, m, s] = text.split(':').map(Number);
+  return h * 3600 + m * 60 + s;
+}
+
+const RADIUS = 6371008.8;
+
+/** Metres between places, on the plane about a latitude. */
+function metres(a: [number, number], b: [number, number], latitude: number): number {
+  const east = ((b[0] - a[0]) * Math.PI * RADIUS * Math.cos((latitude * Math.PI) / 180)) / 180;
+  const north = ((b[1] - a[1]) * Math.PI * RADIUS) / 180;
+  return Math.hypot(east, north);
+}
+
+/** @returns how many assignments were checked */
+export function checkAnswer(asked: Asked, answer: Given): number {
+  const { as_of: asOf, options = {} } = asked;
+  const tolerance = options['late_tolerance'] ?? 900;
+  const queue = options['queue'] ?? 3;
+  const speed = (options['speed_kmh'] ?? 30) / 3.6;
+  const perVehicle = options['assignments_per_vehicle'] ?? 1;
+  const day = localSecond(asOf, asked.time_zone);
+  const secondAt = (at: number): number => (day + at - asOf + 86_400) % 86_400;
+  const table = asked.matrices?.['car'] ?? asked.matrices_by_time?.['car'][0];
+  const latitude = latitudeOf(asked, answer);
+
+  // Exact but for places: the engine keeps metres in 32-bit floats, which moves a whole second now and then.
+  const slackOf = table === undefined ? 1 : 0;
+  const seconds = (a: Stop, b: Stop, at: number): number => {
+    if (table === undefined) {
+      return Math.round((metres(a.location!, b.location!, latitude) / speed) * factorAt(secondAt(at)));
+    }
+    const period = asked.matrices_by_time?.['car'].find(({ from, to }) => secondAt(at) >= from && secondAt(at) < to);
+    const cell = (period ?? table).durations[a.location_index!][b.location_index!];
+    return cell === null ? 10_000_000 : Math.round(cell);
+  };
+
+  // Every shipment has exactly one lot; those at fault are told so.
+  const lots = [
+    ...answer.assignments.map(({ shipment }) => shipment),
+    ...answer.waiting.map(({ shipment }) => shipment),
+    ...answer.unassigned.map(({ shipment }) => shipment),
+    ...answer.locked.map(({ shipment }) => shipment),
+  ];
+  expect(new Set(lots).size).toBe(lots.length);
+  const faulty = new Set(
+    answer.violations.filter(({ path }) => path.startsWith('shipments')).map(({ path }) => path.split('.')[0]),
+  );
+  asked.shipments.forEach((shipment, k) => {
+    const sound = !faulty.has(`shipments[${k}]`);
+    const left = answer.violations.some(({ shipment: id, path }) => path.startsWith('vehicles') && id === shipment?.id);
+    if (sound && !left) expect(lots).toContain(shipment.id);
+  });
+
+  const shipments = new Map(
+    asked.shipments
+      .filter((one) => typeof one === 'object' && one !== null && one.id !== undefined)
+      .map((s) => [s.id, s]),
+  );
+  let checked = 0;
+  for (const vehicle of asked.vehicles) {
+    const busy = vehicle.status === 'busy' || (vehicle.free_at ?? 0) > asOf;
+    const location = (busy ? vehicle.free_location : undefined) ?? vehicle.start;
+    const index = (busy ? vehicle.free_location_index : undefined) ?? vehicle.start_index;
+    let at: Stop = {
+      ...(location === undefined ? {} : { location }),
+      ...(index === undefined ? {} : { location_index: index }),
+    };
+    let free = Math.max(asOf, vehicle.free_at ?? 0, vehicle.time_window?.[0] ?? 0);
+    let plan = vehicle.status === 'busy' ? 1 : 0;
+    let slack = 0;
+    const promises = answer.locked.filter((one) => one.vehicle === vehicle.id);
+    const fresh = answer.assignments.filter((one) => one.vehicle === vehicle.id);
+    const dropped = (vehicle.locked ?? []).some((id) => !promises.some(({ shipment }) => shipment === id));
+    if (!dropped) expect(promises.map(({ shipment }) => shipment)).toEqual(vehicle.locked ?? []);
+    if (vehicle.status === 'offline' || dropped) expect(fresh).toEqual([]);
+    if (dropped) continue;
+    expect(fresh.length).toBeLessThanOrEqual(perVehicle);
+    for (const [k, one] of [...promises, ...fresh].entries()) {
+      const promised = k < promises.length;
+      const shipment = shipments.get(one.shipment)!;
+      const { pickup, delivery } = shipment;
+      const window = windowOf(pickup, asOf - tolerance) ?? [0, asOf + 86_400];
+      const arrive = free + seconds(at, pickup, free);
+      slack += slackOf;
+      close(one.pickup_eta, Math.max(arrive, window[0]), slack, asked, one);
+      const picked = one.pickup_eta;
+      expect(one.lateness).toBe(Math.max(0, picked - window[1]));
+      const leave = picked + (pickup.service ?? 0);
+      const due = windowOf(delivery, asOf);
+      const there = Math.max(leave + seconds(pickup, delivery, leave), due?.[0] ?? 0);
+      close(one.delivery_eta, there + (delivery.service ?? 0), slackOf, asked, one);
+      free = one.delivery_eta;
+      at = delivery;
+      slack = 0;
+      plan++;
+      if (promised) continue;
+      checked++;
+      expect((vehicle.locked ?? []).includes(one.shipment)).toBe(false);
+      expect(one.lateness).toBeLessThanOrEqual(tolerance);
+      for (const skill of shipment.skills ?? []) expect((vehicle.skills ?? []).map(String)).toContain(String(skill));
+      shipment.amount?.forEach((amount, n) => expect(amount).toBeLessThanOrEqual(vehicle.capacity?.[n] ?? 0));
+      if (due !== undefined) expect(one.delivery_eta - (delivery.service ?? 0)).toBeLessThanOrEqual(due[1]);
+      if (vehicle.time_window !== undefined) expect(one.delivery_eta).toBeLessThanOrEqual(vehicle.time_window[1]);
+      expect(plan).toBeLessThanOrEqual(queue);
+      const start = window[0];
+      expect(start).toBeLessThanOrEqual(asOf + (options['horizon'] ?? 7200));
+    }
+  }
+  const locked = new Set(asked.vehicles.flatMap((vehicle) => vehicle.locked ?? []));
+  for (const { shipment } of answer.assignments) expect(locked.has(shipment)).toBe(false);
+  for (const { revisit_at: revisit, latest_safe: safe } of answer.waiting) {
+    expect(revisit).toBeGreaterThanOrEqual(asOf);
+    if (safe !== null) expect(revisit).toBeLessThanOrEqual(safe);
+  }
+  return checked;
+}
+
+function close(actual: number, expected: number, slack: number, asked: Asked, one: object): void {
+  if (Math.abs(actual - expected) <= slack) return;
+  throw new Error(`expected ${expected}, got ${actual}: ${JSON.stringify(one)} of ${JSON.stringify(asked)}`);
+}
+
+function windowOf({ time_windows: windows }: Stop, at: number): [number, number] | undefined {
+  return windows?.find(([, to]) => to >= at) ?? windows?.at(-1);
+}
+
+/** The plane is geneva's if all lies within it, else about the middle of what there is. */
+function latitudeOf(asked: Asked, answer: Given): number {
+  const faulty = new Set(answer.violations.map(({ path }) => path.split('.')[0]));
+  const all = [
+    ...asked.vehicles.flatMap(({ start, free_location: free }) => [start, free]),
+    ...asked.shipments.flatMap((s, k) =>
+      faulty.has(`shipments[${k}]`) ? [] : [s.pickup.location, s.delivery.location],
+    ),
+  ].filter((place) => place !== undefined);
+  const inArea = all.every(([x, y]) => Math.abs(x - 6.1432) <= 0.1 && Math.abs(y - 46.2044) <= 0.1);
+  const latitudes = all.map(([, y]) => y);
+  return inArea ? 46.2044 : (Math.min(...latitudes) + Math.max(...latitudes)) / 2;
+}
