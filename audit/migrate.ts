@@ -30,6 +30,7 @@ const FOLDER = fileURLToPath(new URL('../../audit/migrations/', import.meta.url)
 const PRECIOUS: Readonly<Record<number, readonly string[]>> = {
   1: ['company', 'driver', 'booking'],
   2: ['autonomous_action', 'audit_ledger'],
+  5: ['decision'],
 };
 const LOCK = 70_210_001;
 

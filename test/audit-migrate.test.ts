@@ -44,17 +44,19 @@ describe('migrations', () => {
     const before = await contents();
     const all = await migrationStates(owner);
 
-    // The last one holds functions alone: no row depends on it.
-    expect((await rollback(made.database, 1, false)).map(({ version }) => version)).toEqual([4]);
-    expect(await contents()).toEqual(before);
-    expect((await migrate(made.database)).map(({ version }) => version)).toEqual([4]);
+    // The last two hold functions, and a table that is still empty: no row depends on them.
+    expect((await rollback(made.database, 2, false)).map(({ version }) => version)).toEqual([5, 4]);
+    const { decision, decision_event: events, ...rest } = before;
+    expect([decision, events]).toEqual([[], []]);
+    expect(await contents()).toEqual(rest);
+    expect((await migrate(made.database)).map(({ version }) => version)).toEqual([4, 5]);
     expect(await contents()).toEqual(before);
     expect(await verify(made.database)).toMatchObject({ rows: 3, ok: true });
     await act(company.id, 1);
 
     // Limits are lost with their table and come back as defaults; the record and the fleet stay.
     const record = await contents();
-    await rollback(made.database, 2, false);
+    await rollback(made.database, 3, false);
     await migrate(made.database);
     const again = await contents();
     for (const table of [
@@ -91,9 +93,9 @@ describe('migrations', () => {
 
   it('run once when two migrate at once: one works, the other waits and finds nothing to do', async () => {
     const force = await rollback(made.database, 10, true);
-    expect(force).toHaveLength(4);
+    expect(force).toHaveLength(5);
     const both = await Promise.all([migrate(made.database), migrate(made.database), migrate(made.database)]);
-    expect(both.map((applied) => applied.length).sort()).toEqual([0, 0, 4]);
+    expect(both.map((applied) => applied.length).sort()).toEqual([0, 0, 5]);
     expect((await migrationStates(owner)).every(({ appliedAt }) => appliedAt !== null)).toBe(true);
   });
 
@@ -105,9 +107,9 @@ describe('migrations', () => {
     });
     const { shippedMigrations } = await import('#audit/migrate.js');
     await owner`update schema_migration set checksum = ${shippedMigrations()[1].checksum} where version = 2`;
-    await owner`insert into schema_migration (version, name, checksum) values (5, '0005-later', 'x')`;
-    await expect(migrate(made.database)).rejects.toThrow(/0005-later.*newer/);
-    await owner`delete from schema_migration where version = 5`;
+    await owner`insert into schema_migration (version, name, checksum) values (6, '0006-later', 'x')`;
+    await expect(migrate(made.database)).rejects.toThrow(/0006-later.*newer/);
+    await owner`delete from schema_migration where version = 6`;
     expect(await migrate(made.database)).toEqual([]);
   });
 

@@ -1,0 +1,149 @@
+// What was recommended and what became of it. Rows are added many to a statement, as the recorder's are; none is changed.
+
+import { databaseError } from './database.js';
+import type { Connection, Database } from './database.js';
+import { DeadlineBatcher, RenewableConnection } from './deadline-batcher.js';
+import { AuditError } from './errors.js';
+
+export interface DecisionRow {
+  /** UUID, ascending in time. */
+  readonly id: string;
+  readonly companyId: number;
+  readonly requestedBy: string;
+  readonly mode: string;
+  readonly policy: string;
+  readonly policyHash: string;
+  readonly stateHash: string;
+  readonly fallback: string | null;
+  readonly assigned: number;
+  readonly waiting: number;
+  readonly unassigned: number;
+  readonly request: Uint8Array;
+  readonly answer: Uint8Array;
+}
+
+export interface DecisionEvent {
+  readonly kind: 'outcome' | 'acts';
+  readonly by: string;
+  readonly detail: unknown;
+  readonly at: Date;
+}
+
+/** Without its bytes. */
+export interface DecisionSummary extends Omit<DecisionRow, 'request' | 'answer'> {
+  readonly createdAt: Date;
+}
+
+export interface DecisionDetail extends DecisionRow {
+  readonly createdAt: Date;
+  /** Oldest first. */
+  readonly events: readonly DecisionEvent[];
+}
+
+export interface DecisionLogOptions {
+  /** Milliseconds within which the database must have taken a decision. Default 500. */
+  readonly deadlineMs?: number;
+}
+
+export class DecisionLog {
+  readonly #connection: RenewableConnection;
+  readonly #rows: DeadlineBatcher<DecisionRow, true>;
+
+  constructor(database: Database, { deadlineMs = 500 }: DecisionLogOptions = {}) {
+    this.#connection = new RenewableConnection(database, 2, deadlineMs);
+    this.#rows = new DeadlineBatcher(this.#connection, { deadlineMs, inFlight: 1 }, insertAll);
+  }
+
+  /**
+   * Puts a decision on record.
+   * @throws AuditError `ERR_DATABASE` or `ERR_DEADLINE`: it may have been recorded all the same; `ERR_NOT_FOUND` for a company
+   *   that is not known
+   */
+  async record(row: DecisionRow): Promise<void> {
+    try {
+      await this.#rows.request(row);
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.end(5);
+  }
+}
+
+async function insertAll(sql: Connection, rows: readonly DecisionRow[]): Promise<true[]> {
+  const text = JSON.stringify(
+    rows.map(({ request, answer, ...row }) => ({ ...row, request: base64(request), answer: base64(answer) })),
+  );
+  // Parsed once, as json: jsonb would be built first and taken apart again.
+  await sql`select decision_record(${text}::text::json)`;
+  return rows.map(() => true);
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+/**
+ * One decision with what became of it.
+ * @param companyId if given, a decision of another company is not found
+ * @throws AuditError `ERR_NOT_FOUND`
+ */
+export async function readDecision(connection: Connection, id: string, companyId?: number): Promise<DecisionDetail> {
+  try {
+    const [row] = await connection<[DecisionDetail] | []>`
+      select ${summaryColumns(connection)}, request, answer
+      from decision where id = ${id} ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}`;
+    if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `decision ${id} is not known`);
+    const events = await connection<DecisionEvent[]>`
+      select kind, by, detail, at from decision_event where decision_id = ${id} order by id`;
+    return { ...row, events: [...events] };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/**
+ * Decisions, newest first.
+ * @param request.before id of the last one of the page before
+ */
+export async function listDecisions(
+  connection: Connection,
+  request: { readonly companyId?: number | undefined; readonly limit: number; readonly before?: string | undefined },
+): Promise<DecisionSummary[]> {
+  const { companyId, limit, before } = request;
+  try {
+    return await connection<DecisionSummary[]>`
+      select ${summaryColumns(connection)} from decision where true
+        ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}
+        ${before === undefined ? connection`` : connection`and id < ${before}`}
+      order by id desc limit ${limit}`;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+function summaryColumns(connection: Connection): ReturnType<Connection> {
+  return connection`
+    id, company_id as "companyId", created_at as "createdAt", requested_by as "requestedBy", mode, policy,
+    policy_hash as "policyHash", state_hash as "stateHash", fallback, assigned, waiting, unassigned`;
+}
+
+/**
+ * Adds to what became of a decision.
+ * @throws AuditError `ERR_NOT_FOUND`
+ */
+export async function addDecisionEvent(
+  connection: Connection,
+  decision: { readonly id: string; readonly companyId: number },
+  event: Omit<DecisionEvent, 'at'>,
+): Promise<void> {
+  try {
+    await connection`
+      select decision_note(${decision.id}, ${decision.companyId}, ${event.kind}, ${event.by},
+        ${connection.json(event.detail as Parameters<Connection['json']>[0])})`;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
