@@ -73,12 +73,12 @@ describe('migrations', () => {
     expect(again['token_bucket']).toHaveLength(14);
 
     // The record itself goes only by force, and the fleet stays.
-    await expect(rollback(made.database, 3, false)).rejects.toMatchObject({
+    await expect(rollback(made.database, 4, false)).rejects.toMatchObject({
       code: 'ERR_MIGRATION',
       message: expect.stringMatching(/autonomous_action.*--force/) as string,
     });
     expect(await contents()).toEqual(again);
-    await rollback(made.database, 3, true);
+    await rollback(made.database, 4, true);
     const bare = await contents();
     expect(Object.keys(bare)).toEqual(['booking', 'company', 'driver']);
     expect(bare['booking']).toEqual(before['booking']);
