@@ -114,7 +114,7 @@ describe('migrations', () => {
   });
 
   it('leave nothing behind when one fails', async () => {
-    await rollback(made.database, 4, true);
+    await rollback(made.database, 5, true);
     await owner`create table token_bucket (in_the_way integer)`;
     await expect(migrate(made.database)).rejects.toThrow(/0003-limits failed.*token_bucket/);
     const states = await migrationStates(owner);
@@ -125,7 +125,7 @@ describe('migrations', () => {
   });
 
   it('are asked for when they are missing', async () => {
-    await rollback(made.database, 4, true);
+    await rollback(made.database, 5, true);
     const app = connect(made.database, { role: 'app', max: 1 });
     await expect(listActions(app, {})).rejects.toMatchObject({
       code: 'ERR_NOT_MIGRATED',
