@@ -1,7 +1,7 @@
 // A company's fleet and bookings, as `fleetstep collect` reads them.
 
-import { databaseError } from './database.js';
-import type { Connection } from './database.js';
+import { connect, databaseError } from './database.js';
+import type { Connection, Database } from './database.js';
 import { AuditError } from './errors.js';
 
 export interface FleetRow {
@@ -97,5 +97,20 @@ export async function readBookings(connection: Connection, fleet: FleetRow, days
       from local order by id`;
   } catch (error) {
     throw databaseError(error);
+  }
+}
+
+/** Id of the company that was there first; made, under a plain name, if there is none yet. */
+export async function firstCompany(database: Database): Promise<number> {
+  const owner = connect(database, { role: 'owner', max: 1 });
+  try {
+    const [found] = await owner<{ id: number }[]>`select id from company order by id limit 1`;
+    if (found !== undefined) return found.id;
+    const [made] = await owner<{ id: number }[]>`insert into company (name) values ('my company') returning id`;
+    return made.id;
+  } catch (error) {
+    throw databaseError(error);
+  } finally {
+    await owner.end({ timeout: 5 });
   }
 }

@@ -10,7 +10,7 @@ export { insertDemo } from './demo.js';
 export type { DemoCompany } from './demo.js';
 export { AuditError } from './errors.js';
 export type { AuditErrorCode, Refusal } from './errors.js';
-export { readBookings, readFleet } from './fleet.js';
+export { firstCompany, readBookings, readFleet } from './fleet.js';
 export type { BookingRow, FleetRow } from './fleet.js';
 export { exportHeads, readHeads, signingKey } from './heads.js';
 export type { SignedHead } from './heads.js';

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // The command line: one command a file. A mistake of the user's is one line on stderr and exit code 2.
 
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { AuditError } from '../audit/index.js';
 import { EngineError } from '../engine/index.js';
 import { PolicyError } from '../policy/index.js';
+import { ServeError } from '../serve/index.js';
 import { TrainError } from '../train/index.js';
 import { TripsError } from '../trips/index.js';
 import { WorkerError } from '../workers/index.js';
@@ -14,17 +14,19 @@ import { collectCommand } from './collect.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { importCommand } from './import.js';
+import { recommendCommand } from './recommend.js';
 import { seedDemoCommand } from './seed-demo.js';
+import { serveCommand } from './serve.js';
 import { simulateCommand } from './simulate.js';
+import { tokenCommand } from './token.js';
 import { trainCommand } from './train.js';
+import { version } from './version.js';
 
 // A reader that has seen enough ("| head") closes the pipe; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
-
-const { version } = createRequire(import.meta.url)('fleetstep/package.json') as { version: string };
 
 const program = new Command('fleetstep')
   .description('A dispatch simulator to train on, and to ask.')
@@ -34,6 +36,9 @@ for (const command of [
   trainCommand(),
   evalCommand(),
   simulateCommand(),
+  recommendCommand(),
+  serveCommand(),
+  tokenCommand(),
   importCommand(),
   collectCommand(),
   seedDemoCommand(),
@@ -80,6 +85,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof TripsError ||
     error instanceof TrainError ||
     error instanceof PolicyError ||
-    error instanceof AuditError
+    error instanceof AuditError ||
+    error instanceof ServeError
   );
 }

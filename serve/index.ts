@@ -1,10 +1,18 @@
 // The service's public names.
 
 export type { Answer, Assignment, Provenance } from './answer.js';
+export { algorithms, addKey, KeyRing, roles } from './auth.js';
+export type { Algorithm, Caller, Role } from './auth.js';
+export { WebhookConnector, dryRunConnector } from './connector.js';
+export type { Connector, Delivery, WebhookOptions } from './connector.js';
 export { ServeError } from './errors.js';
 export { Policies } from './policies.js';
 export type { ServedPolicy, TrainedNetwork } from './policies.js';
-export { Recommender, stateHash } from './recommend.js';
+export { Recommender } from './recommend.js';
 export type { Context, Replay } from './recommend.js';
 export { checkRequest } from './request.js';
 export type { RecommendRequest } from './request.js';
+export { createServer } from './server.js';
+export type { ServerOptions } from './server.js';
+export { Service, hashOf } from './service.js';
+export type { ServiceOptions } from './service.js';

@@ -35,7 +35,10 @@ export function alternativesOf(problem: Problem, world: World, e: number, chosen
   return list.sort((a, b) => a.pickup_eta - b.pickup_eta || a.approach_distance - b.approach_distance);
 }
 
-/** In words, from the figures. */
+/**
+ * In words, from the figures.
+ * @param given the last shipment that this answer gives each vehicle
+ */
 export function reasonsOf(
   problem: Problem,
   pickup: number,
@@ -43,6 +46,7 @@ export function reasonsOf(
   windowEnd: number,
   metres: number,
   others: readonly Alternative[],
+  given: ReadonlyMap<Id, Id>,
 ): string[] {
   const spare = windowEnd - pickup;
   const reasons = [
@@ -63,9 +67,9 @@ export function reasonsOf(
   } else if (next.extra_wait === 0) {
     reasons.push(`as early as vehicle ${next.vehicle}`);
   } else {
-    reasons.push(
-      `vehicle ${next.vehicle} would be there ${minutes(-next.extra_wait)} earlier, and is of more use elsewhere or later`,
-    );
+    const taken = given.get(next.vehicle);
+    const why = taken === undefined ? 'is kept free by the policy' : `is given shipment ${taken} here`;
+    reasons.push(`vehicle ${next.vehicle} would be there ${minutes(-next.extra_wait)} earlier, but ${why}`);
   }
   const nearer = others.filter(({ approach_distance: distance }) => distance < metres).length;
   if (nearer === 0) reasons.push(`the nearest: ${kilometres(metres)} of empty driving`);
@@ -197,7 +201,7 @@ export function unassignedOf(problem: Problem, world: World, e: number, j: numbe
 }
 
 /** The constraints that driver i breaks with slot j. */
-function failingOf(problem: Problem, world: World, e: number, i: number, j: number): Constraint[] {
+export function failingOf(problem: Problem, world: World, e: number, i: number, j: number): Constraint[] {
   const failing: Constraint[] = [];
   const missing = world.state.skills[e * world.slots + j] & ~world.compiled.driverSkills[i];
   if ((missing & ~problem.capacityBits) !== 0) failing.push('skills');
@@ -221,7 +225,7 @@ function detail(problem: Problem, world: World, e: number, i: number, j: number,
   const { state: st } = world;
   switch (constraint) {
     case 'skills':
-      return 'skills that it lacks';
+      return 'the skills that it needs';
     case 'capacity':
       return 'its capacity';
     case 'route':

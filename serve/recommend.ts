@@ -1,17 +1,16 @@
 // From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
 // nearest rule and the asked policy go on with it. Whatever goes wrong with the policy, the Hungarian plan is already there.
 
-import { createHash } from 'node:crypto';
-import { pack } from 'msgpackr';
 import { heuristic } from '../policy/index.js';
 import type { Policy } from '../policy/index.js';
+import type { AnalyzedPair, PlannedPair } from './analyze.js';
 import type { Answer, Assignment, Locked, Provenance, Waiting } from './answer.js';
 import { explain } from './explain.js';
 import { Policies } from './policies.js';
 import type { ServedPolicy } from './policies.js';
 import { readProblem } from './problem.js';
 import type { Problem, Rules } from './problem.js';
-import { alternativesOf, latestSafe, reasonsOf, unassignedOf } from './reasons.js';
+import { alternativesOf, failingOf, latestSafe, reasonsOf, unassignedOf } from './reasons.js';
 import type { RecommendRequest } from './request.js';
 import type { Id } from './schema.js';
 import { Env, Stages } from './stage.js';
@@ -25,6 +24,8 @@ export interface Replay {
 
 export interface Context {
   readonly decisionId: string;
+  /** SHA-256 of the request as it is stored. */
+  readonly stateHash: string;
   readonly replay?: Replay;
 }
 
@@ -56,7 +57,7 @@ export class Recommender {
    * @param request as `checkRequest` gave it
    * @throws ServeError `ERR_REQUEST`
    */
-  recommend(request: RecommendRequest, { decisionId, replay }: Context): Answer {
+  recommend(request: RecommendRequest, { decisionId, stateHash, replay }: Context): Answer {
     const started = performance.now();
     const deadline = started + (request.deadline_ms ?? (request.explain === true ? EXPLAIN_DEADLINE_MS : DEADLINE_MS));
     const asked = this.policies.named(request.policy);
@@ -108,13 +109,47 @@ export class Recommender {
         version: this.version,
         policy: asked.name,
         policy_hash: asked.hash,
-        state_hash: stateHash(request),
+        state_hash: stateHash,
         fallback,
         out_of_distribution: unlike,
         futures,
         recorded: true,
       },
     };
+  }
+
+  /**
+   * Drives somebody's plan, pair by pair, by the rules of the asked policy's world; a pair that breaks them is left out.
+   * @throws ServeError `ERR_REQUEST`
+   */
+  drive(request: RecommendRequest, plan: readonly PlannedPair[]): AnalyzedPair[] {
+    const rules = { ...rulesOf(request, this.policies.named(request.policy)), assignmentsPerVehicle: 16 };
+    const policy = this.policies.fallback;
+    const problem = readProblem(request, rules, policy.base);
+    const stage = this.#stages.for(policy, problem);
+    stage.set(problem, request.seed ?? 1);
+    const { world } = stage;
+    const e = Env.policy;
+    return plan.map(({ vehicle, shipment }): AnalyzedPair => {
+      const i = request.vehicles.findIndex(({ id }) => id === vehicle);
+      const j = problem.considered.findIndex(({ id }) => id === shipment);
+      const nothing = { pickup_eta: null, lateness: null, approach_distance: null, score: null };
+      // What is known but no longer open was in the plan before.
+      if (i < 0 || j < 0 || !world.isOpen(e, j)) return { vehicle, shipment, breaks: ['unknown'], ...nothing };
+      const breaks = failingOf(problem, world, e, i, j);
+      const pickup = world.pickupSecond(e, i, j) + problem.offset;
+      const pair = {
+        vehicle,
+        shipment,
+        breaks,
+        pickup_eta: pickup,
+        lateness: Math.max(0, pickup - problem.considered[j].windowEnd),
+        approach_distance: Math.round(world.approachMetres(e, i, j)),
+        score: round(world.assignmentReward(e, i, j)),
+      };
+      if (breaks.length === 0) world.step(e, 1 + i * world.slots + j);
+      return pair;
+    });
   }
 
   #playNearest(stage: Stage): Decision[] {
@@ -128,11 +163,6 @@ export class Recommender {
       world.step(Env.nearest, action);
     }
   }
-}
-
-/** SHA-256 of the request as it is stored. */
-export function stateHash(request: RecommendRequest): string {
-  return createHash('sha256').update(pack(request)).digest('hex');
 }
 
 function rulesOf({ options = {} }: RecommendRequest, { base }: ServedPolicy): Rules {
@@ -217,6 +247,7 @@ class Answering {
     const { world } = this.#stage;
     const e = Env.nearest;
     world.copy(e, world, Env.start);
+    const given = new Map(this.#decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
     return this.#decisions.map(({ i, j, confidence }, k): Assignment => {
       const { id, windowEnd } = considered[j];
       const pickup = world.pickupSecond(e, i, j) + offset;
@@ -234,7 +265,7 @@ class Answering {
         approach_duration: world.approachSeconds(e, i, j),
         score: round(world.assignmentReward(e, i, j)),
         confidence: confidence === null ? null : round(confidence),
-        reasons: reasonsOf(this.#problem, pickup, depart, windowEnd, metres, alternatives),
+        reasons: reasonsOf(this.#problem, pickup, depart, windowEnd, metres, alternatives, given),
         alternatives: alternatives.slice(0, rules.alternatives),
         nearest: this.#vehicle(nearest[j]),
         hungarian: this.#vehicle(hungarian[j]),

@@ -11,7 +11,7 @@ const recommender = new Recommender(new Policies(), '0.0.0');
 
 function ask(request: unknown, decisionId = 'd'): Answer {
   // As it comes over the wire.
-  return recommender.recommend(checkRequest(JSON.parse(JSON.stringify(request))), { decisionId });
+  return recommender.recommend(checkRequest(JSON.parse(JSON.stringify(request))), { decisionId, stateHash: '' });
 }
 
 describe('a recommendation', () => {

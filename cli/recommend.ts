@@ -1,0 +1,122 @@
+// fleetstep recommend
+
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { Recommender, ServeError, checkRequest, hashOf } from '../serve/index.js';
+import type { Answer } from '../serve/index.js';
+import { dataOption, jsonOption, scenarioOption } from './options.js';
+import { loadPolicies, runOption } from './policies.js';
+import type { PolicyOptions } from './policies.js';
+import { printJson, table } from './print.js';
+import { version } from './version.js';
+
+interface RecommendOptions extends PolicyOptions {
+  readonly input: string;
+  readonly policy?: string;
+  readonly explain?: boolean;
+  readonly json: boolean;
+}
+
+export function recommendCommand(): Command {
+  return new Command('recommend')
+    .description('Ranked assignments for a live state in a file: what POST /v1/recommend answers, without a server.')
+    .addOption(new Option('-i, --input <file>', 'the request as JSON; - for stdin').makeOptionMandatory())
+    .addOption(runOption())
+    .addOption(new Option('--policy <name>', 'who decides, instead of the request’s own "policy"'))
+    .addOption(new Option('--explain', 'try the candidates out in simulated futures'))
+    .addOption(scenarioOption())
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  fleetstep recommend -i docs/state.json
+  fleetstep recommend -i docs/state.json --explain --json
+  fleetstep recommend -i state.json --run runs/geneva-ppo-s1-20260131-120000`,
+    )
+    .action((options: RecommendOptions) => {
+      const recommender = new Recommender(loadPolicies(options), version);
+      const { policy, explain } = options;
+      const body = { ...readBody(options.input), ...(policy === undefined ? {} : { policy }) };
+      const request = checkRequest(explain === true ? { ...body, explain } : body);
+      const answer = recommender.recommend(request, { decisionId: 'none', stateHash: hashOf(request) });
+      // Without a server there is no record.
+      const unrecorded = { ...answer, provenance: { ...answer.provenance, recorded: false } };
+      if (options.json) printJson(unrecorded);
+      else process.stdout.write(show(unrecorded, request.time_zone));
+    });
+}
+
+function readBody(input: string): object {
+  let text;
+  try {
+    text = readFileSync(input === '-' ? 0 : input, 'utf8');
+  } catch (cause) {
+    throw new ServeError('ERR_REQUEST', `cannot read ${input}: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  } catch (cause) {
+    throw new ServeError('ERR_REQUEST', `${input} is no JSON: ${(cause as Error).message}`, { cause });
+  }
+  throw new ServeError('ERR_REQUEST', `${input} must hold one JSON object`);
+}
+
+function show(answer: Answer, zone = 'UTC'): string {
+  const clock = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' });
+  const at = (second: number): string => clock.format(second * 1000);
+  const minutes = (seconds: number): string => (seconds === 0 ? '-' : `${Math.ceil(seconds / 60)} min`);
+  const lines: string[] = [];
+  const { provenance } = answer;
+  const fallback =
+    provenance.fallback === null ? '' : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason})`;
+  lines.push(`${at(answer.as_of)} ${zone}, policy ${provenance.policy}${fallback}`);
+  if (answer.assignments.length > 0) {
+    lines.push(
+      table(
+        ['rank', 'shipment', 'vehicle', 'pickup', 'late', 'empty', 'next best'],
+        answer.assignments.map(({ rank, shipment, vehicle, pickup_eta, lateness, approach_distance, alternatives }) => [
+          String(rank),
+          String(shipment),
+          String(vehicle),
+          at(pickup_eta),
+          minutes(lateness),
+          `${(approach_distance / 1000).toFixed(1)} km`,
+          alternatives.length === 0 ? '-' : `${alternatives[0].vehicle} at ${at(alternatives[0].pickup_eta)}`,
+        ]),
+      ),
+    );
+  }
+  for (const { rank, shipment, vehicle, reasons, what_if: whatIf } of answer.assignments) {
+    lines.push(`${pc.bold(String(rank))} ${shipment} to ${vehicle}: ${reasons.join('; ')}`);
+    for (const { vehicle: other, late, minutes_late, lost } of whatIf?.candidates ?? []) {
+      const who = other === null ? 'wait' : `vehicle ${other}`;
+      lines.push(
+        `    ${who}: late pickups ${percent(late.mean)} (${percent(late.low)} to ${percent(late.high)}), ` +
+          `${minutes_late.mean.toFixed(1)} min late in all, ${lost.mean.toFixed(1)} lost`,
+      );
+    }
+  }
+  for (const { shipment, reason, revisit_at: revisit, latest_safe: safe } of answer.waiting) {
+    lines.push(
+      `wait  ${shipment}: ${reason}; ask again at ${at(revisit)}${safe === null ? '' : `, safe until ${at(safe)}`}`,
+    );
+  }
+  for (const { shipment, reasons } of answer.unassigned) {
+    lines.push(`${pc.yellow('not')}   ${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`);
+  }
+  for (const { shipment, vehicle, pickup_eta, lateness } of answer.locked) {
+    lines.push(
+      `lock  ${shipment} stays with ${vehicle}, pickup ${at(pickup_eta)}${lateness > 0 ? `, ${minutes(lateness)} late` : ''}`,
+    );
+  }
+  for (const { message } of answer.violations) lines.push(`${pc.red('wrong')} ${message}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * Math.min(1, Math.max(0, share)))}%`;
+}

@@ -1,0 +1,155 @@
+// fleetstep serve
+
+import { existsSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { DecisionLog, Recorder, Sweeper, connect, firstCompany, migrate } from '../audit/index.js';
+import type { Database } from '../audit/index.js';
+import {
+  KeyRing,
+  Recommender,
+  Service,
+  WebhookConnector,
+  addKey,
+  createServer,
+  dryRunConnector,
+  roles,
+} from '../serve/index.js';
+import type { Connector, Role } from '../serve/index.js';
+import { accountName, withDatabase } from './database.js';
+import { dataOption, jsonOption, scenarioOption, whole } from './options.js';
+import { loadPolicies, runOption } from './policies.js';
+import type { PolicyOptions } from './policies.js';
+import { printJson } from './print.js';
+import { issueToken, keysOption } from './token.js';
+import { version } from './version.js';
+
+interface ServeOptions extends PolicyOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly devToken?: Role;
+  readonly company?: number;
+  readonly keys: string;
+  readonly runs: string;
+  readonly webhook?: string;
+  readonly unrecorded: 'answer' | 'refuse';
+  readonly maxInFlight: number;
+  readonly perMinute: number;
+  readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+  readonly json: boolean;
+}
+
+/** Milliseconds that requests under way may take to end once the service is told to stop. */
+const DRAIN_MS = 10_000;
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Recommendations, the record and its dashboard over HTTP.')
+    .addOption(new Option('--port <p>', '0 for any').argParser(whole(0, 65_535)).default(8080).env('PORT'))
+    .addOption(new Option('--host <address>', 'where to listen; behind a proxy with TLS, 0.0.0.0').default('127.0.0.1'))
+    .addOption(new Option('--dev-token <role>', 'issue a token of this role at the start').choices([...roles]))
+    .addOption(
+      new Option('--company <id>', 'its company; default: the first, made if there is none').argParser(whole(1)),
+    )
+    .addOption(runOption())
+    .addOption(scenarioOption())
+    .addOption(dataOption())
+    .addOption(keysOption())
+    .addOption(new Option('--runs <folder>', 'training runs to show').default('runs'))
+    .addOption(
+      new Option(
+        '--webhook <url>',
+        'where acts of mode auto go, signed with FLEETSTEP_WEBHOOK_SECRET; without: dry runs',
+      ),
+    )
+    .addOption(
+      new Option('--unrecorded <what>', 'shadow and recommend while the database is gone')
+        .choices(['answer', 'refuse'])
+        .default('answer'),
+    )
+    .addOption(
+      new Option('--max-in-flight <n>', 'more at once are told to come again').argParser(whole(1)).default(128),
+    )
+    .addOption(new Option('--per-minute <n>', 'requests of one token').argParser(whole(1)).default(120_000))
+    .addOption(
+      new Option('--log-level <level>', 'lines of JSON on stderr')
+        .choices(['silent', 'error', 'warn', 'info', 'debug'])
+        .default('warn'),
+    )
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  fleetstep serve --dev-token dispatcher
+  fleetstep serve --port 0 --dev-token admin --json
+  fleetstep serve --run runs/geneva-ppo-s1-20260131-120000 --webhook https://dispatch.example/acts`,
+    )
+    .action((options: ServeOptions) => withDatabase((database) => serve(options, database)));
+}
+
+async function serve(options: ServeOptions, database: Database): Promise<void> {
+  if (database.kind === 'embedded') await migrate(database);
+  const recommender = new Recommender(loadPolicies(options), version);
+  const connector = connectorOf(options.webhook);
+  if (!existsSync(options.keys)) process.stderr.write(`new key ${addKey(options.keys)} in ${options.keys}\n`);
+  const keys = new KeyRing(options.keys);
+  await keys.open();
+
+  const connection = connect(database, { role: 'app', max: 6, statementTimeoutMs: 5000 });
+  const recorder = new Recorder(database);
+  const log = new DecisionLog(database);
+  const service = new Service({ recommender, log, recorder, connection, connector, unrecorded: options.unrecorded });
+  const app = await createServer({
+    service,
+    connection,
+    keys,
+    runs: options.runs,
+    version,
+    maxInFlight: options.maxInFlight,
+    perMinute: options.perMinute,
+    logLevel: options.logLevel,
+  });
+  const sweeper = new Sweeper(database, {
+    report: (orphans) => app.log.warn({ acts: orphans.map(({ id }) => id) }, 'acts without an outcome'),
+    fault: (error) =>
+      app.log.error({ code: (error as { code?: string }).code }, 'the sweeper cannot reach the database'),
+  });
+  try {
+    const url = await app.listen({ port: options.port, host: options.host });
+    const { devToken: role, company } = options;
+    const token =
+      role === undefined
+        ? undefined
+        : await issueToken(
+            options.keys,
+            { role, companyId: company ?? (await firstCompany(database)), subject: accountName() },
+            8 * 3600,
+          );
+    if (options.json) printJson({ url, ...(token === undefined ? {} : { token }) });
+    else process.stdout.write(greeting(url, token, recommender));
+    await stopped();
+    await Promise.race([app.close(), new Promise((done) => setTimeout(done, DRAIN_MS).unref())]);
+  } finally {
+    await sweeper.close();
+    await Promise.all([recorder.close(), log.close(), connection.end({ timeout: 5 })]);
+  }
+}
+
+function greeting(url: string, token: string | undefined, { policies }: Recommender): string {
+  const lines = [`fleetstep at ${url}, policy ${policies.default.name}`];
+  if (token !== undefined) lines.push(`dashboard: ${url}/#token=${token}`, `token:     ${token}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function connectorOf(url: string | undefined): Connector {
+  if (url === undefined) return dryRunConnector;
+  return new WebhookConnector({ url, secret: process.env['FLEETSTEP_WEBHOOK_SECRET'] ?? '' });
+}
+
+/** Until somebody says stop. */
+function stopped(): Promise<void> {
+  return new Promise((done) => {
+    process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
+    process.once('SIGINT', () => done()).once('SIGTERM', () => done());
+  });
+}

@@ -1,0 +1,68 @@
+// A person's plan, driven by the same rules: what each assignment brings, what it breaks, and how it compares.
+
+import type { Constraint } from './answer.js';
+import type { Recommender } from './recommend.js';
+import type { RecommendRequest } from './request.js';
+import type { Id } from './schema.js';
+
+export interface PlannedPair {
+  readonly vehicle: Id;
+  readonly shipment: Id;
+}
+
+export interface AnalyzedPair extends PlannedPair {
+  /** Constraints that it breaks, so that it is left out of the rest; `unknown` for ids that are not in the request. */
+  readonly breaks: readonly (Constraint | 'unknown')[];
+  readonly pickup_eta: number | null;
+  readonly lateness: number | null;
+  readonly approach_distance: number | null;
+  readonly score: number | null;
+}
+
+export interface PlanTotals {
+  readonly assigned: number;
+  readonly score: number;
+  readonly lateness: number;
+  readonly late: number;
+  readonly approach_distance: number;
+  /** Shipments that could be served at the start and are not in the plan. */
+  readonly left_open: number;
+}
+
+export interface Analysis {
+  readonly plan: readonly AnalyzedPair[];
+  readonly totals: PlanTotals;
+  /** Of the policy's own plan for the same state. */
+  readonly policy: { readonly name: string; readonly totals: PlanTotals };
+}
+
+/** @throws ServeError `ERR_REQUEST` */
+export function analyze(recommender: Recommender, request: RecommendRequest, plan: readonly PlannedPair[]): Analysis {
+  const answer = recommender.recommend(request, { decisionId: '', stateHash: '' });
+  const pairs = recommender.drive(request, plan);
+  const kept = pairs.filter(({ breaks }) => breaks.length === 0);
+  const servable = answer.assignments.length + answer.waiting.length;
+  return {
+    plan: pairs,
+    totals: totalsOf(kept as readonly Figures[], servable),
+    policy: { name: answer.provenance.policy, totals: totalsOf(answer.assignments, servable) },
+  };
+}
+
+interface Figures {
+  readonly score: number;
+  readonly lateness: number;
+  readonly approach_distance: number;
+}
+
+function totalsOf(list: readonly Figures[], servable: number): PlanTotals {
+  const sum = (of: (one: Figures) => number): number => list.reduce((total, one) => total + of(one), 0);
+  return {
+    assigned: list.length,
+    score: Math.round(sum(({ score }) => score) * 1e4) / 1e4,
+    lateness: sum(({ lateness }) => lateness),
+    late: list.filter(({ lateness }) => lateness > 0).length,
+    approach_distance: sum((one) => one.approach_distance),
+    left_open: Math.max(0, servable - list.length),
+  };
+}

@@ -1,0 +1,399 @@
+// The routes: recommendations and decisions under /v1, and the administration of autonomous actions under /api/admin, with
+// the paths and parameters of the system that this one re-founds.
+
+import {
+  AuditError,
+  actionStatuses,
+  actionTypes,
+  configure,
+  limitScopes,
+  listActions,
+  modes,
+  periods,
+  readAction,
+  readControls,
+  resetBreaker,
+  reviewAction,
+  setLimits,
+  statistics,
+  statisticsPeriods,
+  stopAll,
+} from '../audit/index.js';
+import type { ActionFilter, ActionType, Connection, LimitChange, Settings, StatisticsPeriod } from '../audit/index.js';
+import { ServeError } from './errors.js';
+import { documentedRequest, requestProps } from './request.js';
+import type { Route, RouteContext } from './routes.js';
+import { RunsReader } from './runs.js';
+import type { Props, Rule } from './schema.js';
+import type { Outcome, Service } from './service.js';
+
+export interface ApiOptions {
+  readonly service: Service;
+  readonly connection: Connection;
+  /** Folder of training runs. */
+  readonly runs: string;
+}
+
+const everyone = ['admin', 'dispatcher', 'viewer'] as const;
+const dispatchers = ['admin', 'dispatcher'] as const;
+const admins = ['admin'] as const;
+
+const uuid: Rule = { type: 'string', pattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/ };
+const number: Rule = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER };
+const flag: Rule = { type: 'boolean' };
+const time: Rule = { type: 'string', max: 40, description: 'ISO 8601' };
+const optional = (rule: Rule, description?: string): Rule =>
+  description === undefined ? { ...rule, optional: true } : { ...rule, optional: true, description };
+const company: Props = { company_id: optional(number, 'For an admin of all companies: which one') };
+
+const MEGABYTES_4 = 4 * 1024 * 1024;
+
+export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
+  const reader = new RunsReader(runs);
+  const { policies } = service.recommender;
+  return [
+    {
+      method: 'POST',
+      path: '/v1/recommend',
+      tag: 'recommendations',
+      roles: dispatchers,
+      summary: 'Ranked assignments for a live state, each with its reasons',
+      query: company,
+      body: requestProps,
+      documented: documentedRequest,
+      bodyLimit: MEGABYTES_4,
+      handle: (c) => service.recommend(c.body, c.caller, c.company()),
+    },
+    {
+      method: 'POST',
+      path: '/v1/analyze',
+      tag: 'recommendations',
+      roles: dispatchers,
+      summary: 'Score a person’s plan beside the policy’s; nothing is recorded',
+      query: company,
+      body: { ...requestProps, plan },
+      documented: { ...documentedRequest, plan },
+      bodyLimit: MEGABYTES_4,
+      handle: (c) => service.analyze(c.body),
+    },
+    {
+      method: 'GET',
+      path: '/v1/decisions',
+      tag: 'decisions',
+      roles: everyone,
+      summary: 'Decisions, newest first',
+      query: {
+        ...company,
+        limit: optional({ type: 'number', integer: true, min: 1, max: 200 }, 'Default 50'),
+        before: optional(uuid, 'The last id of the page before'),
+      },
+      handle: async (c) => {
+        const { limit = 50, before } = c.query as { limit?: number; before?: string };
+        return { decisions: await service.decisions(c.companyId, limit, before) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/decisions/:id',
+      tag: 'decisions',
+      roles: everyone,
+      summary: 'One decision: what was asked, what was answered, and what became of it',
+      params: { id: uuid },
+      query: company,
+      handle: (c) => service.decision(c.params['id'], c.companyId),
+    },
+    {
+      method: 'GET',
+      path: '/v1/decisions/:id/replay',
+      tag: 'decisions',
+      roles: everyone,
+      summary: 'Compute a decision again from the stored request, and compare',
+      params: { id: uuid },
+      query: company,
+      handle: (c) => service.replay(c.params['id'], c.companyId),
+    },
+    {
+      method: 'POST',
+      path: '/v1/decisions/:id/outcome',
+      tag: 'decisions',
+      roles: dispatchers,
+      summary: 'Say that a recommendation was accepted, or overridden and why',
+      params: { id: uuid },
+      query: company,
+      body: {
+        shipment: { type: 'id' },
+        outcome: { type: 'enum', values: ['accepted', 'overridden'] },
+        vehicle: optional({ type: 'id' }, 'Who drives it instead'),
+        reason: optional({ type: 'string', max: 1000 }, 'Needed if overridden; no personal data'),
+      },
+      handle: (c) => service.outcome(c.params['id'], c.body as Outcome, c.caller, c.companyId),
+    },
+    {
+      method: 'GET',
+      path: '/v1/live',
+      tag: 'recommendations',
+      roles: everyone,
+      summary: 'The last request and its answer',
+      query: company,
+      handle: (c) => ({ last: service.last(c.company()) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/policies',
+      tag: 'policies',
+      roles: everyone,
+      summary: 'Who can be asked, the default first',
+      handle: () => ({ policies: policies.all.map(({ name, kind, hash }) => ({ name, kind, hash })) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/policies/:name',
+      tag: 'policies',
+      roles: everyone,
+      summary: 'A policy’s card: what it was trained on, how it was evaluated, its hash',
+      params: { name: { type: 'string', min: 1, max: 64 } },
+      handle: ({ params }) => {
+        const found = policies.all.find(({ name }) => name === params['name']);
+        if (found === undefined) throw new ServeError('ERR_NOT_FOUND', `policy "${params['name']}" is not known`);
+        const { name, kind, hash, training, base } = found;
+        return { name, kind, hash, scenario: base.scenario, training };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/runs',
+      tag: 'runs',
+      roles: everyone,
+      summary: 'Training runs in the runs folder, newest first',
+      handle: async () => ({ runs: await reader.list() }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/runs/:name',
+      tag: 'runs',
+      roles: everyone,
+      summary: 'A run’s configuration, metrics and evaluation',
+      params: { name: { type: 'string', min: 1, max: 200 } },
+      query: { after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only later iterations') },
+      handle: ({ params, query }) => reader.read(params['name'], (query['after'] as number | undefined) ?? -1),
+    },
+    ...adminRoutes(connection),
+  ];
+}
+
+const plan: Rule = {
+  type: 'array',
+  max: 500,
+  items: { type: 'object', strict: true, props: { vehicle: { type: 'id' }, shipment: { type: 'id' } } },
+  description: 'In the order of deciding',
+};
+
+const ADMIN = '/api/admin/autonomous-actions';
+
+function adminRoutes(connection: Connection): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: ADMIN,
+      tag: 'administration',
+      roles: admins,
+      summary: 'Autonomous actions, newest first',
+      query: {
+        ...company,
+        page: optional(number, 'From 1; beyond 2,000 rows go on with cursor'),
+        per_page: optional({ type: 'number', integer: true, min: 1, max: 200 }, 'Default 50'),
+        cursor: optional({ type: 'string', max: 100 }, '`next` of the page before'),
+        action_type: optional({ type: 'enum', values: actionTypes }),
+        status: optional({ type: 'enum', values: actionStatuses }),
+        success: optional(flag),
+        reviewed: optional(flag),
+        booking_id: optional(number),
+        driver_id: optional(number),
+        date_from: optional(time),
+        date_to: optional(time),
+      },
+      handle: async (c) => {
+        const q = c.query as Record<string, never>;
+        const filter: ActionFilter = {
+          companyId: c.companyId,
+          actionType: q['action_type'],
+          status: q['status'],
+          success: q['success'],
+          reviewed: q['reviewed'],
+          bookingId: q['booking_id'],
+          driverId: q['driver_id'],
+          from: q['date_from'],
+          to: q['date_to'],
+        };
+        const page = { page: q['page'], perPage: q['per_page'], cursor: q['cursor'] };
+        const found = await listActions(connection, defined({ ...filter, ...page }));
+        const { actions, next, total, totalIsExact } = found;
+        const perPage = (q['per_page'] as number | undefined) ?? 50;
+        return {
+          actions,
+          pagination: {
+            page: (q['page'] as number | undefined) ?? (q['cursor'] === undefined ? 1 : null),
+            per_page: perPage,
+            total: total ?? null,
+            total_is_exact: totalIsExact ?? null,
+            pages: total === undefined ? null : Math.ceil(total / perPage),
+            next,
+          },
+        };
+      },
+    },
+    {
+      method: 'GET',
+      path: `${ADMIN}/stats`,
+      tag: 'administration',
+      roles: admins,
+      summary: 'Figures of the last hour, day, week or month',
+      query: { ...company, period: optional({ type: 'enum', values: statisticsPeriods }, 'Default day') },
+      handle: (c) =>
+        statistics(
+          connection,
+          defined({ period: (c.query['period'] as StatisticsPeriod | undefined) ?? 'day', companyId: c.companyId }),
+        ),
+    },
+    {
+      method: 'GET',
+      path: `${ADMIN}/:id`,
+      tag: 'administration',
+      roles: admins,
+      summary: 'One action with its reviews and its entries in the ledger',
+      params: { id: number },
+      query: company,
+      handle: async (c) => ({ action: await readAction(connection, idOf(c), c.companyId) }),
+    },
+    {
+      method: 'POST',
+      path: `${ADMIN}/:id/review`,
+      tag: 'administration',
+      roles: admins,
+      summary: 'Put a review on record; earlier ones are kept',
+      params: { id: number },
+      query: company,
+      body: { notes: optional({ type: 'string', max: 1000, nullable: true }, 'No personal data') },
+      handle: async (c) => {
+        const { notes } = c.body as { notes?: string | null };
+        const review = { reviewer: c.caller.subject, notes: notes ?? null };
+        return { action: await reviewAction(connection, idOf(c), review, c.companyId) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/admin/autonomy',
+      tag: 'administration',
+      roles: admins,
+      summary: 'A company’s mode, rules, limits and what is left of them',
+      query: company,
+      handle: (c) => readControls(connection, c.company()),
+    },
+    {
+      method: 'PUT',
+      path: '/api/admin/autonomy',
+      tag: 'administration',
+      roles: admins,
+      summary: 'Change mode and rules; what is absent stays. On record',
+      query: company,
+      body: {
+        mode: optional({ type: 'enum', values: modes }),
+        autoAssign: optional(flag),
+        autoReassign: optional(flag),
+        autoNotifyCustomer: optional(flag),
+        autoAdjustTime: optional(flag),
+        autoReoptimize: optional(flag),
+        adjustTimeMaxMinutes: optional({ type: 'number', min: 0, max: 1440 }),
+        dryRun: optional(flag),
+        breakerFailures: optional({ type: 'number', integer: true, min: 0, max: 1000 }),
+      },
+      handle: async (c) => {
+        await configure(connection, c.company(), c.body as Partial<Settings>, c.caller.subject);
+        return readControls(connection, c.company());
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/admin/autonomy/limits',
+      tag: 'administration',
+      roles: admins,
+      summary: 'Limits, and what is left of them',
+      query: company,
+      handle: async (c) => ({ limits: (await readControls(connection, c.company())).limits }),
+    },
+    {
+      method: 'PUT',
+      path: '/api/admin/autonomy/limits',
+      tag: 'administration',
+      roles: admins,
+      summary: 'Change limits, all or none. On record',
+      query: company,
+      body: {
+        limits: {
+          type: 'array',
+          min: 1,
+          max: 50,
+          items: {
+            type: 'object',
+            strict: true,
+            props: {
+              scope: { type: 'enum', values: limitScopes },
+              per: { type: 'enum', values: periods },
+              kind: optional({ type: 'enum', values: ['bucket', 'window'] }),
+              capacity: { type: 'number', integer: true, min: 0, max: 1_000_000, nullable: true },
+            },
+          },
+        },
+      },
+      handle: async (c) => {
+        const { limits } = c.body as { limits: LimitChange[] };
+        await setLimits(connection, c.company(), limits, c.caller.subject);
+        return { limits: (await readControls(connection, c.company())).limits };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/admin/autonomy/kill-switch',
+      tag: 'administration',
+      roles: admins,
+      summary: 'Stop all acts of a company, or of all of them, or let them go on. On record',
+      query: company,
+      body: { stopped: flag, all: optional(flag, 'All companies: only an admin of all') },
+      handle: async (c) => {
+        const { stopped, all = false } = c.body as { stopped: boolean; all?: boolean };
+        if (!all) {
+          await configure(connection, c.company(), { stopped }, c.caller.subject);
+          return readControls(connection, c.company());
+        }
+        if (c.caller.companyId !== null) {
+          throw new ServeError('ERR_FORBIDDEN', 'the switch of all companies takes an admin of all companies');
+        }
+        return { changed: await stopAll(connection, stopped, c.caller.subject), stoppedAll: stopped };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/admin/autonomy/breaker/reset',
+      tag: 'administration',
+      roles: admins,
+      summary: 'Let an action type act again that failures have stopped. On record',
+      query: company,
+      body: { action_type: { type: 'enum', values: actionTypes } },
+      handle: async (c) => {
+        const { action_type: type } = c.body as { action_type: ActionType };
+        return { reset: await resetBreaker(connection, c.company(), type, c.caller.subject) };
+      },
+    },
+  ];
+}
+
+function idOf({ params }: RouteContext): number {
+  const id = Number(params['id']);
+  if (!Number.isSafeInteger(id)) throw new AuditError('ERR_NOT_FOUND', `action ${params['id']} is not known`);
+  return id;
+}
+
+/** Without members that are undefined: the record's checks are strict about names. */
+function defined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,83 @@
+// The OpenAPI 3.1 document, made from the routes: what is checked is what is shown.
+
+import type { Route } from './routes.js';
+import { jsonSchema, objectSchema } from './schema.js';
+import type { Props } from './schema.js';
+
+const problems: Readonly<Record<string, string>> = {
+  400: 'A field is not allowed; `error.path` names it',
+  401: 'No token, or one that is not valid',
+  403: 'The token’s role may not do this',
+  404: 'Not known, or another company’s',
+  409: 'Does not go with what has happened since',
+  413: 'The body is too large',
+  429: 'Too many requests with this token; see Retry-After',
+  503: 'Overloaded, or the record cannot be written; see Retry-After',
+};
+
+export function openApi(routes: readonly Route[], version: string): object {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'fleetstep',
+      version,
+      description: 'Recommendations for vehicle dispatch, and the record of what was done.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    paths,
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      schemas: {
+        Problem: {
+          type: 'object',
+          required: ['error'],
+          properties: {
+            error: {
+              type: 'object',
+              required: ['code', 'message'],
+              properties: { code: { type: 'string' }, message: { type: 'string' }, path: { type: 'string' } },
+            },
+          },
+        },
+      },
+    },
+  };
+}
+
+function operation(route: Route): object {
+  const body = route.documented ?? route.body;
+  const problem = { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } };
+  const secured = route.roles.length > 0;
+  const codes = Object.keys(problems).filter((code) => {
+    if (code === '413') return body !== undefined;
+    if (code === '404') return route.path.includes(':');
+    return secured || !['401', '403', '429', '409'].includes(code);
+  });
+  return {
+    summary: route.summary,
+    tags: [route.tag],
+    ...(secured ? { security: [{ token: [] }], description: `Roles: ${route.roles.join(', ')}.` } : {}),
+    parameters: [...parameters('path', route.params), ...parameters('query', route.query)],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: objectSchema(body) } } } }),
+    responses: {
+      200: { description: 'Done', content: { 'application/json': { schema: { type: 'object' } } } },
+      ...Object.fromEntries(codes.map((code) => [code, { description: problems[code], content: problem }])),
+    },
+  };
+}
+
+function parameters(place: 'path' | 'query', props: Props = {}): object[] {
+  return Object.entries(props).map(([name, rule]) => ({
+    name,
+    in: place,
+    required: place === 'path' || rule.optional !== true,
+    schema: jsonSchema(rule),
+  }));
+}
