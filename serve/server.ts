@@ -98,6 +98,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
   app.addHook('onResponse', async (request, reply) => {
     if (counted.delete(request)) inFlight--;
+    // A connection that stays open would keep the service from ending.
+    if (draining) request.raw.socket.destroySoon();
     const route = request.routeOptions.url ?? 'unknown';
     const { method } = request;
     const { statusCode: status, elapsedTime: ms } = reply;

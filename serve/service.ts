@@ -1,6 +1,7 @@
 // What the service does for one caller, whoever carries the messages: recommend, put on record, act within limits, and
 // tell later what was decided and why.
 
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { v7 as uuid } from 'uuid';
 import { AuditError, addDecisionEvent, listDecisions, readDecision } from '../audit/index.js';
@@ -99,7 +100,8 @@ export class Service {
         waiting: answer.waiting.length,
         unassigned: answer.unassigned.length,
         request: packed,
-        answer: packr.pack(answer),
+        // A third of the size for the twentieth part of the time that recording takes.
+        answer: deflateRawSync(packr.pack(answer), { level: 1 }),
       });
     } catch (cause) {
       return this.#unrecorded(answer, cause);
@@ -200,7 +202,7 @@ export class Service {
   /** @throws AuditError `ERR_NOT_FOUND` */
   async decision(id: string, companyId: number | undefined): Promise<object> {
     const { request, answer, ...row } = await readDecision(this.#options.connection, id, companyId);
-    return { ...row, request: packr.unpack(request) as unknown, answer: packr.unpack(answer) as unknown };
+    return { ...row, request: packr.unpack(request) as unknown, answer: answerOf(answer) };
   }
 
   decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<DecisionSummary[]> {
@@ -238,7 +240,7 @@ export class Service {
     return {
       row,
       request: packr.unpack(row.request) as RecommendRequest,
-      answer: packr.unpack(row.answer) as Answer,
+      answer: answerOf(row.answer),
     };
   }
 
@@ -279,6 +281,10 @@ export class Service {
     const { plan, ...rest } = body as { plan: PlannedPair[] };
     return analyze(this.recommender, checkRequest(rest), plan);
   }
+}
+
+function answerOf(stored: Uint8Array): Answer {
+  return packr.unpack(inflateRawSync(stored)) as Answer;
 }
 
 function wrong(path: string, message: string): ServeError {

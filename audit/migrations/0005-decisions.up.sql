@@ -13,7 +13,7 @@ create table decision (
   assigned integer not null,
   waiting integer not null,
   unassigned integer not null,
-  -- MessagePack: what was asked, as it was understood, and what was answered.
+  -- What was asked, as it was understood: MessagePack; and what was answered: the same, deflated.
   request bytea not null,
   answer bytea not null
 );

@@ -1,0 +1,439 @@
+// The service over real HTTP: answers and their record, outcomes, replay, administration, limits, faults and loads.
+
+import { createHmac } from 'node:crypto';
+import { createServer as createHttp } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verify } from '#audit/index.js';
+import { WebhookConnector } from '#serve/index.js';
+import { slowProxy } from './support/database.js';
+import { callService, easyRequest, testService } from './support/service.js';
+import type { Reply, TestService } from './support/service.js';
+
+let service: TestService;
+
+beforeAll(async () => {
+  service = await testService();
+});
+
+afterAll(async () => {
+  await service.close();
+});
+
+async function count(table: string): Promise<number> {
+  const [{ n }] = await service.owner.unsafe<{ n: number }[]>(`select count(*) as n from ${table}`);
+  return n;
+}
+
+/** Without what differs from one asking to the next. */
+function decided(body: Record<string, unknown>): string {
+  const { provenance, ...rest } = body as { provenance: Record<string, unknown> };
+  return JSON.stringify({ ...rest, provenance: { ...provenance, decision_id: '' } });
+}
+
+describe('POST /v1/recommend', () => {
+  it('answers and puts every answer on record: as many rows as answers', async () => {
+    const before = await count('decision');
+    const replies = await Promise.all(
+      Array.from({ length: 300 }, () => service.call('POST', '/v1/recommend', easyRequest(service.company))),
+    );
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(await count('decision')).toBe(before + 300);
+    // The same request, the same answer.
+    expect(new Set(replies.map(({ body }) => decided(body as Record<string, unknown>))).size).toBe(1);
+    const [{ body }] = replies;
+    expect(body.assignments).toHaveLength(3);
+    expect(body.assignments[0]).toMatchObject({ rank: 1, lateness: 0, confidence: null });
+    expect(body.provenance).toMatchObject({ policy: 'hungarian', fallback: null, recorded: true });
+  });
+
+  it('can be replayed from the record, byte for byte, also with explanations', async () => {
+    for (const explain of [false, true]) {
+      const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), explain });
+      const id = body.provenance.decision_id as string;
+      const stored = await service.call('GET', `/v1/decisions/${id}`);
+      expect(JSON.stringify(stored.body.answer)).toBe(JSON.stringify(body));
+      expect(stored.body).toMatchObject({
+        id,
+        companyId: service.company.id,
+        requestedBy: 'tester',
+        mode: 'recommend',
+      });
+      const replay = await service.call('GET', `/v1/decisions/${id}/replay`);
+      expect(replay.body).toMatchObject({ same: true });
+      expect(JSON.stringify(replay.body.answer)).toBe(JSON.stringify(body));
+      if (explain) expect(body.assignments[0].what_if.candidates.length).toBeGreaterThan(1);
+    }
+  });
+
+  it('names field, value and remedy of what is wrong, and answers all but what is wrong', async () => {
+    const request = easyRequest(service.company);
+    const wrong = await service.call('POST', '/v1/recommend', { ...request, vehicles: [{ id: 1, start: [1, 99] }] });
+    expect(wrong).toMatchObject({
+      status: 400,
+      body: { error: { code: 'ERR_REQUEST', path: 'vehicles[0].start[1]' } },
+    });
+    expect(wrong.body.error.message).toMatch(/is 99: it must be less than or equal to 85/);
+    const shipments = [...(request['shipments'] as object[]), { id: 'x', pickup: {}, delivery: {} }, null];
+    const { status, body } = await service.call('POST', '/v1/recommend', { ...request, shipments });
+    expect([status, body.assignments.length]).toEqual([200, 3]);
+    expect(body.violations.map(({ shipment, path }: { shipment: unknown; path: string }) => [shipment, path])).toEqual([
+      ['x', 'shipments[3].pickup.location'],
+      [null, 'shipments[4]'],
+    ]);
+    for (const [text, message] of [
+      ['{"as_of": ', /no JSON/],
+      ['', /empty|no JSON/],
+      ['[]', /expected an object/],
+      ['{"__proto__": {"x": 1}}', /no JSON|not allowed|forbidden/],
+    ] as const) {
+      const bad = await service.call('POST', '/v1/recommend', text);
+      expect([bad.status, bad.body.error.message], text).toEqual([400, expect.stringMatching(message)]);
+    }
+    const large = await service.call('POST', '/v1/recommend', `{"x": "${'x'.repeat(5 * 1024 * 1024)}"}`);
+    expect(large.status).toBe(413);
+  });
+});
+
+describe('outcomes and analysis', () => {
+  it('keep what people made of a recommendation, and refuse what does not fit', async () => {
+    const { body } = await service.call('POST', '/v1/recommend', easyRequest(service.company));
+    const id = body.provenance.decision_id as string;
+    const [first, second] = body.assignments as { shipment: number; vehicle: number }[];
+    const say = (outcome: object): Promise<Reply> => service.call('POST', `/v1/decisions/${id}/outcome`, outcome);
+    expect((await say({ shipment: first.shipment, outcome: 'accepted' })).status).toBe(200);
+    for (const [outcome, path] of [
+      [{ shipment: second.shipment, outcome: 'overridden' }, 'reason'],
+      [{ shipment: 999, outcome: 'accepted' }, 'shipment'],
+      [{ shipment: second.shipment, outcome: 'overridden', vehicle: 999, reason: 'x' }, 'vehicle'],
+      [{ shipment: second.shipment, outcome: 'overridden', reason: 'x'.repeat(1001) }, 'reason'],
+      [{ shipment: second.shipment, outcome: 'maybe' }, 'outcome'],
+      [{ shipment: second.shipment, outcome: 'accepted', vehicle: first.vehicle }, 'vehicle'],
+    ] as const) {
+      expect(await say(outcome)).toMatchObject({ status: 400, body: { error: { path } } });
+    }
+    const reason = 'the passenger asked for this driver';
+    await say({ shipment: second.shipment, outcome: 'overridden', vehicle: first.vehicle, reason });
+    const { events } = (await service.call('GET', `/v1/decisions/${id}`)).body as { events: unknown[] };
+    expect(events).toMatchObject([
+      { kind: 'outcome', by: 'tester', detail: { shipment: first.shipment, outcome: 'accepted' } },
+      {
+        kind: 'outcome',
+        detail: { shipment: second.shipment, outcome: 'overridden', reason, recommended: second.vehicle },
+      },
+    ]);
+  });
+
+  it('score a person’s plan beside the policy’s, with what it breaks', async () => {
+    const request = easyRequest(service.company);
+    const { drivers, bookings } = service.company;
+    const plan = [
+      { vehicle: drivers[2], shipment: bookings[0] },
+      { vehicle: drivers[0], shipment: bookings[1] },
+      { vehicle: 77_777, shipment: bookings[2] },
+    ];
+    const { status, body } = await service.call('POST', '/v1/analyze', { ...request, plan });
+    expect(status).toBe(200);
+    expect(body.plan.map(({ breaks }: { breaks: string[] }) => breaks)).toEqual([[], [], ['unknown']]);
+    expect(body.totals).toMatchObject({ assigned: 2, left_open: 1 });
+    expect(body.policy).toMatchObject({ name: 'hungarian', totals: { assigned: 3, left_open: 0 } });
+    expect(body.totals.approach_distance).toBeGreaterThan(body.policy.totals.approach_distance as number);
+    const late = { ...request, options: { late_tolerance: 0 }, as_of: (request['as_of'] as number) + 1790, plan };
+    expect((await service.call('POST', '/v1/analyze', late)).body.plan[0].breaks).toEqual(['window']);
+  });
+});
+
+describe('mode auto', () => {
+  interface Taken {
+    readonly headers: IncomingHttpHeaders;
+    readonly body: string;
+  }
+
+  /** A receiver that answers with `codes` in turn, then 200. */
+  async function receiver(codes: number[] = []): Promise<{ url: string; taken: Taken[]; close: () => Promise<void> }> {
+    const taken: Taken[] = [];
+    const server = createHttp((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        taken.push({ headers: request.headers, body });
+        response.statusCode = codes.shift() ?? 200;
+        response.end();
+      });
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    return {
+      url: `http://127.0.0.1:${port}/acts`,
+      taken,
+      close: () => new Promise((done) => void server.close(() => done())),
+    };
+  }
+
+  const secret = 'a secret of the receiver';
+
+  it('acts through the recorder: signed, again after a failure, each act on record once', async () => {
+    const target = await receiver([500, 503]);
+    const acting = await testService({
+      made: service.made,
+      connector: new WebhookConnector({ url: target.url, secret, backoffMs: 5 }),
+    });
+    const request = { ...easyRequest(acting.company), mode: 'auto' };
+    const { status, body } = await acting.call('POST', '/v1/recommend', request);
+    expect(status).toBe(200);
+    expect(body.acts.map(({ status: one }: { status: string }) => one)).toEqual([
+      'succeeded',
+      'succeeded',
+      'succeeded',
+    ]);
+    // Three acts, of which the first needed three tries under one id.
+    expect(target.taken).toHaveLength(5);
+    expect(new Set(target.taken.map(({ headers }) => headers['webhook-id'])).size).toBe(3);
+    for (const { headers, body: text } of target.taken) {
+      const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${text}`;
+      const signature = createHmac('sha256', secret).update(signed).digest('base64');
+      expect(headers['webhook-signature']).toBe(`v1,${signature}`);
+    }
+    const admin = await acting.token({ role: 'admin' });
+    const { actions } = (await acting.call('GET', '/api/admin/autonomous-actions', undefined, admin)).body as {
+      actions: { action_data: { decisionId: string }; status: string }[];
+    };
+    expect(actions).toHaveLength(3);
+    expect(new Set(actions.map(({ action_data: data }) => data.decisionId))).toEqual(
+      new Set([body.provenance.decision_id]),
+    );
+    expect(await verify(acting.made.database)).toMatchObject({ ok: true });
+
+    // The kill switch: nothing more, and that is on record, too.
+    const stop = await acting.call('POST', '/api/admin/autonomy/kill-switch', { stopped: true }, admin);
+    expect(stop.body.settings.stopped).toBe(true);
+    const refused = await acting.call('POST', '/v1/recommend', request);
+    expect(refused.body.acts.map(({ refusal }: { refusal: { reason: string } }) => refusal.reason)).toEqual([
+      'kill_switch',
+      'kill_switch',
+      'kill_switch',
+    ]);
+    expect(target.taken).toHaveLength(5);
+
+    // Limits: two an hour leave room for none, as three have been done.
+    await acting.call('POST', '/api/admin/autonomy/kill-switch', { stopped: false }, admin);
+    const limits = [{ scope: 'assign', per: 'hour', kind: 'window', capacity: 4 }];
+    const put = await acting.call('PUT', '/api/admin/autonomy/limits', { limits }, admin);
+    expect(put.body.limits).toContainEqual(expect.objectContaining({ ...limits[0], left: 1 }));
+    const limited = await acting.call('POST', '/v1/recommend', request);
+    expect(limited.body.acts.map((act: { status: string }) => act.status)).toEqual(['succeeded', 'refused', 'refused']);
+    expect(target.taken).toHaveLength(6);
+    await acting.close();
+    await target.close();
+  });
+
+  it('puts a failed act on record as failed, and one without numbers as refused', async () => {
+    const target = await receiver([400]);
+    const acting = await testService({
+      made: service.made,
+      connector: new WebhookConnector({ url: target.url, secret, backoffMs: 5 }),
+    });
+    const request = easyRequest(acting.company);
+    const { body } = await acting.call('POST', '/v1/recommend', { ...request, mode: 'auto' });
+    expect(body.acts[0]).toMatchObject({ status: 'failed', message: expect.stringMatching(/answered 400/) as string });
+    expect(body.acts[1]).toMatchObject({ status: 'succeeded' });
+    const [{ status, error_message: message }] = await acting.owner<{ status: string; error_message: string }[]>`
+      select status, error_message from autonomous_action where id = ${body.acts[0].action_id as number}`;
+    expect([status, message]).toEqual(['failed', 'the webhook answered 400']);
+    const named = {
+      ...request,
+      mode: 'auto',
+      shipments: (request['shipments'] as object[]).map((one) => ({ ...one, id: 'b-1' })),
+    };
+    const refused = await acting.call('POST', '/v1/recommend', named);
+    expect(refused.body.acts).toMatchObject([{ status: 'refused', action_id: null }]);
+    await acting.close();
+    await target.close();
+  });
+
+  it('is a dry run without a connector, and another company’s drivers are refused', async () => {
+    const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
+    expect(body.acts.map(({ status }: { status: string }) => status)).toEqual(['dry_run', 'dry_run', 'dry_run']);
+    const theirs = await service.call('POST', '/v1/recommend', { ...easyRequest(service.other), mode: 'auto' });
+    expect(theirs.body.acts.map(({ status }: { status: string }) => status)).toEqual(['refused', 'refused', 'refused']);
+    expect(await count(`autonomous_action where company_id = ${service.other.id}`)).toBe(0);
+  });
+});
+
+describe('the administration', () => {
+  const actions = '/api/admin/autonomous-actions';
+  let admin: string;
+
+  beforeAll(async () => {
+    admin = await service.token({ role: 'admin' });
+    await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
+  });
+
+  it('lists with filters and pages, and names what is wrong with a field', async () => {
+    const all = await service.call('GET', actions, undefined, admin);
+    expect(all.body.pagination).toMatchObject({ page: 1, per_page: 50, total_is_exact: true });
+    expect(all.body.pagination.total).toBe(all.body.actions.length);
+    const one = await service.call('GET', `${actions}?per_page=1&page=2&status=dry_run`, undefined, admin);
+    expect(one.body.actions).toHaveLength(1);
+    const [booking] = service.company.bookings;
+    const mine = await service.call('GET', `${actions}?booking_id=${booking}&reviewed=false`, undefined, admin);
+    expect(new Set(mine.body.actions.map((a: { booking_id: number }) => a.booking_id))).toEqual(new Set([booking]));
+    for (const [query, path] of [
+      ['per_page=201', 'per_page'],
+      ['per_page=x', 'per_page'],
+      ['page=0', 'page'],
+      ['action_type=fly', 'action_type'],
+      ['success=maybe', 'success'],
+      ['nothing=1', 'nothing'],
+      ['page=1&page=2', 'page'],
+    ]) {
+      const bad = await service.call('GET', `${actions}?${query}`, undefined, admin);
+      expect([query, bad.status, bad.body.error.path]).toEqual([query, 400, path]);
+    }
+    expect((await service.call('GET', `${actions}?date_from=yesterday`, undefined, admin)).status).toBe(400);
+  });
+
+  it('shows figures, one action, and takes reviews of up to 1000 characters', async () => {
+    for (const period of ['hour', 'day', 'week', 'month']) {
+      const { body } = await service.call('GET', `${actions}/stats?period=${period}`, undefined, admin);
+      expect(body.totals.total).toBeGreaterThan(0);
+      expect(body.byCompany.map(({ companyId }: { companyId: number }) => companyId)).toEqual([service.company.id]);
+    }
+    const bad = await service.call('GET', `${actions}/stats?period=year`, undefined, admin);
+    expect(bad).toMatchObject({ status: 400, body: { error: { path: 'period' } } });
+    const [{ id }] = (await service.call('GET', actions, undefined, admin)).body.actions as { id: number }[];
+    const review = (notes: unknown): Promise<Reply> =>
+      service.call('POST', `${actions}/${id}/review`, { notes }, admin);
+    expect((await review('x'.repeat(1001))).body.error.path).toBe('notes');
+    expect((await review('x'.repeat(1000))).body.action).toMatchObject({
+      reviewed_by_admin: true,
+      reviewed_by: 'tester',
+    });
+    expect((await service.call('GET', `${actions}/${id}`, undefined, admin)).body.action.reviews).toHaveLength(1);
+    expect((await service.call('GET', `${actions}/999999`, undefined, admin)).status).toBe(404);
+  });
+
+  it('knows companies apart: another’s rows are not found', async () => {
+    const [{ id }] = (await service.call('GET', actions, undefined, admin)).body.actions as { id: number }[];
+    const theirs = await service.token({ role: 'admin', companyId: service.other.id });
+    const everybody = await service.token({ role: 'admin', companyId: null });
+    const { body } = await service.call('POST', '/v1/recommend', easyRequest(service.company));
+    const decision = `/v1/decisions/${body.provenance.decision_id as string}`;
+    for (const path of [`${actions}/${id}`, decision, `${decision}/replay`]) {
+      expect((await service.call('GET', path, undefined, theirs)).status).toBe(404);
+      expect((await service.call('GET', path, undefined, everybody)).status).toBe(200);
+      expect((await service.call('GET', `${path}?company_id=${service.other.id}`, undefined, everybody)).status).toBe(
+        404,
+      );
+    }
+    expect((await service.call('POST', `${actions}/${id}/review`, { notes: 'x' }, theirs)).status).toBe(404);
+    expect((await service.call('GET', `${actions}?company_id=${service.other.id}`, undefined, admin)).status).toBe(404);
+    expect((await service.call('GET', actions, undefined, theirs)).body.actions).toEqual([]);
+    const all = await service.call('POST', '/api/admin/autonomy/kill-switch', { stopped: true, all: true }, admin);
+    expect(all.status).toBe(403);
+    const needed = await service.call('GET', '/api/admin/autonomy', undefined, everybody);
+    expect(needed).toMatchObject({ status: 400, body: { error: { path: 'company_id' } } });
+  });
+
+  it('changes mode, rules and limits on record', async () => {
+    const put = await service.call('PUT', '/api/admin/autonomy', { mode: 'SEMI_AUTO', autoAssign: false }, admin);
+    expect(put.body.settings).toMatchObject({ mode: 'SEMI_AUTO', autoAssign: false });
+    const entries = await service.owner<{ detail: { by: string } }[]>`
+      select detail from audit_ledger where company_id = ${service.company.id} and kind = 'settings' order by seq desc limit 1`;
+    expect(entries[0].detail.by).toBe('tester');
+    const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
+    expect(body.acts[0]).toMatchObject({ status: 'refused', refusal: { reason: 'approval' } });
+    await service.call('PUT', '/api/admin/autonomy', { mode: 'FULLY_AUTO', autoAssign: true }, admin);
+    const limits = [{ scope: 'fly', per: 'hour', capacity: 1 }];
+    const bad = await service.call('PUT', '/api/admin/autonomy/limits', { limits }, admin);
+    expect(bad).toMatchObject({ status: 400, body: { error: { path: 'limits[0].scope' } } });
+  });
+});
+
+describe('faults', () => {
+  it('with the database gone: recommend answers unrecorded or refuses, auto does nothing', async () => {
+    const port = Number(new URL(service.made.database.appUrl).port);
+    const proxy = await slowProxy(port);
+    const through = (url: string): string => url.replace(`:${port}/`, `:${proxy.port}/`);
+    const { database: own } = service.made;
+    const database = { ...own, appUrl: through(own.appUrl), ownerUrl: through(own.ownerUrl) };
+    const [answers, refuses] = await Promise.all([
+      testService({ made: service.made, database }),
+      testService({ made: service.made, database, unrecorded: 'refuse' }),
+    ]);
+    const ask = (where: TestService, mode: string): Promise<Reply> =>
+      where.call('POST', '/v1/recommend', { ...easyRequest(where.company), mode });
+    expect((await ask(answers, 'recommend')).body.provenance.recorded).toBe(true);
+    await proxy.close();
+    const rows = await count('autonomous_action');
+    for (const mode of ['shadow', 'recommend']) {
+      const { status, body } = await ask(answers, mode);
+      expect([status, body.provenance.recorded, body.assignments.length]).toEqual([200, false, 3]);
+      expect(await ask(refuses, mode)).toMatchObject({ status: 503, body: { error: { code: 'ERR_UNRECORDED' } } });
+    }
+    for (const where of [answers, refuses]) {
+      const { status, headers, body } = await ask(where, 'auto');
+      expect([status, headers.get('retry-after'), body.error.message]).toEqual([
+        503,
+        '1',
+        'the record cannot be written: nothing was done',
+      ]);
+      expect((await callService(where.url, 'GET', '/ready')).status).toBe(503);
+      expect((await callService(where.url, 'GET', '/health')).status).toBe(200);
+    }
+    expect(await count('autonomous_action')).toBe(rows);
+    await Promise.all([answers.close(), refuses.close()]);
+  });
+
+  it('sheds what is too much with 503 and Retry-After, and recovers', async () => {
+    const small = await testService({ made: service.made, maxInFlight: 4 });
+    const body = { ...easyRequest(small.company), explain: true };
+    const replies = await Promise.all(Array.from({ length: 200 }, () => small.call('POST', '/v1/recommend', body)));
+    const shed = replies.filter(({ status }) => status === 503);
+    expect(shed.length).toBeGreaterThan(0);
+    expect(replies.filter(({ status }) => status === 200).length + shed.length).toBe(200);
+    for (const { headers, body: problem } of shed) {
+      expect([headers.get('retry-after'), problem.error.code]).toEqual(['1', 'ERR_OVERLOADED']);
+    }
+    for (let k = 0; k < 20; k++) expect((await small.call('POST', '/v1/recommend', body)).status).toBe(200);
+    const metrics = (await callService(small.url, 'GET', '/metrics')).body as string;
+    expect(metrics).toMatch(new RegExp(`^fleetstep_http_shed_total ${shed.length}$`, 'm'));
+    expect(metrics).toMatch(/^fleetstep_http_in_flight 0$/m);
+    await small.close();
+  });
+
+  it('limits the requests of one token, not of another', async () => {
+    const few = await testService({ made: service.made, perMinute: 5 });
+    const statuses = await Promise.all(Array.from({ length: 8 }, () => few.call('GET', '/v1/policies')));
+    expect(statuses.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 429, 429, 429]);
+    const limited = statuses.find(({ status }) => status === 429)!;
+    expect([limited.body.error.code, Number(limited.headers.get('retry-after')) > 0]).toEqual(['ERR_RATE', true]);
+    const another = await few.token({ subject: 'another' });
+    expect((await few.call('GET', '/v1/policies', undefined, another)).status).toBe(200);
+    await few.close();
+  });
+
+  it('ends what is under way when it is told to stop', async () => {
+    const stopping = await testService({ made: service.made });
+    const slow = stopping.call('POST', '/v1/recommend', { ...easyRequest(stopping.company), explain: true });
+    const [reply] = await Promise.all([slow, new Promise((done) => setTimeout(done, 5)).then(() => stopping.close())]);
+    expect(reply.status).toBe(200);
+    await expect(stopping.call('GET', '/health')).rejects.toThrow();
+  });
+});
+
+describe('the document', () => {
+  it('describes every route, in OpenAPI 3.1, with what it takes', async () => {
+    const { body } = await service.call('GET', '/openapi.json');
+    expect(body.openapi).toBe('3.1.0');
+    const recommend = body.paths['/v1/recommend'].post;
+    const schema = recommend.requestBody.content['application/json'].schema;
+    expect(schema.required).toEqual(['as_of', 'vehicles', 'shipments']);
+    expect(schema.properties.shipments.items.properties.pickup.properties.location.maxItems).toBe(2);
+    expect(body.paths['/api/admin/autonomous-actions'].get.parameters.map((p: { name: string }) => p.name)).toContain(
+      'per_page',
+    );
+    expect(Object.keys(body.paths as object).length).toBeGreaterThan(15);
+  });
+});

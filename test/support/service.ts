@@ -1,0 +1,141 @@
+// The service on a real port, with a database of its own.
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { DecisionLog, Recorder, connect } from '#audit/index.js';
+import type { Connection, Database } from '#audit/index.js';
+import { KeyRing, Policies, Recommender, Service, addKey, createServer, dryRunConnector } from '#serve/index.js';
+import type { Caller, Connector, ServerOptions, TrainedNetwork } from '#serve/index.js';
+import { addCompany, reachableFolder, superuser, testDatabase } from './database.js';
+import type { TestCompany, TestDatabase } from './database.js';
+
+export interface TestService {
+  readonly made: TestDatabase;
+  readonly owner: Connection;
+  readonly app: FastifyInstance;
+  readonly url: string;
+  readonly keys: KeyRing;
+  readonly keyFile: string;
+  readonly company: TestCompany;
+  readonly other: TestCompany;
+  token(caller?: Partial<Caller>, seconds?: number): Promise<string>;
+  /** JSON in, status and JSON out. */
+  call(method: string, path: string, body?: unknown, token?: string | null): Promise<Reply>;
+  close(): Promise<void>;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  // What the service says is looked at member by member.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+export interface TestServiceOptions extends Partial<Omit<ServerOptions, 'service' | 'connection' | 'keys'>> {
+  readonly connector?: Connector;
+  readonly unrecorded?: 'answer' | 'refuse';
+  readonly networks?: readonly TrainedNetwork[];
+  /** Instead of one of its own: several services may share one. */
+  readonly made?: TestDatabase;
+  /** Instead of the test database's own way in, such as through a proxy. */
+  readonly database?: Database;
+}
+
+export async function testService(options: TestServiceOptions = {}): Promise<TestService> {
+  const {
+    connector = dryRunConnector,
+    unrecorded = 'answer',
+    networks = [],
+    made: given,
+    database: way,
+    ...server
+  } = options;
+  const made = given ?? (await testDatabase());
+  const owner = superuser(made);
+  const folder = reachableFolder();
+  const keyFile = join(folder, 'keys.json');
+  addKey(keyFile);
+  const keys = new KeyRing(keyFile);
+  await keys.open();
+  const database = way ?? made.database;
+  const connection = connect(database, { role: 'app', max: 4, statementTimeoutMs: 3000, connectTimeoutSeconds: 2 });
+  const recorder = new Recorder(database);
+  const log = new DecisionLog(database);
+  const recommender = new Recommender(new Policies(networks), '0.0.0-test');
+  const service = new Service({ recommender, log, recorder, connection, connector, unrecorded });
+  const app = await createServer({
+    runs: join(folder, 'runs'),
+    version: '0.0.0-test',
+    logLevel: 'silent',
+    perMinute: 1e9,
+    ...server,
+    service,
+    connection,
+    keys,
+  });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const company = await addCompany(owner, 'mine');
+  const other = await addCompany(owner, 'theirs');
+  const token = (caller: Partial<Caller> = {}, seconds = 600): Promise<string> =>
+    keys.issue({ role: 'dispatcher', companyId: company.id, subject: 'tester', ...caller }, seconds);
+  const usual = await token();
+  return {
+    made,
+    owner,
+    app,
+    url,
+    keys,
+    keyFile,
+    company,
+    other,
+    token,
+    call: (method, path, body, bearer = usual) => callService(url, method, path, body, bearer),
+    async close() {
+      await app.close();
+      await recorder.close(1);
+      await log.close();
+      await connection.end({ timeout: 1 });
+      await owner.end({ timeout: 1 });
+      if (given === undefined) await made.remove();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function callService(
+  url: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  token?: string | null,
+): Promise<Reply> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(token === null || token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+  });
+  const text = await response.text();
+  const json = (response.headers.get('content-type') ?? '').includes('json');
+  return { status: response.status, headers: response.headers, body: json ? (JSON.parse(text) as unknown) : text };
+}
+
+const AS_OF = 1_763_971_200;
+
+/** Three vehicles and three shipments in Geneva, all of them easy; ids are those of a company's drivers and bookings. */
+export function easyRequest({ drivers, bookings }: Pick<TestCompany, 'drivers' | 'bookings'>): Record<string, unknown> {
+  return {
+    as_of: AS_OF,
+    time_zone: 'Europe/Zurich',
+    vehicles: drivers.map((id, k) => ({ id, start: [6.14 + 0.01 * k, 46.2] })),
+    shipments: bookings.map((id, k) => ({
+      id,
+      pickup: { location: [6.141 + 0.01 * k, 46.201], time_windows: [[AS_OF, AS_OF + 1800]] },
+      delivery: { location: [6.15, 46.19 + 0.01 * k] },
+    })),
+  };
+}
