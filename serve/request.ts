@@ -167,7 +167,7 @@ const table: Rule = {
   type: 'array',
   min: 1,
   max: MAX_PLACES,
-  items: { type: 'any', optional: true },
+  items: { type: 'any', optional: true, nullable: true },
   description: 'Square; null where there is no way',
 };
 // An answer of OSRM's table service brings more, which is dropped.
@@ -202,7 +202,7 @@ export const requestProps: Props = {
     },
   }),
   vehicles: { type: 'array', max: MAX_VEHICLES, items: { type: 'object', strict: true, props: vehicleProps } },
-  shipments: { type: 'array', max: MAX_SHIPMENTS, items: { type: 'any', optional: true } },
+  shipments: { type: 'array', max: MAX_SHIPMENTS, items: { type: 'any', optional: true, nullable: true } },
   matrices: optional(
     { type: 'record', key: name, value: matrix },
     'By profile: tables of durations, also as an OSRM table answer',

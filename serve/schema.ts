@@ -8,6 +8,8 @@ import { ServeError } from './errors.js';
 const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
   haltOnFirstError: true,
   useNewCustomCheckerFunction: true,
+  // A null is a value, and only where it is said one that is allowed.
+  considerNullAsAValue: true,
 });
 
 /** The part of fastest-validator's rules that is used here, with a `description` for the document. */
@@ -72,26 +74,28 @@ export function show(value: unknown): string {
 }
 
 function ruleOf(rule: Rule): unknown {
-  switch (rule.type) {
+  const own = { ...rule, nullable: rule.nullable ?? false };
+  switch (own.type) {
     case 'id':
       return {
         type: 'any',
-        ...(rule.optional === true ? { optional: true } : {}),
+        nullable: own.nullable,
+        ...(own.optional === true ? { optional: true } : {}),
         custom: (value: unknown, errors: { type: string; actual: unknown }[]) => {
-          if (value !== undefined && !isId(value)) errors.push({ type: 'id', actual: value });
+          if (value !== undefined && value !== null && !isId(value)) errors.push({ type: 'id', actual: value });
           return value;
         },
       };
     case 'array':
-      return { ...rule, items: ruleOf(rule.items) };
+      return { ...own, items: ruleOf(own.items) };
     case 'tuple':
-      return { ...rule, items: rule.items.map(ruleOf) };
+      return { ...own, items: own.items.map(ruleOf) };
     case 'record':
-      return { ...rule, key: ruleOf(rule.key), value: ruleOf(rule.value) };
+      return { ...own, key: ruleOf(own.key), value: ruleOf(own.value) };
     case 'object':
-      return { ...rule, props: Object.fromEntries(Object.entries(rule.props).map(([k, r]) => [k, ruleOf(r)])) };
+      return { ...own, props: Object.fromEntries(Object.entries(own.props).map(([k, r]) => [k, ruleOf(r)])) };
     default:
-      return rule;
+      return own;
   }
 }
 

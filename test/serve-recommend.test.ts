@@ -1,8 +1,10 @@
 // Recommendations against an independent checker, and reasons against what happens when they are taken away.
 
 import { describe, expect, it } from 'vitest';
+import { Purpose, RandomStream, actionCount, compileScenario, observationSize, preset } from '#engine/index.js';
+import { initialiseNetwork, networkLayout } from '#policy/index.js';
 import { Policies, Recommender, checkRequest } from '#serve/index.js';
-import type { Answer } from '#serve/index.js';
+import type { Answer, TrainedNetwork } from '#serve/index.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 import { randomRequest } from './support/random-request.js';
@@ -77,6 +79,205 @@ describe('a recommendation', () => {
     }
   });
 });
+
+describe('waiting', () => {
+  it('is safe until it says: at that second a vehicle, its plan driven as told, can still take the shipment', () => {
+    let compared = 0;
+    for (let seed = 1; seed <= 3000; seed++) {
+      const request = JSON.parse(JSON.stringify(randomRequest(seed))) as Asked;
+      const answer = ask(request);
+      for (const { shipment, latest_safe: safe } of answer.waiting) {
+        // Beyond its area the service's plane is about the middle of each request, and seconds differ between two.
+        if (safe === null || request.vehicles.some(({ start }) => start !== undefined && beyond(start))) continue;
+        if (request.shipments.some((one) => one?.pickup?.location !== undefined && beyond(one.pickup.location)))
+          continue;
+        compared++;
+        const became = outcomeAt(request, answer, shipment, safe);
+        if (became !== 'assigned')
+          throw new Error(`${seed} ${shipment} at ${safe}: ${became} ${JSON.stringify(request)}`);
+      }
+    }
+    expect(compared).toBeGreaterThan(1000);
+  });
+});
+
+function beyond([longitude, latitude]: readonly [number, number]): boolean {
+  return Math.abs(longitude - 6.1432) > 0.1 || Math.abs(latitude - 46.2044) > 0.1;
+}
+
+/** What becomes of a shipment at `later`, if all was driven as the answer says. */
+function outcomeAt(request: Asked, answer: Answer, shipment: number | string, later: number): string {
+  const vehicles = request.vehicles.map((vehicle) => {
+    const { locked, start_index: index, ...rest } = vehicle;
+    const driven = [...answer.locked, ...answer.assignments].filter((one) => one.vehicle === vehicle.id);
+    const last = driven.at(-1);
+    if (last === undefined) return locked === undefined ? vehicle : { ...vehicle, locked: [], status: 'offline' };
+    const { delivery } = request.shipments.find((one) => one?.id === last.shipment)!;
+    const { location, location_index: zone = index } = delivery;
+    const at = {
+      ...(location === undefined ? {} : { start: location, free_location: location }),
+      ...(zone === undefined ? {} : { start_index: zone, free_location_index: zone }),
+    };
+    const { free_location: _, free_location_index: __, start: ___, ...bare } = rest;
+    return { ...bare, ...at, status: 'available', free_at: Math.max(last.delivery_eta, later) };
+  });
+  const wanted = request.shipments.find((one) => one?.id === shipment)!;
+  const options = { ...request.options, queue: 16 };
+  const asked = { ...request, as_of: later, vehicles, options, shipments: [wanted], policy: 'hungarian' };
+  const then = ask(asked);
+  return then.assignments.length === 1 ? 'assigned' : JSON.stringify(then.unassigned);
+}
+
+describe('a network', () => {
+  const compiled = compileScenario(preset('geneva'));
+  const network = (kind: 'pairs' | 'flat', hidden: number[] = [32]): TrainedNetwork => {
+    const inputs = observationSize(compiled.scenario, 'full');
+    const shape = { kind, inputs, hidden, criticHidden: [8], actions: actionCount(compiled.scenario) };
+    const weights = new Float32Array(networkLayout(shape).size);
+    initialiseNetwork(shape, new RandomStream(3, Purpose.weights), weights);
+    return { name: `net-${kind}-${hidden.join('-')}`, shape, weights, observation: 'full', compiled, training: {} };
+  };
+  const asking = new Recommender(
+    new Policies([network('pairs'), network('flat'), network('flat', [4096, 4096, 4096])]),
+    '0.0.0',
+  );
+  const context = { decisionId: 'd', stateHash: '' };
+  const inHours = (vehicles: number, shipments: number): Asked => {
+    const stream = new RandomStream(vehicles * 100 + shipments, Purpose.demand);
+    const place = (): [number, number] => [
+      6.0632 + stream.integer(0, 160) / 1000,
+      46.1244 + stream.integer(0, 160) / 1000,
+    ];
+    // 09:00 on a day in UTC.
+    const asOf = 1_763_974_800;
+    return {
+      as_of: asOf,
+      vehicles: Array.from({ length: vehicles }, (_, id) => ({ id, start: place() })),
+      shipments: Array.from({ length: shipments }, (_, id) => ({
+        id,
+        pickup: { location: place(), time_windows: [[asOf, asOf + 1800]] },
+        delivery: { location: place() },
+      })),
+    };
+  };
+
+  it('decides on problems up to the size it was trained on, padded, with the probability of each decision', () => {
+    for (const policy of ['net-pairs-32', 'net-flat-32']) {
+      for (const [vehicles, shipments] of [
+        [10, 20],
+        [1, 1],
+        [3, 20],
+        [10, 2],
+        [7, 0],
+      ]) {
+        const request = { ...inHours(vehicles, shipments), policy };
+        const answer = asking.recommend(checkRequest(request), context);
+        expect(answer.provenance).toMatchObject({ policy, fallback: null, out_of_distribution: [] });
+        checkAnswer(request, answer as unknown as Given);
+        for (const { confidence } of answer.assignments) {
+          expect(confidence).toBeGreaterThan(0);
+          expect(confidence).toBeLessThanOrEqual(1);
+        }
+        expect(asking.recommend(checkRequest(request), context)).toEqual(answer);
+      }
+    }
+  });
+
+  it('gives way to the Hungarian method, and says so, where a request is unlike its training', () => {
+    const base = inHours(6, 9);
+    const [first, ...rest] = base.vehicles;
+    for (const [change, unlike] of [
+      [inHours(11, 5), '11 vehicles'],
+      [inHours(5, 21), '21 shipments'],
+      [{ time_zone: 'Asia/Tokyo' }, 'time of day'],
+      [{ vehicles: [{ ...first, start: [8.54, 47.37] }, ...rest] }, 'area'],
+      [{ options: { queue: 5 } }, 'queue'],
+      [{ options: { late_tolerance: 60 } }, 'late tolerance'],
+      [{ options: { speed_kmh: 50 } }, 'speed'],
+      [{ shipments: base.shipments.map((one) => ({ ...one, skills: ['crane'] })) }, 'skills'],
+    ] as const) {
+      const request = { ...base, ...change };
+      const answer = asking.recommend(checkRequest({ ...request, policy: 'net-pairs-32' }), context);
+      expect(answer.provenance.out_of_distribution).toContain(unlike);
+      expect(answer.provenance.fallback).toEqual({ policy: 'hungarian', reason: 'out_of_distribution' });
+      const hungarian = asking.recommend(checkRequest({ ...request, policy: 'hungarian' }), context);
+      expect(answer.assignments).toEqual(hungarian.assignments);
+    }
+  });
+
+  it('that does not decide by the deadline gives way, too, and the same comes out of a replay', () => {
+    const request = { ...inHours(10, 20), policy: 'net-flat-4096-4096-4096', deadline_ms: 1 };
+    const answer = asking.recommend(checkRequest(request), context);
+    expect(answer.provenance.fallback).toEqual({ policy: 'hungarian', reason: 'deadline' });
+    const hungarian = asking.recommend(checkRequest({ ...request, policy: 'hungarian' }), context);
+    expect(answer.assignments).toEqual(hungarian.assignments);
+    const patient = { ...request, deadline_ms: 60_000 };
+    const again = asking.recommend(checkRequest(patient), { ...context, replay: answer.provenance });
+    expect(again).toEqual(answer);
+    expect(asking.recommend(checkRequest(patient), context).provenance.fallback).toBeNull();
+  });
+
+  it('is refused under a name that is taken, and for a world of zones', () => {
+    expect(() => new Policies([{ ...network('pairs'), name: 'edf' }])).toThrow('two policies called edf');
+    const { scenario } = compiled;
+    const zones = { ...compiled, scenario: { ...scenario, travel: { kind: 'matrix' as const } } };
+    expect(() => new Policies([], zones)).toThrow('travels between zones');
+    expect(() => asking.policies.named('none')).toThrow(/policy is "none": expected one of net-pairs-32/);
+  });
+});
+
+describe('what-if', () => {
+  it('plays the same futures for every candidate, within the deadline, and the same ones again', () => {
+    const request = randomRequestInHours();
+    const full = ask({ ...request, explain: true, deadline_ms: 60_000 });
+    expect(full.assignments.length).toBeGreaterThan(2);
+    expect(full.provenance.futures).toEqual(full.assignments.map(() => 16));
+    for (const { what_if: whatIf, vehicle } of full.assignments) {
+      const [chosen, ...others] = whatIf!.candidates;
+      expect(chosen.vehicle).toBe(vehicle);
+      expect(chosen.advantage).toEqual({ mean: 0, low: 0, high: 0 });
+      expect(others.at(-1)!.vehicle).toBeNull();
+      for (const { late, minutes_late: minutes, lost } of whatIf!.candidates) {
+        for (const { mean, low, high } of [late, minutes, lost]) {
+          expect(low).toBeLessThanOrEqual(mean);
+          expect(mean).toBeLessThanOrEqual(high);
+        }
+      }
+      expect(whatIf).toMatchObject({ futures: 16, new_demand: true });
+    }
+    const { provenance, ...rest } = ask({ ...request, explain: true, deadline_ms: 60_000 });
+    expect({ ...rest, provenance }).toEqual(full);
+    // Another seed, other futures.
+    expect(ask({ ...request, explain: true, deadline_ms: 60_000, seed: 2 }).assignments).not.toEqual(full.assignments);
+    // Time for nearly nothing: what is explained is, the rest says null.
+    const hurried = ask({ ...request, explain: true, deadline_ms: 1 });
+    expect(hurried.assignments.map(({ shipment }) => shipment)).toEqual(
+      full.assignments.map(({ shipment }) => shipment),
+    );
+    expect(hurried.assignments.at(-1)!.what_if).toBeNull();
+    const replay = hurried.provenance;
+    const again = recommender.recommend(checkRequest({ ...request, explain: true }), {
+      decisionId: 'd',
+      stateHash: '',
+      replay,
+    });
+    expect(again).toEqual(hurried);
+  });
+});
+
+function randomRequestInHours(): Record<string, unknown> {
+  const asOf = 1_763_974_800;
+  const at = (k: number): [number, number] => [6.09 + 0.013 * ((k * 7) % 8), 46.15 + 0.014 * ((k * 5) % 8)];
+  return {
+    as_of: asOf,
+    vehicles: Array.from({ length: 5 }, (_, id) => ({ id, start: at(id) })),
+    shipments: Array.from({ length: 8 }, (_, k) => ({
+      id: `s${k}`,
+      pickup: { location: at(k + 3), time_windows: [[asOf, asOf + 1200]] },
+      delivery: { location: at(2 * k) },
+    })),
+  };
+}
 
 /** What becomes of one shipment with one vehicle, some constraints taken out of the request. */
 function outcome(

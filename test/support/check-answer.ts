@@ -4,7 +4,7 @@
 import { expect } from 'vitest';
 
 interface Stop {
-  readonly location?: [number, number];
+  readonly location?: readonly [number, number];
   readonly location_index?: number;
   readonly service?: number;
   readonly time_windows?: [number, number][];
@@ -18,14 +18,14 @@ interface Ship {
 }
 interface Vehicle {
   readonly id: number | string;
-  readonly start?: [number, number];
+  readonly start?: readonly [number, number];
   readonly start_index?: number;
   readonly skills?: unknown[];
   readonly capacity?: number[];
   readonly time_window?: [number, number];
   readonly status?: string;
   readonly free_at?: number;
-  readonly free_location?: [number, number];
+  readonly free_location?: readonly [number, number];
   readonly free_location_index?: number;
   readonly locked?: (number | string)[];
 }
@@ -78,7 +78,7 @@ function localSecond(at: number, zone = 'UTC'): number {
 const RADIUS = 6371008.8;
 
 /** Metres between places, on the plane about a latitude. */
-function metres(a: [number, number], b: [number, number], latitude: number): number {
+function metres(a: readonly [number, number], b: readonly [number, number], latitude: number): number {
   const east = ((b[0] - a[0]) * Math.PI * RADIUS * Math.cos((latitude * Math.PI) / 180)) / 180;
   const north = ((b[1] - a[1]) * Math.PI * RADIUS) / 180;
   return Math.hypot(east, north);
