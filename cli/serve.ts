@@ -31,6 +31,7 @@ interface ServeOptions extends PolicyOptions {
   readonly keys: string;
   readonly runs: string;
   readonly webhook?: string;
+  readonly tiles?: string;
   readonly unrecorded: 'answer' | 'refuse';
   readonly maxInFlight: number;
   readonly perMinute: number;
@@ -59,6 +60,12 @@ export function serveCommand(): Command {
       new Option(
         '--webhook <url>',
         'where acts of mode auto go, signed with FLEETSTEP_WEBHOOK_SECRET; without: dry runs',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--tiles <template>',
+        'map tiles for the dashboard, such as https://tile.openstreetmap.org/{z}/{x}/{y}.png',
       ),
     )
     .addOption(
@@ -107,6 +114,7 @@ async function serve(options: ServeOptions, database: Database): Promise<void> {
     version,
     maxInFlight: options.maxInFlight,
     perMinute: options.perMinute,
+    tiles: options.tiles ?? null,
     logLevel: options.logLevel,
   });
   const sweeper = new Sweeper(database, {

@@ -12,6 +12,7 @@ import type { Caller, KeyRing } from './auth.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
 import { openApi } from './openapi.js';
+import { addPage } from './page.js';
 import { bodyChecker, requireRole, wordsReader } from './routes.js';
 import type { Route, RouteContext } from './routes.js';
 import type { Service } from './service.js';
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly maxInFlight?: number;
   /** Requests of one token in a minute; default 120,000. */
   readonly perMinute?: number;
+  /** Template of a tile server for the dashboard's map; default null: a plain one. */
+  readonly tiles?: string | null;
   /** Lines of JSON on stderr; default info. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
@@ -83,21 +86,20 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const meters = metersOf();
   let inFlight = 0;
   let draining = false;
-  const counted = new WeakSet<FastifyRequest>();
 
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(securityHeaders);
-    if (request.routeOptions.config.open === true) return;
+    if (request.routeOptions.config.open === true || request.is404 || isFile(request)) return;
     if (inFlight >= maxInFlight) {
       meters.shed.inc();
       throw new Overloaded();
     }
     inFlight++;
-    counted.add(request);
+    // However it ends: answered, or its client gone while the answer was being made.
+    reply.raw.once('close', () => inFlight--);
     return Promise.resolve();
   });
   app.addHook('onResponse', async (request, reply) => {
-    if (counted.delete(request)) inFlight--;
     // A connection that stays open would keep the service from ending.
     if (draining) request.raw.socket.destroySoon();
     const route = request.routeOptions.url ?? 'unknown';
@@ -105,11 +107,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const { statusCode: status, elapsedTime: ms } = reply;
     meters.seconds.labels(method, route, String(status)).observe(ms / 1000);
     request.log.info({ method, route, status, ms: Math.round(ms * 100) / 100 }, 'answered');
-    return Promise.resolve();
-  });
-  // A client that went away is answered by nobody.
-  app.addHook('onRequestAbort', async (request) => {
-    if (counted.delete(request)) inFlight--;
     return Promise.resolve();
   });
   meters.inFlight.collect = () => meters.inFlight.set(inFlight);
@@ -126,7 +123,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     timeWindow: 60_000,
     hook: 'preHandler',
     keyGenerator: (request) => callers.get(request)?.subject ?? 'nobody',
-    allowList: (request) => request.routeOptions.config.open === true,
+    allowList: (request) => request.routeOptions.config.open === true || isFile(request),
     errorResponseBuilder: (_, { ttl }) =>
       Object.assign(new Error(`too many requests with this token: again in ${Math.ceil(ttl / 1000)} s`), {
         statusCode: 429,
@@ -138,6 +135,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   const document = JSON.stringify(openApi(routes, version));
   app.get('/openapi.json', { config: { open: true } }, (_, reply) => reply.type('application/json').send(document));
+  await addPage(app, options.tiles ?? null);
   app.get('/health', { config: { open: true } }, (_, reply) => reply.send({ status: 'ok', version }));
   app.get('/ready', { config: { open: true } }, async (_, reply) => {
     const database = await connection`select 1`.then(
@@ -151,6 +149,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     reply.type(meters.registry.contentType).send(await meters.registry.metrics()),
   );
   return app;
+}
+
+/** The dashboard's own files. */
+function isFile({ method, url }: FastifyRequest): boolean {
+  return method === 'GET' && /^\/(page|lib)\//.test(url);
 }
 
 /** Who asked; kept beside the request, so that nothing that comes over the wire can reach it. */

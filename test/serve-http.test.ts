@@ -403,6 +403,25 @@ describe('faults', () => {
     await small.close();
   });
 
+  it('counts a client that went away no longer', async () => {
+    const small = await testService({ made: service.made, maxInFlight: 4 });
+    const token = await small.token();
+    const body = JSON.stringify({ ...easyRequest(small.company), explain: true });
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(
+        Array.from({ length: 8 }, async (_, k) => {
+          const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+          const signal = AbortSignal.timeout(2 + k);
+          await fetch(`${small.url}/v1/recommend`, { method: 'POST', body, headers, signal }).catch(() => undefined);
+        }),
+      );
+    }
+    await new Promise((done) => setTimeout(done, 200));
+    expect((await callService(small.url, 'GET', '/metrics')).body).toMatch(/^fleetstep_http_in_flight 0$/m);
+    expect((await small.call('POST', '/v1/recommend', body)).status).toBe(200);
+    await small.close();
+  });
+
   it('limits the requests of one token, not of another', async () => {
     const few = await testService({ made: service.made, perMinute: 5 });
     const statuses = await Promise.all(Array.from({ length: 8 }, () => few.call('GET', '/v1/policies')));

@@ -1,0 +1,53 @@
+// The dashboard's files: our own, and two libraries', all from this service. No address outside is asked for anything but
+// map tiles, and those only if the operator names where they come from.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+
+const require = createRequire(import.meta.url);
+const root = (name: string): string => dirname(require.resolve(`${name}/package.json`));
+const own = fileURLToPath(new URL('.', import.meta.url));
+
+/** @param tiles template of a tile server, such as `https://tile.example/{z}/{x}/{y}.png`; null: a plain map */
+export async function addPage(app: FastifyInstance, tiles: string | null): Promise<void> {
+  const config = { open: true };
+  const images = tiles === null ? '' : ` ${new URL(tiles.replace(/\{\w\}/g, 'x')).origin}`;
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "connect-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    `img-src 'self' data:${images}`,
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ');
+  const page = readFileSync(join(own, '../../serve/page/index.html'), 'utf8');
+  app.get('/', { config }, (_, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(page),
+  );
+  const style = readFileSync(join(own, '../../serve/page/style.css'), 'utf8');
+  app.get('/page/style.css', { config }, (_, reply) => reply.type('text/css; charset=utf-8').send(style));
+  app.get('/page/config.json', { config }, (_, reply) => reply.send({ tiles }));
+  const example = readFileSync(join(own, '../../docs/state.json'), 'utf8');
+  app.get('/page/example.json', { config }, (_, reply) => reply.type('application/json').send(example));
+  const files = [
+    { root: join(own, 'page'), prefix: '/page/', allowed: /\.js$/ },
+    { root: join(root('leaflet'), 'dist'), prefix: '/lib/leaflet/', allowed: /\.(js|css|png)$/ },
+    { root: join(root('uplot'), 'dist'), prefix: '/lib/uplot/', allowed: /\.(js|css)$/ },
+  ];
+  for (const [k, { root: folder, prefix, allowed }] of files.entries()) {
+    await app.register(fastifyStatic, {
+      root: folder,
+      prefix,
+      decorateReply: k === 0,
+      cacheControl: false,
+      index: false,
+      allowedPath: (path) => allowed.test(path),
+    });
+  }
+}

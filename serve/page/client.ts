@@ -1,0 +1,88 @@
+// The way to the service: one token, JSON both ways, and errors with the service's own words.
+
+export interface Account {
+  readonly subject: string;
+  readonly role: 'admin' | 'dispatcher' | 'viewer';
+  readonly company: number | null;
+  readonly expires: Date;
+}
+
+const KEY = 'fleetstep-token';
+
+let token = sessionStorage.getItem(KEY) ?? '';
+/** For an admin of all companies: which one he looks at. */
+let company: number | null = null;
+
+export class ServiceError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What a token says about its holder; null if it is none. Whether it is true, the service decides. */
+export function accountOf(text: string): Account | null {
+  try {
+    const bytes = Uint8Array.from(atob(text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')), (c) =>
+      c.charCodeAt(0),
+    );
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as {
+      sub: string;
+      role: Account['role'];
+      company?: number;
+      exp: number;
+    };
+    return {
+      subject: claims.sub,
+      role: claims.role,
+      company: claims.company ?? null,
+      expires: new Date(claims.exp * 1000),
+    };
+  } catch {
+    return null;
+  }
+}
+
+export function account(): Account | null {
+  return accountOf(token);
+}
+
+export function logIn(text: string): void {
+  token = text.trim();
+  sessionStorage.setItem(KEY, token);
+}
+
+export function logOut(): void {
+  token = '';
+  sessionStorage.removeItem(KEY);
+}
+
+export function chooseCompany(id: number): void {
+  company = id;
+}
+
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const url = new URL(path, location.origin);
+  if (company !== null && account()?.company === null && !url.searchParams.has('company_id')) {
+    url.searchParams.set('company_id', String(company));
+  }
+  let response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ServiceError(0, 'the service cannot be reached');
+  }
+  const answer = (await response.json()) as { error?: { message: string } };
+  if (!response.ok)
+    throw new ServiceError(response.status, answer.error?.message ?? `the service answered ${response.status}`);
+  return answer as T;
+}

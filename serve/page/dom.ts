@@ -1,0 +1,77 @@
+// Elements from code. Text goes in as text: nothing that comes from the service is ever taken for markup.
+
+type Child = Node | string | number | null | undefined | false;
+type Props = Readonly<Record<string, string | number | boolean | ((event: Event) => void) | undefined>>;
+
+/** An element; `on…` members are listeners, booleans set or leave out, all else are attributes. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  props: Props = {},
+  ...children: readonly (Child | readonly Child[])[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === false) continue;
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const child of children.flat()) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(typeof child === 'number' ? String(child) : child);
+  }
+  return element;
+}
+
+export function select(name: string, label: string, options: readonly (readonly [string, string])[]): HTMLElement {
+  return h('label', {}, label, h('select', { name }, ...options.map(([value, text]) => h('option', { value }, text))));
+}
+
+export function input(name: string, label: string, type = 'text', more: Props = {}): HTMLElement {
+  return h('label', {}, label, h('input', { name, type, ...more }));
+}
+
+/** The form's fields that are filled in. */
+export function filled(form: HTMLFormElement): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const [name, value] of new FormData(form)) {
+    if (typeof value === 'string' && value !== '') values[name] = value;
+  }
+  return values;
+}
+
+/** Opens a dialog with a heading and a way to close it, and takes it away afterwards. */
+export function openDialog(heading: string, ...children: readonly Child[]): HTMLDialogElement {
+  const id = 'dialog-heading';
+  const dialog = h(
+    'dialog',
+    { 'aria-labelledby': id, onclose: () => dialog.remove() },
+    h('div', { class: 'row' }, h('h2', { id }, heading)),
+    ...children,
+    h('div', { class: 'row' }, h('button', { type: 'button', onclick: () => dialog.close() }, 'Close')),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** Says something to everybody, those who listen included. */
+export function tell(text: string, bad = false): void {
+  const line = document.querySelector('#message')!;
+  line.textContent = text;
+  line.classList.toggle('bad', bad);
+}
+
+export function time(at: string | number | Date): string {
+  return new Date(at).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+}
+
+/** Runs `work` again and again while `element` is on the page. */
+export function poll(element: HTMLElement, everyMs: number, work: () => Promise<void>): void {
+  const step = (): void => {
+    if (!element.isConnected) return;
+    void work()
+      .catch((error: unknown) => tell((error as Error).message, true))
+      .finally(() => setTimeout(step, everyMs));
+  };
+  queueMicrotask(step);
+}

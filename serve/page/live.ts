@@ -1,0 +1,356 @@
+// Live: the last request as a map, and what was recommended, with the buttons that put a person's answer on record.
+
+import * as L from '/lib/leaflet/leaflet-src.esm.js';
+import { account, call } from './client.js';
+import { filled, h, openDialog, poll, select, tell } from './dom.js';
+
+type Id = number | string;
+type Place = [longitude: number, latitude: number];
+interface Vehicle {
+  readonly id: Id;
+  readonly start?: Place;
+  readonly status?: string;
+  readonly free_location?: Place;
+}
+interface Shipment {
+  readonly id?: Id;
+  readonly pickup: { readonly id?: Id; readonly location?: Place };
+  readonly delivery: { readonly location?: Place };
+}
+interface Assignment {
+  readonly rank: number;
+  readonly shipment: Id;
+  readonly vehicle: Id;
+  readonly pickup_eta: number;
+  readonly lateness: number;
+  readonly confidence: number | null;
+  readonly reasons: readonly string[];
+  readonly alternatives: readonly { readonly vehicle: Id; readonly pickup_eta: number; readonly extra_wait: number }[];
+  readonly hungarian: Id | null;
+  readonly nearest: Id | null;
+}
+interface Last {
+  readonly at: string;
+  readonly request: {
+    readonly as_of: number;
+    readonly time_zone?: string;
+    readonly vehicles: readonly Vehicle[];
+    readonly shipments: readonly (Shipment | null)[];
+  };
+  readonly answer: {
+    readonly mode: string;
+    readonly assignments: readonly Assignment[];
+    readonly waiting: readonly { shipment: Id; reason: string; revisit_at: number; latest_safe: number | null }[];
+    readonly unassigned: readonly { shipment: Id; reasons: readonly { message: string }[] }[];
+    readonly violations: readonly { message: string }[];
+    readonly provenance: {
+      readonly decision_id: string;
+      readonly policy: string;
+      readonly fallback: { readonly policy: string; readonly reason: string } | null;
+      readonly recorded: boolean;
+    };
+    readonly acts?: readonly { shipment: Id; status: string; message?: string }[];
+  };
+}
+
+export async function live(main: HTMLElement): Promise<void> {
+  const mapBox = h('div', {
+    id: 'map',
+    role: 'img',
+    'aria-label': 'Map of vehicles and pickups; the lists beside it say the same',
+  });
+  const lists = h('div', {});
+  const ask = h(
+    'button',
+    {
+      type: 'button',
+      onclick: () => void askExample().catch((error: unknown) => tell((error as Error).message, true)),
+    },
+    'Ask with an example state',
+  );
+  main.append(
+    h(
+      'div',
+      { class: 'two' },
+      h(
+        'section',
+        { 'aria-label': 'Map' },
+        mapBox,
+        h(
+          'p',
+          { class: 'muted' },
+          'Squares are vehicles (blue available, brown busy, grey offline), circles pickups (green assigned or waiting, red not served).',
+        ),
+        account()?.role === 'viewer' ? null : ask,
+      ),
+      lists,
+    ),
+  );
+  const map = await mapIn(mapBox);
+  const layer = L.layerGroup().addTo(map);
+  let shown = '';
+  const refresh = async (): Promise<void> => {
+    const { last } = await call<{ last: Last | null }>('GET', '/v1/live');
+    const key = last === null ? 'none' : `${last.answer.provenance.decision_id} ${last.at}`;
+    if (key === shown) return;
+    shown = key;
+    if (last === null) {
+      lists.replaceChildren(
+        h(
+          'section',
+          { class: 'panel' },
+          h('h2', {}, 'Nothing asked yet'),
+          h('p', {}, 'The next request to /v1/recommend shows here.'),
+        ),
+      );
+      return;
+    }
+    draw(map, layer, last);
+    lists.replaceChildren(recommendations(last));
+  };
+  async function askExample(): Promise<void> {
+    const example = (await (await fetch('/page/example.json')).json()) as object;
+    await call('POST', '/v1/recommend', example);
+    tell('Asked.');
+    await refresh();
+  }
+  poll(mapBox, 2000, refresh);
+}
+
+async function mapIn(box: HTMLElement): Promise<L.Map> {
+  const map = L.map(box, { attributionControl: false, zoomSnap: 0.25 }).setView([46.2044, 6.1432], 12);
+  L.control.scale({ imperial: false }).addTo(map);
+  const { tiles } = (await (await fetch('/page/config.json')).json()) as { tiles: string | null };
+  if (tiles !== null) L.tileLayer(tiles, { maxZoom: 19 }).addTo(map);
+  return map;
+}
+
+function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void {
+  layer.clearLayers();
+  const bounds: [number, number][] = [];
+  const mark = (place: Place | undefined, kind: string, text: string, title: string): void => {
+    if (place === undefined) return;
+    const at: [number, number] = [place[1], place[0]];
+    bounds.push(at);
+    const icon = L.divIcon({
+      className: '',
+      html: h('div', { class: `marker ${kind}`, style: '' }, text),
+      iconSize: [26, 20],
+    });
+    L.marker(at, { icon, title, keyboard: false }).addTo(layer);
+  };
+  const vehicles = new Map(request.vehicles.map((vehicle) => [vehicle.id, vehicle]));
+  const shipments = new Map(
+    request.shipments.flatMap((shipment) => {
+      const id = shipment?.id ?? shipment?.pickup.id;
+      return shipment === null || id === undefined ? [] : [[id, shipment] as const];
+    }),
+  );
+  for (const { shipment, vehicle } of answer.assignments) {
+    const from = vehicles.get(vehicle);
+    const start = from?.free_location ?? from?.start;
+    const to = shipments.get(shipment);
+    if (start === undefined || to?.pickup.location === undefined) continue;
+    const line = (a: Place, b: Place, dashed: boolean): void => {
+      L.polyline(
+        [
+          [a[1], a[0]],
+          [b[1], b[0]],
+        ],
+        { color: '#2f81f7', weight: 2, ...(dashed ? { dashArray: '4 4' } : {}) },
+      ).addTo(layer);
+    };
+    line(start, to.pickup.location, true);
+    if (to.delivery.location !== undefined) line(to.pickup.location, to.delivery.location, false);
+  }
+  const unserved = new Set(answer.unassigned.map(({ shipment }) => shipment));
+  for (const [id, { pickup }] of shipments) {
+    mark(pickup.location, unserved.has(id) ? 'unserved' : 'pickup', String(id), `Shipment ${id}`);
+  }
+  for (const { id, start, status = 'available' } of request.vehicles) {
+    mark(start, `vehicle ${status}`, String(id), `Vehicle ${id}, ${status}`);
+  }
+  if (bounds.length > 0) map.fitBounds(L.latLngBounds(bounds).pad(0.1), { animate: false });
+}
+
+function recommendations({ request, answer, at }: Last): HTMLElement {
+  const { provenance } = answer;
+  const clock = new Intl.DateTimeFormat(undefined, {
+    timeZone: request.time_zone ?? 'UTC',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+  const hour = (second: number): string => clock.format(second * 1000);
+  const acts = new Map((answer.acts ?? []).map((act) => [act.shipment, act]));
+  return h(
+    'section',
+    { class: 'panel' },
+    h('h2', {}, `Recommended at ${hour(request.as_of)}`),
+    h(
+      'p',
+      { class: 'muted' },
+      `Mode ${answer.mode}, policy ${provenance.policy}`,
+      provenance.fallback === null
+        ? ''
+        : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason.replaceAll('_', ' ')})`,
+      `; asked ${new Date(at).toLocaleTimeString()}`,
+      provenance.recorded ? '' : '; NOT on record',
+    ),
+    answer.assignments.length === 0 ? h('p', {}, 'No assignments.') : null,
+    h(
+      'ol',
+      { class: 'cards' },
+      ...answer.assignments.map((assignment) =>
+        card(assignment, request.vehicles, provenance.decision_id, hour, acts.get(assignment.shipment)),
+      ),
+    ),
+    ...group(
+      'Waiting',
+      answer.waiting.map(
+        ({ shipment, reason, revisit_at: revisit, latest_safe: safe }) =>
+          `${shipment}: ${reason}; ask again at ${hour(revisit)}${safe === null ? '' : `, safe until ${hour(safe)}`}`,
+      ),
+    ),
+    ...group(
+      'Not served',
+      answer.unassigned.map(
+        ({ shipment, reasons }) => `${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`,
+      ),
+    ),
+    ...group(
+      'Wrong in the request',
+      answer.violations.map(({ message }) => message),
+    ),
+  );
+}
+
+function group(heading: string, lines: readonly string[]): HTMLElement[] {
+  if (lines.length === 0) return [];
+  return [h('h3', {}, heading), h('ul', {}, ...lines.map((line) => h('li', {}, line)))];
+}
+
+function card(
+  {
+    rank,
+    shipment,
+    vehicle,
+    pickup_eta: eta,
+    lateness,
+    confidence,
+    reasons,
+    alternatives,
+    hungarian,
+    nearest,
+  }: Assignment,
+  vehicles: readonly Vehicle[],
+  decision: string,
+  hour: (second: number) => string,
+  act: { status: string; message?: string } | undefined,
+): HTMLElement {
+  const said = h('p', { class: 'muted' });
+  const send = async (outcome: object, done: string): Promise<void> => {
+    try {
+      await call('POST', `/v1/decisions/${decision}/outcome`, { shipment, ...outcome });
+      said.textContent = done;
+      tell(`Shipment ${shipment}: ${done.toLowerCase()}`);
+    } catch (error) {
+      tell((error as Error).message, true);
+    }
+  };
+  const late = lateness === 0 ? 'on time' : `${Math.ceil(lateness / 60)} min late`;
+  return h(
+    'li',
+    { class: 'card' },
+    h(
+      'div',
+      {},
+      h('strong', {}, `${rank}. Shipment ${shipment} to vehicle ${vehicle}`),
+      ` at ${hour(eta)}, `,
+      h('span', { class: lateness === 0 ? 'good' : 'warn' }, late),
+      confidence === null ? '' : `, confidence ${(100 * confidence).toFixed(0)}%`,
+    ),
+    h('ul', { class: 'muted' }, ...reasons.map((reason) => h('li', {}, reason))),
+    alternatives.length === 0
+      ? null
+      : h(
+          'p',
+          { class: 'muted' },
+          'Instead: ',
+          alternatives.map(({ vehicle: other, pickup_eta: then }) => `vehicle ${other} at ${hour(then)}`).join(', '),
+        ),
+    hungarian !== vehicle || nearest !== vehicle
+      ? h(
+          'p',
+          { class: 'muted' },
+          `The Hungarian method: ${hungarian ?? 'nobody'}; the nearest rule: ${nearest ?? 'nobody'}`,
+        )
+      : null,
+    act === undefined
+      ? null
+      : h(
+          'p',
+          { class: act.status === 'succeeded' ? 'good' : 'warn' },
+          `Act: ${act.status}${act.message === undefined ? '' : ` (${act.message})`}`,
+        ),
+    account()?.role === 'viewer'
+      ? null
+      : h(
+          'div',
+          { class: 'row' },
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'primary',
+              'aria-label': `Accept ${shipment} to ${vehicle}`,
+              onclick: () => void send({ outcome: 'accepted' }, 'Accepted'),
+            },
+            'Accept',
+          ),
+          h(
+            'button',
+            {
+              type: 'button',
+              'aria-label': `Override ${shipment}`,
+              onclick: () => override(shipment, vehicle, vehicles, send),
+            },
+            'Override…',
+          ),
+        ),
+    said,
+  );
+}
+
+function override(
+  shipment: Id,
+  recommended: Id,
+  vehicles: readonly Vehicle[],
+  send: (outcome: object, done: string) => Promise<void>,
+): void {
+  const form = h(
+    'form',
+    {
+      onsubmit: (event) => {
+        event.preventDefault();
+        const { vehicle, reason } = filled(form);
+        const chosen = vehicles.find(({ id }) => String(id) === vehicle)?.id;
+        void send(
+          { outcome: 'overridden', reason, ...(chosen === undefined ? {} : { vehicle: chosen }) },
+          `Overridden: ${reason ?? ''}`,
+        ).then(() => dialog.close());
+      },
+    },
+    select('vehicle', 'Who drives it instead', [
+      ['', 'nobody, or not decided'],
+      ...vehicles.filter(({ id }) => id !== recommended).map(({ id }) => [String(id), `vehicle ${id}`] as const),
+    ]),
+    h(
+      'label',
+      {},
+      'Why (no names of people)',
+      h('textarea', { name: 'reason', required: true, maxlength: 1000, rows: 3 }),
+    ),
+    h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Put on record')),
+  );
+  const dialog = openDialog(`Override shipment ${shipment}`, form);
+}

@@ -1,0 +1,104 @@
+// The page: who is logged in, and which of its sections is shown.
+
+import { actions } from './actions.js';
+import { account, accountOf, call, logIn, logOut } from './client.js';
+import { filled, h, tell } from './dom.js';
+import { live } from './live.js';
+import { runs } from './runs.js';
+
+const sections = [
+  { name: 'live', title: 'Live', draw: live, roles: ['admin', 'dispatcher', 'viewer'] },
+  { name: 'actions', title: 'Actions', draw: actions, roles: ['admin'] },
+  { name: 'runs', title: 'Runs', draw: runs, roles: ['admin', 'dispatcher', 'viewer'] },
+] as const;
+
+const main = document.querySelector<HTMLElement>('main')!;
+const nav = document.querySelector<HTMLElement>('#sections')!;
+const who = document.querySelector<HTMLElement>('#account')!;
+
+function logInForm(): void {
+  nav.hidden = true;
+  who.replaceChildren();
+  const form = h(
+    'form',
+    {
+      class: 'panel',
+      onsubmit: (event) => {
+        event.preventDefault();
+        const { token = '' } = filled(form);
+        if (accountOf(token) === null) {
+          tell('That is no token.', true);
+          return;
+        }
+        logIn(token);
+        void enter();
+      },
+    },
+    h('h2', {}, 'Log in'),
+    h(
+      'label',
+      {},
+      'Token, as "fleetstep token" or your operator gives it',
+      h('textarea', { name: 'token', rows: 4, required: true, autocomplete: 'off', spellcheck: 'false' }),
+    ),
+    h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Log in')),
+  );
+  main.replaceChildren(form);
+  form.querySelector('textarea')!.focus();
+}
+
+/** Asks the service whether it believes the token. */
+async function enter(): Promise<void> {
+  try {
+    await call('GET', '/v1/policies');
+  } catch (error) {
+    logOut();
+    logInForm();
+    tell((error as Error).message, true);
+    return;
+  }
+  tell('');
+  const { subject, role, company, expires } = account()!;
+  who.replaceChildren(
+    `${subject}, ${role}${company === null ? '' : ` of company ${company}`}, until ${expires.toLocaleTimeString()} `,
+    h(
+      'button',
+      {
+        type: 'button',
+        onclick: () => {
+          logOut();
+          logInForm();
+          tell('Logged out.');
+        },
+      },
+      'Log out',
+    ),
+  );
+  nav.hidden = false;
+  show();
+}
+
+function show(): void {
+  const current = account();
+  if (current === null) return;
+  const mine = sections.filter(({ roles }) => (roles as readonly string[]).includes(current.role));
+  const section = mine.find(({ name }) => location.hash === `#${name}`) ?? mine[0];
+  nav.replaceChildren(
+    ...mine.map(({ name, title }) =>
+      h('a', { href: `#${name}`, 'aria-current': name === section.name ? 'page' : undefined }, title),
+    ),
+  );
+  document.title = `${section.title} - fleetstep`;
+  main.replaceChildren();
+  void Promise.resolve(section.draw(main)).catch((error: unknown) => tell((error as Error).message, true));
+}
+
+window.addEventListener('hashchange', show);
+const given = /^#token=([\w.-]+)$/.exec(location.hash);
+if (given !== null) {
+  // Out of the address, and out of the history.
+  history.replaceState(null, '', location.pathname);
+  logIn(given[1]);
+}
+if (account() === null) logInForm();
+else void enter();

@@ -1,0 +1,180 @@
+// Runs: training curves and evaluation tables, live while a run goes on.
+
+import uPlot from '/lib/uplot/uPlot.esm.js';
+import { call } from './client.js';
+import { h, poll, tell, time } from './dom.js';
+
+interface Summary {
+  readonly name: string;
+  readonly changedAt: string;
+  readonly scenario: string | null;
+  readonly totalSteps: number | null;
+  readonly finished: boolean;
+}
+type Metrics = Readonly<Record<string, number | null>>;
+interface Evaluation {
+  readonly policy: string;
+  readonly meanReturn: number;
+  readonly kpis: Readonly<Record<string, number>>;
+}
+interface Run extends Summary {
+  readonly metrics: readonly Metrics[];
+  readonly evaluation: readonly Evaluation[] | null;
+}
+
+const charts = [
+  ['charts/episodic_return', 'Return per episode'],
+  ['losses/entropy', 'Entropy'],
+  ['losses/explained_variance', 'Explained variance'],
+  ['charts/SPS', 'Steps a second'],
+] as const;
+
+export function runs(main: HTMLElement): void {
+  const list = h('ul', { class: 'cards' });
+  const detail = h('section', { class: 'panel', 'aria-label': 'Run' });
+  main.append(h('div', { class: 'two' }, detail, h('section', { class: 'panel' }, h('h2', {}, 'Training runs'), list)));
+  let chosen: string | null = null;
+  let stopShown: (() => void) | null = null;
+  const choose = (name: string): void => {
+    chosen = name;
+    stopShown?.();
+    stopShown = show(detail, name);
+    void refresh().catch((error: unknown) => tell((error as Error).message, true));
+  };
+  const refresh = async (): Promise<void> => {
+    const { runs: found } = await call<{ runs: readonly Summary[] }>('GET', '/v1/runs');
+    if (found.length === 0) {
+      list.replaceChildren(h('li', { class: 'card' }, 'None yet: "fleetstep train" makes one.'));
+      detail.replaceChildren(h('h2', {}, 'No run to show'));
+      return;
+    }
+    if (chosen === null) {
+      choose(found[0].name);
+      return;
+    }
+    const focused = document.activeElement?.getAttribute('data-run') ?? null;
+    list.replaceChildren(
+      ...found.map(({ name, scenario, finished, changedAt }) =>
+        h(
+          'li',
+          { class: 'card' },
+          h(
+            'button',
+            {
+              type: 'button',
+              'data-run': name,
+              'aria-pressed': name === chosen ? 'true' : 'false',
+              onclick: () => choose(name),
+            },
+            name,
+          ),
+          h(
+            'div',
+            { class: 'muted' },
+            `${scenario ?? 'unknown scenario'}, ${finished ? 'finished' : 'going on or stopped'}, ${time(changedAt)}`,
+          ),
+        ),
+      ),
+    );
+    if (focused !== null) list.querySelector<HTMLElement>(`[data-run="${CSS.escape(focused)}"]`)?.focus();
+  };
+  poll(list, 5000, refresh);
+}
+
+/** Draws a run and goes on asking for what is new. */
+function show(detail: HTMLElement, name: string): () => void {
+  const boxes = charts.map(([, title]) =>
+    h('div', { class: 'chart', role: 'img', 'aria-label': `${title} over environment steps` }),
+  );
+  const progress = h('p', { class: 'muted' });
+  const evaluation = h('div', { class: 'scroll' });
+  const here = h(
+    'div',
+    {},
+    h('h2', {}, name),
+    progress,
+    ...charts.flatMap(([, title], k) => [h('h3', {}, title), boxes[k]]),
+    evaluation,
+  );
+  detail.replaceChildren(here);
+  const metrics: Metrics[] = [];
+  const plots = new Map<string, uPlot>();
+  poll(here, 3000, async () => {
+    const after = metrics.at(-1)?.['iteration'] ?? -1;
+    const run = await call<Run>('GET', `/v1/runs/${encodeURIComponent(name)}?after=${Math.max(0, after)}`);
+    metrics.push(...run.metrics.filter((one) => (one['iteration'] ?? 0) > after));
+    const steps = metrics.at(-1)?.['global_step'] ?? 0;
+    const share =
+      run.totalSteps === null
+        ? ''
+        : ` of ${run.totalSteps.toLocaleString()} (${Math.min(100, (100 * steps) / run.totalSteps).toFixed(0)}%)`;
+    progress.textContent = `${steps.toLocaleString()} steps${share}`;
+    charts.forEach(([key], k) => draw(plots, boxes[k], key, metrics));
+    if (run.evaluation !== null) evaluation.replaceChildren(evaluationTable(run.evaluation));
+  });
+  return () => here.remove();
+}
+
+function draw(plots: Map<string, uPlot>, box: HTMLElement, key: string, metrics: readonly Metrics[]): void {
+  const data: [number[], (number | null)[]] = [
+    metrics.map((one) => one['global_step'] ?? 0),
+    metrics.map((one) => one[key] ?? null),
+  ];
+  const plot = plots.get(key);
+  if (plot !== undefined) {
+    plot.setData(data);
+    return;
+  }
+  const style = getComputedStyle(document.body);
+  const axis = { stroke: style.color, grid: { stroke: '#8884', width: 1 } };
+  const accent = style.getPropertyValue('--accent').trim();
+  plots.set(
+    key,
+    new uPlot(
+      {
+        width: Math.max(260, box.clientWidth),
+        height: 200,
+        scales: { x: { time: false } },
+        axes: [axis, { ...axis, size: 60 }],
+        series: [{ label: 'steps' }, { label: key, stroke: accent === '' ? '#2f81f7' : accent, width: 2 }],
+      },
+      data,
+      box,
+    ),
+  );
+}
+
+function evaluationTable(rows: readonly Evaluation[]): HTMLElement {
+  const sorted = [...rows].sort((a, b) => b.meanReturn - a.meanReturn);
+  const percent = (value: number | undefined): string => (value === undefined ? '-' : `${(100 * value).toFixed(1)}%`);
+  return h(
+    'table',
+    {},
+    h('caption', {}, 'Evaluation on held-out episodes, best first'),
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col' }, 'Policy'),
+        ...['Return', 'Served', 'On time', 'Empty'].map((name) => h('th', { scope: 'col', class: 'number' }, name)),
+      ),
+    ),
+    h(
+      'tbody',
+      {},
+      ...sorted.map(({ policy, meanReturn, kpis }) =>
+        h(
+          'tr',
+          {},
+          h('td', {}, policy),
+          h('td', { class: 'number' }, meanReturn.toFixed(2)),
+          h('td', { class: 'number' }, percent(kpis['serviceRate'])),
+          h('td', { class: 'number' }, percent(kpis['onTimeRate'])),
+          h('td', { class: 'number' }, percent(kpis['emptyShare'])),
+        ),
+      ),
+    ),
+  );
+}
