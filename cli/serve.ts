@@ -32,6 +32,7 @@ interface ServeOptions extends PolicyOptions {
   readonly runs: string;
   readonly webhook?: string;
   readonly tiles?: string;
+  readonly attribution: string;
   readonly unrecorded: 'answer' | 'refuse';
   readonly maxInFlight: number;
   readonly perMinute: number;
@@ -68,6 +69,7 @@ export function serveCommand(): Command {
         'map tiles for the dashboard, such as https://tile.openstreetmap.org/{z}/{x}/{y}.png',
       ),
     )
+    .addOption(new Option('--attribution <text>', 'whose map that is').default('© OpenStreetMap contributors'))
     .addOption(
       new Option('--unrecorded <what>', 'shadow and recommend while the database is gone')
         .choices(['answer', 'refuse'])
@@ -115,6 +117,7 @@ async function serve(options: ServeOptions, database: Database): Promise<void> {
     maxInFlight: options.maxInFlight,
     perMinute: options.perMinute,
     tiles: options.tiles ?? null,
+    attribution: options.attribution,
     logLevel: options.logLevel,
   });
   const sweeper = new Sweeper(database, {

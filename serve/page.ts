@@ -12,8 +12,11 @@ const require = createRequire(import.meta.url);
 const root = (name: string): string => dirname(require.resolve(`${name}/package.json`));
 const own = fileURLToPath(new URL('.', import.meta.url));
 
-/** @param tiles template of a tile server, such as `https://tile.example/{z}/{x}/{y}.png`; null: a plain map */
-export async function addPage(app: FastifyInstance, tiles: string | null): Promise<void> {
+/**
+ * @param tiles       template of a tile server, such as `https://tile.example/{z}/{x}/{y}.png`; null: a plain map
+ * @param attribution whose map that is
+ */
+export async function addPage(app: FastifyInstance, tiles: string | null, attribution: string): Promise<void> {
   const config = { open: true };
   const images = tiles === null ? '' : ` ${new URL(tiles.replace(/\{\w\}/g, 'x')).origin}`;
   const policy = [
@@ -32,7 +35,7 @@ export async function addPage(app: FastifyInstance, tiles: string | null): Promi
   );
   const style = readFileSync(join(own, '../../serve/page/style.css'), 'utf8');
   app.get('/page/style.css', { config }, (_, reply) => reply.type('text/css; charset=utf-8').send(style));
-  app.get('/page/config.json', { config }, (_, reply) => reply.send({ tiles }));
+  app.get('/page/config.json', { config }, (_, reply) => reply.send({ tiles, attribution }));
   const example = readFileSync(join(own, '../../docs/state.json'), 'utf8');
   app.get('/page/example.json', { config }, (_, reply) => reply.type('application/json').send(example));
   const files = [

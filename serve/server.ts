@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly perMinute?: number;
   /** Template of a tile server for the dashboard's map; default null: a plain one. */
   readonly tiles?: string | null;
+  /** Whose map that is. */
+  readonly attribution?: string;
   /** Lines of JSON on stderr; default info. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
@@ -135,7 +137,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   const document = JSON.stringify(openApi(routes, version));
   app.get('/openapi.json', { config: { open: true } }, (_, reply) => reply.type('application/json').send(document));
-  await addPage(app, options.tiles ?? null);
+  await addPage(app, options.tiles ?? null, options.attribution ?? '');
   app.get('/health', { config: { open: true } }, (_, reply) => reply.send({ status: 'ok', version }));
   app.get('/ready', { config: { open: true } }, async (_, reply) => {
     const database = await connection`select 1`.then(

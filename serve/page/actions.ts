@@ -67,7 +67,7 @@ export function actions(main: HTMLElement): void {
   if (companyForm !== null) main.append(companyForm);
   const controls = h('section', { class: 'panel', 'aria-label': 'Limits and switches' });
   const figures = h('section', { class: 'panel', 'aria-label': 'Figures' });
-  main.append(h('div', { class: 'two' }, figures, controls), listSection());
+  main.append(h('div', { class: 'two' }, h('div', {}, figures, listSection()), controls));
   statistics(figures);
   const refresh = async (): Promise<void> => drawControls(controls, await call<Controls>('GET', '/api/admin/autonomy'));
   poll(controls, 5000, refresh);
@@ -194,7 +194,7 @@ function row(action: Action, reload: () => void): HTMLElement {
     {},
     h('td', {}, time(action.created_at)),
     h('td', {}, action.action_type.replaceAll('_', ' ')),
-    h('td', {}, action.action_description),
+    h('td', { class: 'wide' }, action.action_description),
     h('td', { class: classOf(action.status) }, action.status.replaceAll('_', ' ')),
     h('td', { class: 'number' }, action.booking_id),
     h('td', { class: 'number' }, action.driver_id),
@@ -317,7 +317,9 @@ function statistics(section: HTMLElement): void {
       figure('mean time', totals.meanExecutionMs === null ? '-' : `${totals.meanExecutionMs.toFixed(0)} ms`),
     );
     chart.replaceChildren();
-    if (series.length < 2) return;
+    // One point is no line.
+    chart.hidden = series.length < 2;
+    if (chart.hidden) return;
     bars(
       chart,
       series.map(({ from }) => new Date(from).getTime() / 1000),

@@ -62,7 +62,7 @@ export function tell(text: string, bad = false): void {
 }
 
 export function time(at: string | number | Date): string {
-  return new Date(at).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+  return new Date(at).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23' });
 }
 
 /** Runs `work` again and again while `element` is on the page. */

@@ -120,8 +120,11 @@ export async function live(main: HTMLElement): Promise<void> {
 async function mapIn(box: HTMLElement): Promise<L.Map> {
   const map = L.map(box, { attributionControl: false, zoomSnap: 0.25 }).setView([46.2044, 6.1432], 12);
   L.control.scale({ imperial: false }).addTo(map);
-  const { tiles } = (await (await fetch('/page/config.json')).json()) as { tiles: string | null };
-  if (tiles !== null) L.tileLayer(tiles, { maxZoom: 19 }).addTo(map);
+  const config = (await (await fetch('/page/config.json')).json()) as { tiles: string | null; attribution: string };
+  if (config.tiles !== null) {
+    L.tileLayer(config.tiles, { maxZoom: 19 }).addTo(map);
+    L.control.attribution({ prefix: false }).addAttribution(config.attribution).addTo(map);
+  }
   return map;
 }
 
@@ -132,11 +135,7 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
     if (place === undefined) return;
     const at: [number, number] = [place[1], place[0]];
     bounds.push(at);
-    const icon = L.divIcon({
-      className: '',
-      html: h('div', { class: `marker ${kind}`, style: '' }, text),
-      iconSize: [26, 20],
-    });
+    const icon = L.divIcon({ className: 'pin', html: h('div', { class: `marker ${kind}` }, text), iconSize: [0, 0] });
     L.marker(at, { icon, title, keyboard: false }).addTo(layer);
   };
   const vehicles = new Map(request.vehicles.map((vehicle) => [vehicle.id, vehicle]));
@@ -151,6 +150,7 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
     const start = from?.free_location ?? from?.start;
     const to = shipments.get(shipment);
     if (start === undefined || to?.pickup.location === undefined) continue;
+    for (const place of [start, to.delivery.location]) if (place !== undefined) bounds.push([place[1], place[0]]);
     const line = (a: Place, b: Place, dashed: boolean): void => {
       L.polyline(
         [
@@ -177,6 +177,7 @@ function recommendations({ request, answer, at }: Last): HTMLElement {
   const { provenance } = answer;
   const clock = new Intl.DateTimeFormat(undefined, {
     timeZone: request.time_zone ?? 'UTC',
+    hourCycle: 'h23',
     hour: '2-digit',
     minute: '2-digit',
   });

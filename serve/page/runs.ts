@@ -88,14 +88,8 @@ function show(detail: HTMLElement, name: string): () => void {
   );
   const progress = h('p', { class: 'muted' });
   const evaluation = h('div', { class: 'scroll' });
-  const here = h(
-    'div',
-    {},
-    h('h2', {}, name),
-    progress,
-    ...charts.flatMap(([, title], k) => [h('h3', {}, title), boxes[k]]),
-    evaluation,
-  );
+  const curves = charts.map(([, title], k) => h('div', {}, h('h3', {}, title), boxes[k]));
+  const here = h('div', {}, h('h2', {}, name), progress, evaluation, h('div', { class: 'charts' }, ...curves));
   detail.replaceChildren(here);
   const metrics: Metrics[] = [];
   const plots = new Map<string, uPlot>();

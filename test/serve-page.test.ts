@@ -1,0 +1,202 @@
+// The dashboard in a real browser: log in, ask, accept, override, filter, review, limits, kill switch, runs. With
+// FLEETSTEP_SCREENSHOTS set to a folder, it leaves pictures there.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { browserMissing, openBrowser } from './support/browser.js';
+import { reachableFolder } from './support/database.js';
+import { easyRequest, testService } from './support/service.js';
+import type { TestService } from './support/service.js';
+
+const pictures = process.env['FLEETSTEP_SCREENSHOTS'];
+
+describe.skipIf(browserMissing())('the dashboard', () => {
+  let service: TestService;
+  let browser: Browser;
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    const runs = reachableFolder();
+    const run = join(runs, 'geneva-test');
+    mkdirSync(run);
+    writeFileSync(
+      join(run, 'config.json'),
+      JSON.stringify({ scenario: { name: 'geneva' }, config: { totalSteps: 3000 } }),
+    );
+    const line = (iteration: number): string =>
+      `${JSON.stringify({ iteration, global_step: iteration * 1000, 'charts/episodic_return': 100 * iteration, 'losses/entropy': 1 / iteration, 'losses/explained_variance': 0.5, 'charts/SPS': 9000 })}\n`;
+    writeFileSync(join(run, 'metrics.jsonl'), line(1) + line(2));
+    const kpis = { serviceRate: 0.9, onTimeRate: 0.8, emptyShare: 0.3 };
+    writeFileSync(
+      join(run, 'evaluation.json'),
+      JSON.stringify([
+        { policy: 'edf', meanReturn: 4700, kpis },
+        { policy: 'ppo', meanReturn: 6000, kpis },
+      ]),
+    );
+    service = await testService({ runs });
+    browser = await openBrowser();
+    await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await service.close();
+  });
+
+  async function open(options: BrowserContextOptions = {}): Promise<Page> {
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })).newPage();
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      // What the page provokes on purpose, a refused token, the browser writes down, too.
+      if (message.type() === 'error' && !/status of 40\d/.test(message.text())) faults.push(message.text());
+    });
+    page.on('request', (request) => {
+      const { origin } = new URL(request.url());
+      if (origin !== service.url && !request.url().startsWith('data:')) faults.push(`asked ${request.url()}`);
+    });
+    page.setDefaultTimeout(15_000);
+    return page;
+  }
+
+  async function enter(page: Page, role: 'admin' | 'dispatcher' | 'viewer' = 'admin'): Promise<void> {
+    await page.goto(`${service.url}/#token=${await service.token({ role })}`);
+    await page.getByRole('navigation').waitFor();
+    // The token has left the address.
+    expect(page.url()).not.toContain('token');
+  }
+
+  async function picture(page: Page, name: string): Promise<void> {
+    if (pictures === undefined) return;
+    mkdirSync(pictures, { recursive: true });
+    await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  }
+
+  it('lets nobody in without a token that the service believes', async () => {
+    const page = await open();
+    await page.goto(service.url);
+    await page.getByLabel(/Token/).fill('nonsense');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('That is no token.').waitFor();
+    const [head, , signature] = (await service.token()).split('.');
+    const forged = Buffer.from(JSON.stringify({ sub: 'x', role: 'admin', exp: 4e9 })).toString('base64url');
+    await page.getByLabel(/Token/).fill(`${head}.${forged}.${signature}`);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('the token is not valid').waitFor();
+    await picture(page, 'log-in');
+    await page.getByLabel(/Token/).fill(await service.token({ role: 'dispatcher' }));
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('dispatcher of company').waitFor();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('button', { name: 'Log in' }).waitFor();
+  });
+
+  it('shows the last request on a map, and puts accepting and overriding on record', async () => {
+    const page = await open();
+    await enter(page, 'dispatcher');
+    await page.getByRole('button', { name: 'Ask with an example state' }).click();
+    await page.getByText('Shipment 101 to vehicle 1').waitFor();
+    await page.getByText('105: vehicles 1, 2, 3 could take it but for the skills that it needs').waitFor();
+    expect(await page.locator('.marker.vehicle').count()).toBe(4);
+    expect(await page.locator('.marker.unserved').count()).toBe(1);
+    expect(await page.getByRole('link', { name: 'Actions' }).count()).toBe(0);
+    await picture(page, 'live');
+    await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
+    await page.getByText('Shipment 101: accepted').waitFor();
+    await page.getByRole('button', { name: 'Override 103' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Who drives it instead').selectOption('1');
+    await dialog.getByLabel(/^Why/).fill('vehicle 3 is at the garage');
+    await picture(page, 'override');
+    await dialog.getByRole('button', { name: 'Put on record' }).click();
+    await page.getByText('Shipment 103: overridden: vehicle 3 is at the garage').waitFor();
+    const { decisions } = (await service.call('GET', '/v1/decisions?limit=1')).body as { decisions: { id: string }[] };
+    const { events } = (await service.call('GET', `/v1/decisions/${decisions[0].id}`)).body;
+    expect(events.map(({ detail }: { detail: object }) => detail)).toMatchObject([
+      { shipment: 101, outcome: 'accepted' },
+      { shipment: 103, outcome: 'overridden', vehicle: 1, reason: 'vehicle 3 is at the garage' },
+    ]);
+  });
+
+  it('filters actions, shows one with its history, and reviews it', async () => {
+    const page = await open();
+    await enter(page);
+    await page.getByRole('link', { name: 'Actions' }).click();
+    await page.getByText('3 actions').waitFor();
+    await page.getByLabel('Booking').fill(String(service.company.bookings[0]));
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await page.getByText('1 actions').waitFor();
+    await page.getByRole('button', { name: /^Details of action/ }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('None yet.').waitFor();
+    expect(await dialog.getByText(/dry_run at/).count()).toBe(1);
+    await dialog.getByLabel(/^Notes/).fill('looked at it <b>closely</b>');
+    await picture(page, 'action');
+    await dialog.getByRole('button', { name: 'Put review on record' }).click();
+    await page.getByText(/^Action \d+ reviewed/).waitFor();
+    await page.getByRole('button', { name: /^Details of action/ }).click();
+    // What somebody wrote is text, never markup.
+    await page.getByRole('dialog').getByText('looked at it <b>closely</b>').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'All', exact: true }).click();
+    await page.getByText('3 actions').waitFor();
+    await picture(page, 'actions');
+  });
+
+  it('stops everything with the kill switch, and changes limits, on record', async () => {
+    const page = await open();
+    await enter(page);
+    await page.getByRole('link', { name: 'Actions' }).click();
+    await page.getByRole('button', { name: 'Stop all actions' }).click();
+    await picture(page, 'kill-switch');
+    await page.getByRole('button', { name: 'Yes, stop' }).click();
+    await page.getByText('Stopped: nothing is done automatically.').waitFor();
+    const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
+    expect(body.acts[0].refusal.reason).toBe('kill_switch');
+    await page.getByRole('button', { name: 'Let actions go on' }).click();
+    await page.getByRole('button', { name: 'Yes, go on' }).click();
+    await page.getByText('Actions are let through within their limits.').waitFor();
+    await page.getByRole('spinbutton', { name: 'Limit of assign per hour' }).fill('7');
+    await page.getByRole('button', { name: 'Set the limit of assign per hour' }).click();
+    await page.getByText('assign per hour: 7.').waitFor();
+    const admin = await service.token({ role: 'admin' });
+    const { limits } = (await service.call('GET', '/api/admin/autonomy/limits', undefined, admin)).body;
+    expect(limits).toContainEqual(expect.objectContaining({ scope: 'assign', per: 'hour', capacity: 7 }));
+  });
+
+  it('draws training runs, live while they go on', async () => {
+    const page = await open();
+    await enter(page, 'viewer');
+    await page.getByRole('link', { name: 'Runs' }).click();
+    await page.getByText('2,000 steps of 3,000 (67%)').waitFor();
+    await page.getByRole('cell', { name: '6000.00' }).waitFor();
+    expect(await page.locator('.uplot').count()).toBe(4);
+    expect(await page.getByRole('button', { name: 'Accept' }).count()).toBe(0);
+    await picture(page, 'runs');
+  });
+
+  it('works on a narrow screen, in the dark, and has a name for every control', async () => {
+    const page = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
+    await enter(page);
+    for (const section of ['Live', 'Actions', 'Runs']) {
+      await page.getByRole('link', { name: section }).click();
+      await page.waitForTimeout(600);
+      const wide = await page.evaluate('document.documentElement.scrollWidth');
+      expect([section, wide]).toEqual([section, 390]);
+      await picture(page, `narrow-${section.toLowerCase()}`);
+      const nameless = await page.evaluate(`[...document.querySelectorAll('button, input, select, textarea, a')]
+        .filter((one) => !one.closest('.leaflet-control-container'))
+        .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).length`);
+      expect([section, nameless]).toEqual([section, 0]);
+    }
+    const dark = await page.evaluate('getComputedStyle(document.body).backgroundColor');
+    expect(dark).toBe('rgb(15, 20, 25)');
+  });
+
+  it('has met no fault, and asked nobody outside', () => {
+    expect(faults).toEqual([]);
+  });
+});
