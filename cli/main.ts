@@ -12,6 +12,7 @@ import { WorkerError } from '../workers/index.js';
 import { auditCommand } from './audit.js';
 import { collectCommand } from './collect.js';
 import { doctorCommand } from './doctor.js';
+import { driveCommand } from './drive.js';
 import { evalCommand } from './eval.js';
 import { importCommand } from './import.js';
 import { recommendCommand } from './recommend.js';
@@ -39,6 +40,7 @@ for (const command of [
   recommendCommand(),
   serveCommand(),
   tokenCommand(),
+  driveCommand(),
   importCommand(),
   collectCommand(),
   seedDemoCommand(),

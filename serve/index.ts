@@ -16,3 +16,4 @@ export { createServer } from './server.js';
 export type { ServerOptions } from './server.js';
 export { Service, hashOf } from './service.js';
 export type { ServiceOptions } from './service.js';
+export { SimulatedFleet } from './simulated.js';

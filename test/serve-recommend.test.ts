@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Purpose, RandomStream, actionCount, compileScenario, observationSize, preset } from '#engine/index.js';
 import { initialiseNetwork, networkLayout } from '#policy/index.js';
-import { Policies, Recommender, checkRequest } from '#serve/index.js';
+import { Policies, Recommender, SimulatedFleet, checkRequest } from '#serve/index.js';
 import type { Answer, TrainedNetwork } from '#serve/index.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
@@ -76,6 +76,29 @@ describe('a recommendation', () => {
       'others',
     ]) {
       expect([one, (counts[one] ?? 0) > 3]).toEqual([one, true]);
+    }
+  });
+});
+
+describe('a simulated company', () => {
+  it('can drive all that is recommended, tick by tick, and fares as the rule itself does', () => {
+    for (const policy of ['hungarian', 'edf', 'nearest']) {
+      for (let seed = 1; seed <= 3; seed++) {
+        const fleet = new SimulatedFleet(compileScenario(preset('geneva')), seed);
+        let recommended = 0;
+        let taken = 0;
+        while (!fleet.over) {
+          const answer = ask({ ...fleet.state(), policy });
+          expect(answer.violations).toEqual([]);
+          recommended += answer.assignments.length;
+          taken += fleet.apply(answer);
+          fleet.advance();
+        }
+        // Degrees are not metres to the bit: now and then a second decides.
+        expect(taken).toBeGreaterThanOrEqual(recommended - 1);
+        expect(taken).toBeGreaterThan(20);
+        expect(fleet.figures().return).toBeGreaterThan(0);
+      }
     }
   });
 });

@@ -1,0 +1,96 @@
+// fleetstep drive
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, Option } from 'commander';
+import { kpiMeaning, kpiNames } from '../engine/index.js';
+import { ServeError, SimulatedFleet } from '../serve/index.js';
+import type { Answer } from '../serve/index.js';
+import { loadScenario } from '../trips/index.js';
+import { dataOption, jsonOption, scenarioOption, seedOption, whole } from './options.js';
+import { printJson, progress, table } from './print.js';
+
+interface DriveOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly policy?: string;
+  readonly scenario: string;
+  readonly data?: string;
+  readonly seed: number;
+  readonly tickMs: number;
+  readonly json: boolean;
+}
+
+export function driveCommand(): Command {
+  return new Command('drive')
+    .description('A simulated company that asks a running service at every tick and does what it says: watch it live.')
+    .addOption(new Option('--url <url>', 'of the service').default('http://127.0.0.1:8080'))
+    .addOption(new Option('--token <token>', 'of a dispatcher').env('FLEETSTEP_TOKEN').makeOptionMandatory())
+    .addOption(new Option('--policy <name>', 'who decides; default: the service’s own'))
+    .addOption(
+      new Option('--tick-ms <n>', 'milliseconds that a tick takes, 0 for none')
+        .argParser(whole(0, 60_000))
+        .default(500),
+    )
+    .addOption(scenarioOption())
+    .addOption(dataOption())
+    .addOption(seedOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  fleetstep drive --token "$TOKEN"
+  fleetstep drive --token "$TOKEN" --policy edf --tick-ms 0 --json`,
+    )
+    .action(async (options: DriveOptions) => {
+      const fleet = new SimulatedFleet(loadScenario(options), options.seed);
+      const bar = progress('driving', options.json);
+      const started = fleet.now;
+      let asked = 0;
+      let taken = 0;
+      let recommended = 0;
+      while (!fleet.over) {
+        const answer = await ask(options, {
+          ...fleet.state(),
+          ...(options.policy === undefined ? {} : { policy: options.policy }),
+        });
+        asked++;
+        recommended += answer.assignments.length;
+        taken += fleet.apply(answer);
+        fleet.advance();
+        const clock = new Date(fleet.now * 1000).toISOString().slice(11, 16);
+        bar.update(fleet.now - started, fleet.length, `${clock}, ${taken} assigned`);
+        await sleep(options.tickMs);
+      }
+      bar.stop();
+      const { return: total, kpis } = fleet.figures();
+      if (options.json) printJson({ asked, recommended, taken, return: total, kpis });
+      else {
+        process.stdout.write(
+          `asked ${asked} times, ${taken} of ${recommended} recommended assignments driven: return ${total.toFixed(2)}\n` +
+            `${table(
+              ['figure', 'value', 'meaning'],
+              kpiNames.map((name) => [name, Number(kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
+            )}\n`,
+        );
+      }
+    });
+}
+
+async function ask({ url, token }: DriveOptions, state: object): Promise<Answer> {
+  let response;
+  try {
+    response = await fetch(new URL('/v1/recommend', url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(state),
+    });
+  } catch (cause) {
+    throw new ServeError('ERR_SERVICE', `no service at ${url}: start one with "fleetstep serve"`, { cause });
+  }
+  const answer = (await response.json()) as Answer & { error?: { message: string } };
+  if (!response.ok) {
+    throw new ServeError('ERR_SERVICE', `the service answered ${response.status}: ${answer.error?.message ?? ''}`);
+  }
+  return answer;
+}

@@ -1,0 +1,157 @@
+// The commands of the service, as they are typed.
+
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reachableFolder } from './support/database.js';
+import { callService } from './support/service.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const main = join(root, 'dist/cli/main.js');
+const state = join(root, 'docs/state.json');
+let folder: string;
+
+beforeAll(() => {
+  folder = reachableFolder();
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const env = { ...process.env, FLEETSTEP_DATA: join(folder, 'data'), DATABASE_URL: '', NO_COLOR: '1' };
+  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env, cwd: folder });
+}
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly token: string;
+  readonly lines: string[];
+  readonly ended: Promise<number | null>;
+}
+
+async function serve(...args: string[]): Promise<Served> {
+  const env = { ...process.env, FLEETSTEP_DATA: join(folder, 'data'), DATABASE_URL: '' };
+  const child = spawn(process.execPath, [main, 'serve', '--port', '0', '--json', ...args], { env, cwd: folder });
+  const ended = new Promise<number | null>((done) => child.once('exit', done));
+  const lines: string[] = [];
+  const ready = new Promise<void>((done, failed) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line);
+      done();
+    });
+    void ended.then((code) => failed(new Error(`ended with ${String(code)}`)));
+  });
+  child.stderr.resume();
+  await ready;
+  const { url, token } = JSON.parse(lines[0]) as { url: string; token: string };
+  return { child, url, token, lines, ended };
+}
+
+describe('fleetstep recommend', () => {
+  it('answers a file as the service would, as a table or as JSON, and takes stdin', () => {
+    const pretty = run('recommend', '-i', state);
+    expect(pretty.status).toBe(0);
+    expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy hungarian/);
+    expect(pretty.stdout).toMatch(/not {3}105: vehicles 1, 2, 3 could take it but for the skills that it needs/);
+    const { status, stdout } = run('recommend', '-i', state, '--policy', 'edf', '--explain', '--json');
+    const answer = JSON.parse(stdout);
+    expect([status, answer.provenance.policy, answer.provenance.recorded]).toEqual([0, 'edf', false]);
+    expect(answer.assignments[0].what_if.futures).toBeGreaterThan(0);
+    const piped = spawnSync(process.execPath, [main, 'recommend', '-i', '-', '--json'], {
+      input: readFileSync(state),
+      encoding: 'utf8',
+    });
+    expect(JSON.parse(piped.stdout).assignments).toHaveLength(3);
+  });
+
+  it('says what is wrong in one line', () => {
+    const bad = join(folder, 'bad.json');
+    for (const [text, args, message] of [
+      ['{', [], /bad\.json is no JSON/],
+      ['[1]', [], /must hold one JSON object/],
+      [
+        '{"as_of": 1, "vehicles": [{"id": 1}], "shipments": []}',
+        [],
+        /vehicles\[0\]\.start is missing: give it, as there are no matrices/,
+      ],
+      [
+        '{"as_of": 1, "vehicles": [], "shipments": []}',
+        ['--policy', 'nobody'],
+        /policy is "nobody": expected one of hungarian/,
+      ],
+      ['{"as_of": 1, "vehicles": [], "shipments": []}', ['--run', 'nowhere'], /no run at nowhere/],
+    ] as const) {
+      writeFileSync(bad, text);
+      const { status, stdout, stderr } = run('recommend', '-i', bad, ...args);
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(message);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    }
+    expect(run('recommend', '-i', 'missing.json').stderr).toMatch(/cannot read missing\.json/);
+  });
+});
+
+describe('fleetstep serve', () => {
+  it('is ready when it says so, on one line, serves a simulated company, and leaves when told to', async () => {
+    const { child, url, token, lines, ended } = await serve('--dev-token', 'dispatcher');
+    expect((await callService(url, 'GET', '/ready')).body).toEqual({ ready: true, database: true, draining: false });
+    const { status, body } = await callService(url, 'POST', '/v1/recommend', readFileSync(state, 'utf8'), token);
+    expect([status, body.assignments.length]).toEqual([200, 3]);
+    // While it runs, beside it.
+    const driven = run('drive', '--url', url, '--token', token, '--tick-ms', '0', '--json');
+    expect(driven.status).toBe(0);
+    const { asked, recommended, taken } = JSON.parse(driven.stdout);
+    expect(asked).toBe(96);
+    expect(taken).toBeGreaterThan(20);
+    expect(recommended - taken).toBeLessThan(2);
+    const listed = await callService(url, 'GET', '/v1/decisions?limit=200', undefined, token);
+    expect(listed.body.decisions).toHaveLength(97);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(lines).toHaveLength(1);
+  });
+
+  it('says what is wrong: a port that is taken, a role that is none, a webhook without a secret', async () => {
+    const taken = createServer();
+    await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
+    const { port } = taken.address() as AddressInfo;
+    const busy = run('serve', '--port', String(port));
+    expect([busy.status, busy.stdout]).toEqual([1, '']);
+    expect(busy.stderr).toMatch(/EADDRINUSE/);
+    await new Promise((done) => taken.close(done));
+    expect(run('serve', '--dev-token', 'owner')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/role|Allowed/) as string,
+    });
+    const webhook = run('serve', '--webhook', 'https://x.example');
+    expect([webhook.status, webhook.stderr.includes('secret has 0 characters')]).toEqual([2, true]);
+    expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
+  });
+});
+
+describe('fleetstep token', () => {
+  it('issues tokens, makes keys readable by their owner alone, and refuses what makes no sense', () => {
+    const keys = join(mkdtempSync(join(tmpdir(), 'fleetstep-keys-')), 'keys.json');
+    const { status, stdout, stderr } = run('token', '--keys', keys, '--role', 'viewer', '--company', '3', '--json');
+    expect([status, stderr.startsWith('new key ')]).toEqual([0, true]);
+    const { token, role, company } = JSON.parse(stdout);
+    expect([token.split('.').length, role, company]).toEqual([3, 'viewer', 3]);
+    const second = run('token', '--keys', keys, '--new-key', 'HS256', '--role', 'admin');
+    const [head] = second.stdout.split('.');
+    expect(JSON.parse(Buffer.from(head, 'base64url').toString())).toMatchObject({ alg: 'HS256' });
+    expect((JSON.parse(readFileSync(keys, 'utf8')) as { keys: unknown[] }).keys).toHaveLength(2);
+    expect(run('token', '--keys', keys, '--role', 'dispatcher').stderr).toMatch(/a dispatcher belongs to one company/);
+    writeFileSync(keys, '{}');
+    expect(run('token', '--keys', keys, '--role', 'admin').stderr).toMatch(/has no keys/);
+  });
+});
