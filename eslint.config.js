@@ -10,7 +10,12 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { project: ['./test/tsconfig.json', './serve/page/tsconfig.json'], tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: {
+        project: ['./test/tsconfig.json', './serve/page/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
     rules: {
       // Typed arrays are indexed all over; reference tests stand in for the check.
       '@typescript-eslint/no-non-null-assertion': 'off',
