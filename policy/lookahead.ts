@@ -38,7 +38,7 @@ export interface LookaheadOptions {
 
 export interface Outlooks {
   readonly outlooks: readonly Outlook[];
-  /** Futures that were played; fewer than asked for if the time was up. */
+  /** Futures that were played; fewer than asked for if the time was up, and without any there are no outlooks. */
   readonly futures: number;
 }
 
@@ -62,7 +62,7 @@ export class Lookahead {
 
   /**
    * Tries `actions` in environment e of `world`, which stays as it is. The same seed, the same answer.
-   * @param timeIsUp asked between batches of futures, of which so many have been played; at least one batch is
+   * @param timeIsUp asked again and again, with the number of futures that have been played; what it interrupts does not count
    */
   judge(
     world: World,
@@ -91,7 +91,7 @@ export class Lookahead {
         }
       }
       const n = futures * count;
-      this.#play(copies, n, actions);
+      if (!this.#play(copies, n, actions, () => timeIsUp(played))) break;
       for (let k = 0; k < n; k++) {
         const to = figuresOf(copies, k);
         const accepted = to.accepted - from.accepted;
@@ -104,6 +104,7 @@ export class Lookahead {
       }
       played += futures;
     } while (played < this.futures && !timeIsUp(played));
+    if (played === 0) return { outlooks: [], futures: 0 };
     const outlooks = actions.map((action, c): Outlook => {
       const { returns, lateShares, minutes, lost } = samples[c];
       return {
@@ -118,8 +119,8 @@ export class Lookahead {
     return { outlooks, futures: played };
   }
 
-  /** The first actions, then the base policy until the look-ahead's or the episode's end. */
-  #play(world: World, n: number, first: readonly number[]): void {
+  /** The first actions, then the base policy until the look-ahead's or the episode's end; false if it was interrupted. */
+  #play(world: World, n: number, first: readonly number[], interrupted: () => boolean): boolean {
     const { now, tick } = world.state;
     const until = now[0] + this.seconds;
     const running = (k: number): boolean => now[k] < until && tick[k] < world.compiled.ticks;
@@ -128,11 +129,12 @@ export class Lookahead {
       let some = false;
       for (let k = 0; k < n; k++) {
         if (!running(k)) continue;
+        if (interrupted()) return false;
         some = true;
         this.base.act(world, k, k + 1, this.#actions);
         world.step(k, this.#actions[k]);
       }
-      if (!some) return;
+      if (!some) return true;
     }
   }
 

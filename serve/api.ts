@@ -20,6 +20,7 @@ import {
   stopAll,
 } from '../audit/index.js';
 import type { ActionFilter, ActionType, Connection, LimitChange, Settings, StatisticsPeriod } from '../audit/index.js';
+import { answerProps } from './answer-schema.js';
 import { ServeError } from './errors.js';
 import { documentedRequest, requestProps } from './request.js';
 import type { Route, RouteContext } from './routes.js';
@@ -61,6 +62,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       query: company,
       body: requestProps,
       documented: documentedRequest,
+      answer: answerProps,
       bodyLimit: MEGABYTES_4,
       handle: (c) => service.recommend(c.body, c.caller, c.company()),
     },

@@ -3,7 +3,7 @@
 import type { Assignment, Explanation, WhatIf } from './answer.js';
 import type { Problem } from './problem.js';
 import type { Decision, Replay } from './recommend.js';
-import type { Estimate } from '../policy/index.js';
+import type { Estimate, Lookahead } from '../policy/index.js';
 import { Env } from './stage.js';
 import type { Stage } from './stage.js';
 
@@ -16,7 +16,8 @@ const CANDIDATES = 4;
  */
 export function explain(
   { request, demand }: Problem,
-  { world, lookahead }: Stage,
+  { world }: Stage,
+  lookahead: Lookahead,
   decisions: readonly Decision[],
   assignments: readonly Assignment[],
   deadline: number,
@@ -26,7 +27,7 @@ export function explain(
   const e = Env.nearest;
   world.copy(e, world, Env.start);
   const index = new Map(request.vehicles.map(({ id }, i) => [id, i]));
-  const explained = assignments.map((assignment, k): Assignment => {
+  return assignments.map((assignment, k): Assignment => {
     const { i, j } = decisions[k];
     const goOn = replay === undefined ? performance.now() < deadline : k < replay.futures.length;
     if (!goOn) return { ...assignment, what_if: null };
@@ -35,10 +36,11 @@ export function explain(
     const actions = [...vehicles.map((vehicle) => 1 + vehicle * world.slots + j), 0];
     const timeIsUp = (played: number): boolean =>
       // Without new demand all futures are one.
-      !demand || (replay === undefined ? performance.now() > deadline : played >= replay.futures[k]);
+      (!demand && played > 0) || (replay === undefined ? performance.now() > deadline : played >= replay.futures[k]);
     const { outlooks, futures: played } = lookahead.judge(world, e, actions, request.seed ?? 1, timeIsUp);
-    futures.push(played);
     world.step(e, actions[0]);
+    if (played === 0) return { ...assignment, what_if: null };
+    futures.push(played);
     const candidates = outlooks.map((outlook, c): WhatIf => ({
       vehicle: c < vehicles.length ? request.vehicles[vehicles[c]].id : null,
       late: rounded(outlook.lateShare),
@@ -54,7 +56,6 @@ export function explain(
     };
     return { ...assignment, what_if: what };
   });
-  return explained;
 }
 
 function rounded({ mean, low, high }: Estimate): Estimate {

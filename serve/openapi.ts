@@ -53,6 +53,7 @@ function operation(route: Route): object {
   const body = route.documented ?? route.body;
   const problem = { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } };
   const secured = route.roles.length > 0;
+  const answer = route.answer === undefined ? { type: 'object' } : objectSchema(route.answer);
   const codes = Object.keys(problems).filter((code) => {
     if (code === '413') return body !== undefined;
     if (code === '404') return route.path.includes(':');
@@ -67,7 +68,7 @@ function operation(route: Route): object {
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: objectSchema(body) } } } }),
     responses: {
-      200: { description: 'Done', content: { 'application/json': { schema: { type: 'object' } } } },
+      200: { description: 'Done', content: { 'application/json': { schema: answer } } },
       ...Object.fromEntries(codes.map((code) => [code, { description: problems[code], content: problem }])),
     },
   };

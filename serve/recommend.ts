@@ -1,7 +1,7 @@
 // From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
 // nearest rule and the asked policy go on with it. Whatever goes wrong with the policy, the Hungarian plan is already there.
 
-import { heuristic } from '../policy/index.js';
+import { Lookahead, heuristic } from '../policy/index.js';
 import type { Policy } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analyze.js';
 import type { Answer, Assignment, Locked, Provenance, Waiting } from './answer.js';
@@ -45,6 +45,8 @@ export class Recommender {
   readonly version: string;
   readonly #stages = new Stages();
   readonly #nearest: Policy = heuristic('nearest');
+  /** One for all sizes: its worlds are many times as large as a stage. */
+  readonly #lookahead = new Lookahead();
   #actions = new Int32Array(Object.keys(Env).length);
 
   /** @param version of the package, for the provenance */
@@ -94,7 +96,7 @@ export class Recommender {
     const assignments = answer.assignments(driverOf(stage, hungarian), driverOf(stage, nearest));
     const explained =
       request.explain === true
-        ? explain(problem, stage, decisions, assignments, deadline, replay, futures)
+        ? explain(problem, stage, this.#lookahead, decisions, assignments, deadline, replay, futures)
         : assignments;
     return {
       as_of: request.as_of,

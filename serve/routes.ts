@@ -33,6 +33,8 @@ export interface Route {
   readonly bodyLimit?: number;
   /** What a body looks like, where `body` checks less than it shows. */
   readonly documented?: Props;
+  /** What it answers; default: any object. */
+  readonly answer?: Props;
   readonly handle: (context: RouteContext) => unknown;
 }
 

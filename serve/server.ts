@@ -124,7 +124,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     max: perMinute,
     timeWindow: 60_000,
     hook: 'preHandler',
-    keyGenerator: (request) => callers.get(request)?.subject ?? 'nobody',
+    keyGenerator: (request) => {
+      const caller = callers.get(request);
+      return `${String(caller?.companyId)}/${String(caller?.subject)}`;
+    },
     allowList: (request) => request.routeOptions.config.open === true || isFile(request),
     errorResponseBuilder: (_, { ttl }) =>
       Object.assign(new Error(`too many requests with this token: again in ${Math.ceil(ttl / 1000)} s`), {

@@ -54,8 +54,11 @@ export interface ServiceOptions {
   readonly unrecorded: 'answer' | 'refuse';
 }
 
-/** Companies whose last request is kept. */
-const KEPT = 1000;
+/** Companies whose last request is kept, and up to how many bytes. */
+const KEPT = 200;
+const LARGEST_KEPT = 256 * 1024;
+/** A request keeps all others waiting while it is computed. */
+const LONGEST_DEADLINE_MS = 1000;
 
 const packr = new Packr({ useRecords: true });
 
@@ -81,7 +84,9 @@ export class Service {
    *   to refuse then
    */
   async recommend(body: unknown, caller: Caller, companyId: number): Promise<AnswerWithActs> {
-    const request = checkRequest(body);
+    const asked = checkRequest(body);
+    const { deadline_ms: deadline = LONGEST_DEADLINE_MS } = asked;
+    const request = deadline > LONGEST_DEADLINE_MS ? { ...asked, deadline_ms: LONGEST_DEADLINE_MS } : asked;
     const id = uuid();
     const packed = packr.pack(request);
     const answer = this.recommender.recommend(request, { decisionId: id, stateHash: sha256(packed) });
@@ -107,7 +112,7 @@ export class Service {
       return this.#unrecorded(answer, cause);
     }
     const whole = answer.mode === 'auto' ? await this.#act(answer, caller, companyId) : answer;
-    this.#keep(companyId, { request, answer: whole, at: new Date() });
+    if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at: new Date() });
     return whole;
   }
 

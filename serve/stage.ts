@@ -2,7 +2,7 @@
 
 import { VectorDispatchEnv, adapt } from '../engine/index.js';
 import type { CompiledScenario, World } from '../engine/index.js';
-import { BatchedHungarian, Lookahead } from '../policy/index.js';
+import { BatchedHungarian } from '../policy/index.js';
 import type { Decider, ServedPolicy } from './policies.js';
 import type { Problem } from './problem.js';
 
@@ -17,7 +17,6 @@ export class Stage {
   /** Made once for this world: a network keeps memory for its size. */
   readonly #deciders = new Map<string, Decider>();
   readonly #compiled: Writable<CompiledScenario>;
-  #lookahead: Lookahead | null = null;
 
   constructor({ base, observation }: ServedPolicy, problem: Problem, drivers: number, slots: number) {
     const { rules } = problem;
@@ -59,10 +58,6 @@ export class Stage {
     for (const e of [Env.hungarian, Env.nearest, Env.policy]) this.world.copy(e, this.world, Env.start);
   }
 
-  get lookahead(): Lookahead {
-    return (this.#lookahead ??= new Lookahead());
-  }
-
   decider(policy: ServedPolicy): Decider {
     let decider = this.#deciders.get(policy.name);
     if (decider === undefined) this.#deciders.set(policy.name, (decider = policy.decider(this.world)));
@@ -99,6 +94,7 @@ export class Stages {
       rules.lateTolerance,
       travel.speedKmh,
       problem.startSecondOfDay,
+      problem.horizonSeconds,
       problem.demand,
       problem.matrix !== null,
     ]);

@@ -86,12 +86,15 @@ describe('a look ahead', () => {
     expect(narrower).toBeGreaterThan(others.length / 2);
   });
 
-  it('stops when its time is up, after one batch at least, and says how many futures it saw', () => {
+  it('stops when its time is up, and counts only futures that it has played to their end', () => {
     const { world } = playedTo(10, 1);
     const lookahead = new Lookahead({ futures: 64 });
-    expect(lookahead.judge(world, 0, [0], 1, () => true).futures).toBe(8);
-    let asked = 0;
-    expect(lookahead.judge(world, 0, [0], 1, () => ++asked === 3).futures).toBe(24);
+    expect(lookahead.judge(world, 0, [0], 1, () => true)).toEqual({ outlooks: [], futures: 0 });
+    const first = lookahead.judge(world, 0, [0], 1, (played) => played >= 24);
+    expect(first.futures).toBe(24);
+    // In the midst of the fourth batch: what it has seen of it does not count.
+    let within = 0;
+    expect(lookahead.judge(world, 0, [0], 1, (played) => played === 24 && ++within === 20)).toEqual(first);
   });
 
   it('covers the true mean as often as it says', () => {

@@ -6,7 +6,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verify } from '#audit/index.js';
+import { answerProps } from '#serve/answer-schema.js';
 import { WebhookConnector } from '#serve/index.js';
+import { compile } from '#serve/schema.js';
 import { slowProxy } from './support/database.js';
 import { callService, easyRequest, testService } from './support/service.js';
 import type { Reply, TestService } from './support/service.js';
@@ -254,6 +256,7 @@ describe('mode auto', () => {
 
   it('is a dry run without a connector, and another company’s drivers are refused', async () => {
     const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
+    expect(compile(answerProps)(body)).toBeNull();
     expect(body.acts.map(({ status }: { status: string }) => status)).toEqual(['dry_run', 'dry_run', 'dry_run']);
     const theirs = await service.call('POST', '/v1/recommend', { ...easyRequest(service.other), mode: 'auto' });
     expect(theirs.body.acts.map(({ status }: { status: string }) => status)).toEqual(['refused', 'refused', 'refused']);

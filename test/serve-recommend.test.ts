@@ -5,9 +5,13 @@ import { Purpose, RandomStream, actionCount, compileScenario, observationSize, p
 import { initialiseNetwork, networkLayout } from '#policy/index.js';
 import { Policies, Recommender, SimulatedFleet, checkRequest } from '#serve/index.js';
 import type { Answer, TrainedNetwork } from '#serve/index.js';
+import { answerProps } from '#serve/answer-schema.js';
+import { compile } from '#serve/schema.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 import { randomRequest } from './support/random-request.js';
+
+const checkShape = compile(answerProps);
 
 const recommender = new Recommender(new Policies(), '0.0.0');
 
@@ -22,6 +26,7 @@ describe('a recommendation', () => {
     for (let seed = 1; seed <= 10_000; seed++) {
       const request = JSON.parse(JSON.stringify(randomRequest(seed))) as Asked;
       const answer = ask(request);
+      expect(checkShape(answer)).toBeNull();
       try {
         seen.assigned += checkAnswer(request, answer as unknown as Given);
       } catch (cause) {
@@ -253,6 +258,7 @@ describe('what-if', () => {
   it('plays the same futures for every candidate, within the deadline, and the same ones again', () => {
     const request = randomRequestInHours();
     const full = ask({ ...request, explain: true, deadline_ms: 60_000 });
+    expect(checkShape(full)).toBeNull();
     expect(full.assignments.length).toBeGreaterThan(2);
     expect(full.provenance.futures).toEqual(full.assignments.map(() => 16));
     for (const { what_if: whatIf, vehicle } of full.assignments) {

@@ -1,0 +1,148 @@
+// The answer's shape for the OpenAPI document; a test holds real answers to it.
+
+import { constraints } from './answer.js';
+import type { Props, Rule } from './schema.js';
+import { requestModes } from './request.js';
+
+const id: Rule = { type: 'id' };
+const number = (description?: string): Rule => ({
+  type: 'number',
+  ...(description === undefined ? {} : { description }),
+});
+const seconds = (description: string): Rule => ({ type: 'number', integer: true, description });
+const text: Rule = { type: 'string' };
+const list = (items: Rule, description?: string): Rule => ({
+  type: 'array',
+  items,
+  ...(description === undefined ? {} : { description }),
+});
+const object = (props: Props, more: { nullable?: boolean; optional?: boolean; description?: string } = {}): Rule => ({
+  type: 'object',
+  strict: true,
+  props,
+  ...more,
+});
+const estimate = (description: string): Rule =>
+  object({ mean: number(), low: number(), high: number() }, { description });
+
+const whatIf = object(
+  {
+    candidates: list(
+      object({
+        vehicle: { type: 'id', nullable: true, description: 'Null: wait' },
+        late: estimate('Chance that a pickup promised from now on is late'),
+        minutes_late: estimate('Their sum'),
+        lost: estimate('Shipments whose window ends before anybody was sent'),
+        advantage: estimate('Score, less that of what is recommended'),
+      }),
+    ),
+    futures: number('In how many futures each was played'),
+    seconds_ahead: number(),
+    new_demand: { type: 'boolean', description: 'Whether new shipments come up in them' },
+  },
+  { nullable: true, optional: true, description: 'With `explain`; null where time was up' },
+);
+
+export const answerProps: Props = {
+  as_of: seconds('As asked'),
+  mode: { type: 'enum', values: requestModes },
+  assignments: list(
+    object({
+      rank: seconds('From 1, in the order of deciding'),
+      shipment: id,
+      vehicle: id,
+      pickup_eta: seconds('On the request’s clock'),
+      delivery_eta: seconds('Service included'),
+      lateness: seconds('Seconds after the window’s end'),
+      approach_distance: seconds('Empty metres'),
+      approach_duration: seconds('Seconds'),
+      score: number('What it would be paid under the world’s rules'),
+      confidence: {
+        type: 'number',
+        nullable: true,
+        description: 'Probability that a network gave it; null for a rule',
+      },
+      reasons: list(text),
+      alternatives: list(
+        object({
+          vehicle: id,
+          pickup_eta: seconds('On the request’s clock'),
+          lateness: seconds('Seconds after the window’s end'),
+          approach_distance: seconds('Empty metres'),
+          score: number(),
+          extra_wait: seconds('Later at the pickup than the recommended vehicle'),
+          extra_lateness: seconds('More lateness'),
+          extra_distance: seconds('More empty metres'),
+        }),
+      ),
+      nearest: { type: 'id', nullable: true, description: 'The vehicle that the nearest rule would have sent now' },
+      hungarian: { type: 'id', nullable: true, description: 'The same of the Hungarian method' },
+      what_if: whatIf,
+    }),
+  ),
+  waiting: list(
+    object({
+      shipment: id,
+      reason: text,
+      revisit_at: seconds('When to ask again'),
+      latest_safe: {
+        type: 'number',
+        integer: true,
+        nullable: true,
+        description: 'Until then a vehicle, as planned now, still is in time; null where nothing was planned yet',
+      },
+    }),
+  ),
+  unassigned: list(
+    object({
+      shipment: id,
+      reasons: list(
+        object({
+          relaxed: list({ type: 'enum', values: [...constraints, 'others'] }, 'What stands in the way, together'),
+          vehicles: list(id, 'Who could take it without just that'),
+          message: text,
+        }),
+      ),
+    }),
+  ),
+  locked: list(
+    object({
+      shipment: id,
+      vehicle: id,
+      pickup_eta: seconds('On the request’s clock'),
+      delivery_eta: seconds('Service included'),
+      lateness: seconds('Seconds after the window’s end'),
+    }),
+  ),
+  violations: list(
+    object({ shipment: { type: 'id', nullable: true }, path: text, message: text }),
+    'What is wrong in single shipments',
+  ),
+  provenance: object({
+    decision_id: text,
+    version: text,
+    policy: text,
+    policy_hash: text,
+    state_hash: text,
+    fallback: object(
+      { policy: text, reason: { type: 'enum', values: ['deadline', 'out_of_distribution'] } },
+      { nullable: true },
+    ),
+    out_of_distribution: list(text),
+    futures: list(number()),
+    recorded: { type: 'boolean' },
+  }),
+  acts: {
+    type: 'array',
+    optional: true,
+    description: 'In mode auto: what became of each assignment',
+    items: object({
+      shipment: id,
+      vehicle: id,
+      status: { type: 'enum', values: ['succeeded', 'dry_run', 'refused', 'failed', 'unknown'] },
+      action_id: { type: 'number', integer: true, nullable: true },
+      message: { type: 'string', optional: true },
+      refusal: { type: 'object', optional: true, props: { reason: text, message: text } },
+    }),
+  },
+};
