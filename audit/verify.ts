@@ -220,7 +220,8 @@ function verifyBatch(sql: Connection, companyId: number, after: number): Promise
           when a.seq <> e.seq or a.company_id <> e.company_id then 'the act names another entry'
           when a.created_at <> e.at or e.digest <> audit_birth_digest(e.kind, a) then 'the act was edited'
           when a.outcome_seq is null and (a.status::text <> e.kind::text or a.success is not null or a.execution_time_ms is not null
-            or a.error_message is distinct from a.refusal ->> 'message') then 'the outcome was edited'
+            or a.error_message is distinct from a.refusal ->> 'message'
+            or (a.refusal is not null) <> (a.status = 'refused')) then 'the outcome was edited'
           when a.review_seq is null and (a.reviewed_by_admin or a.reviewed_at is not null or a.reviewed_by is not null
             or a.admin_notes is not null) then 'the review was edited'
           when a.outcome_seq is null and a.review_seq is null and a.updated_at <> e.at then 'the act was edited'

@@ -147,8 +147,13 @@ describe('verify', () => {
     const random = new RandomStream(5, Purpose.action);
     const missed: string[] = [];
     for (const { table, name, type } of columns) {
-      const rows =
-        await owner`select t.ctid::text as ctid, ${owner(name)} as value from ${owner(table)} t order by random() limit 5`;
+      // Each kind of act has its own entries, and so its own way of being found out.
+      const kind = table === 'autonomous_action' ? owner`t.status` : owner`0`;
+      const rows = await owner`
+        select ctid::text as ctid, value from (
+          select t.ctid, ${owner(name)} as value, row_number() over (partition by ${kind} order by random()) as n
+          from ${owner(table)} t
+        ) as drawn where n <= 3`;
       for (const row of rows) {
         const result = await after(
           (tx) =>

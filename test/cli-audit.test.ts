@@ -201,11 +201,11 @@ describe('fleetstep audit', () => {
   it('status, rollback and migrate tell and do what they say', () => {
     const before = json<{ current: boolean; separated: boolean; migrations: unknown[] }>('audit', 'status');
     expect(before).toMatchObject({ database: 'embedded', current: true, separated: true });
-    expect(json('audit', 'rollback')).toEqual({ undone: ['0004-functions'] });
+    expect(json('audit', 'rollback', '--steps', '2')).toEqual({ undone: ['0005-decisions', '0004-functions'] });
     expect(json<object>('audit', 'status')).toMatchObject({ current: false });
     expect(fleetstep('audit', 'status').stdout).toMatch(/0004-functions +[^\d]+ no[^]*run "fleetstep audit migrate"/);
-    expect(json('audit', 'migrate')).toEqual({ applied: ['0004-functions'] });
-    const refused = fleetstep('audit', 'rollback', '--steps', '4');
+    expect(json('audit', 'migrate')).toEqual({ applied: ['0004-functions', '0005-decisions'] });
+    const refused = fleetstep('audit', 'rollback', '--steps', '5');
     expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(/would destroy.*--force/) as string });
     expect(fleetstep('audit', 'migrate').stdout).toBe('nothing to do\n');
   });
