@@ -107,6 +107,13 @@ export function connect(database: Database, options: ConnectionOptions): Connect
   return postgres(role === 'owner' ? database.ownerUrl : database.appUrl, settings);
 }
 
+/** What a foreign key was about. */
+function namedBy(constraint = ''): string {
+  if (constraint.includes('booking')) return 'booking in this company';
+  if (constraint.includes('driver')) return 'driver in this company';
+  return constraint.includes('company') ? 'company' : 'row';
+}
+
 /** SQLSTATE of the record's own functions. */
 const ownCodes: Readonly<Record<string, 'ERR_FIELD' | 'ERR_NOT_FOUND'>> = {
   FS400: 'ERR_FIELD',
@@ -139,7 +146,8 @@ export function databaseError(error: unknown): AuditError {
     case '55P03':
       return new AuditError('ERR_DEADLINE', `the database did not answer in time (${message})`, { cause: error });
     case '23503':
-      return new AuditError('ERR_NOT_FOUND', `no such row in this company: ${message}`, { cause: error });
+      // The server's own words name tables and constraints, which are nobody's business.
+      return new AuditError('ERR_NOT_FOUND', `no such ${namedBy(constraint)}`, { cause: error });
     case '23514':
     case '22P02':
     case '22003':

@@ -123,7 +123,7 @@ function remedyOf(type: string, expected: string, message: string): string {
     case 'id':
       return 'expected a whole number, or up to 64 letters, digits and . : _ -';
     case 'stringPattern':
-      return 'it has characters that are not allowed';
+      return 'it has another form than expected here, see /openapi.json';
     default: {
       // The library's sentence repeats the field's name.
       const verb = message.indexOf('must');

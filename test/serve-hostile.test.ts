@@ -331,7 +331,7 @@ function fitting(schema: Schema, depth: number): fc.Arbitrary<unknown> {
 
 /** Words that no answer may hold: they would tell how the service is made. */
 const INTERNALS =
-  /node_modules|\.js:\d|\bat [\w.]+ \(|\bselect\b.*\bfrom\b|syntax error at|postgres(ql)?:\/\/|ECONNREFUSED|TypeError|RangeError|undefined is not|is not a function|Cannot read/i;
+  /node_modules|\.js:\d|\bat [\w.]+ \(|\bselect\b.*\bfrom\b|syntax error at|postgres(ql)?:\/\/|ECONNREFUSED|TypeError|RangeError|undefined is not|is not a function|Cannot read|violates|constraint|relation "/i;
 
 describe('100,000 requests that nobody should send', () => {
   it('are answered without a fault, without telling anything, and the service goes on', async () => {

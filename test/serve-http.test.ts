@@ -260,6 +260,7 @@ describe('mode auto', () => {
     expect(body.acts.map(({ status }: { status: string }) => status)).toEqual(['dry_run', 'dry_run', 'dry_run']);
     const theirs = await service.call('POST', '/v1/recommend', { ...easyRequest(service.other), mode: 'auto' });
     expect(theirs.body.acts.map(({ status }: { status: string }) => status)).toEqual(['refused', 'refused', 'refused']);
+    expect(theirs.body.acts[0].message).toBe('no such booking in this company: nothing was done');
     expect(await count(`autonomous_action where company_id = ${service.other.id}`)).toBe(0);
   });
 });
