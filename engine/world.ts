@@ -162,8 +162,7 @@ export class World {
       this.isAvailable(e, i) &&
       this.hasSkills(e, i, j) &&
       this.isInTime(e, i, j) &&
-      this.isDroppedInTime(e, i, j) &&
-      this.isWithinShift(e, i, j)
+      (!this.#dropoffsBound || (this.isDroppedInTime(e, i, j) && this.isWithinShift(e, i, j)))
     );
   }
 
@@ -189,15 +188,7 @@ export class World {
 
   /** Second at which driver i would be done with the booking in slot j: at the drop-off, service included. */
   dropoffSecond(e: number, i: number, j: number): number {
-    const st = this.state;
-    const d = e * this.drivers + i;
-    const s = e * this.slots + j;
-    // Only a vehicle that stands idle where the booking waits loses the boarding time.
-    const idle = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0;
-    const boarding = idle ? this.compiled.scenario.idleBoardingSeconds : 0;
-    const leave = this.pickupSecond(e, i, j) + st.pickupService[s] + boarding;
-    const at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
-    return at + st.dropoffService[s];
+    return this.#dropoffAfter(e, i, j, this.pickupSecond(e, i, j));
   }
 
   /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
@@ -537,6 +528,17 @@ export class World {
     return (((this.#startSecond + second) / 60) | 0) % MINUTES;
   }
 
+  #dropoffAfter(e: number, i: number, j: number, pickupAt: number): number {
+    const st = this.state;
+    const d = e * this.drivers + i;
+    const s = e * this.slots + j;
+    // Only a vehicle that stands idle where the booking waits loses the boarding time.
+    const idle = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0;
+    const leave = pickupAt + st.pickupService[s] + (idle ? this.compiled.scenario.idleBoardingSeconds : 0);
+    const at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
+    return at + st.dropoffService[s];
+  }
+
   /** Free-flow seconds of the ride of the booking at index s, if it starts at `leave`. */
   #rideSeconds(s: number, leave: number): number {
     const matrix = this.compiled.matrix;
@@ -561,7 +563,7 @@ export class World {
     const pickupAt = this.pickupSecond(e, i, j);
     const metres = this.approachMetres(e, i, j);
     const depart = Math.max(now, st.freeAt[d]);
-    const dropoffAt = this.dropoffSecond(e, i, j);
+    const dropoffAt = this.#dropoffAfter(e, i, j, pickupAt);
 
     const place = d * this.#queue + ((st.planHead[d] + st.planLength[d]) % this.#queue);
     st.planPickupAt[place] = pickupAt;
@@ -968,10 +970,14 @@ export class World {
       const pickupAt = arrival(depart, approach[pairs + j], factor, windowStart[s]);
       masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
-    if (!this.#dropoffsBound) return;
+    if (this.#dropoffsBound) this.#maskDropoffs(e, i, list, count);
+  }
+
+  #maskDropoffs(e: number, i: number, list: Int32Array, count: number): void {
+    const row = e * this.actions + 1 + i * this.slots;
     for (let k = 0; k < count; k++) {
       const j = list[k];
-      if (!this.isDroppedInTime(e, i, j) || !this.isWithinShift(e, i, j)) masks[row + j] = 0;
+      if (!this.isDroppedInTime(e, i, j) || !this.isWithinShift(e, i, j)) this.out.actionMasks[row + j] = 0;
     }
   }
 
