@@ -67,7 +67,7 @@ export function actions(main: HTMLElement): void {
   if (companyForm !== null) main.append(companyForm);
   const controls = h('section', { class: 'panel', 'aria-label': 'Limits and switches' });
   const figures = h('section', { class: 'panel', 'aria-label': 'Figures' });
-  main.append(h('div', { class: 'two' }, h('div', {}, figures, listSection()), controls));
+  main.append(h('div', { class: 'two wider' }, h('div', {}, figures, listSection()), controls));
   statistics(figures);
   const refresh = async (): Promise<void> => drawControls(controls, await call<Controls>('GET', '/api/admin/autonomy'));
   poll(controls, 5000, refresh);
