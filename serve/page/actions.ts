@@ -439,7 +439,7 @@ function gauge(limit: Controls['limits'][number], change: (work: Promise<unknown
     max: 1_000_000,
     value: capacity,
     'aria-label': `Limit of ${name}`,
-    style: 'width: 6rem',
+    style: 'width: 4.5rem',
   });
   return h(
     'tr',
