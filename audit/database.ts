@@ -145,6 +145,10 @@ export function databaseError(error: unknown): AuditError {
     case '57014':
     case '55P03':
       return new AuditError('ERR_DEADLINE', `the database did not answer in time (${message})`, { cause: error });
+    case '23505':
+      return new AuditError('ERR_IDEMPOTENCY', 'it is on record already: ask again to get what it was', {
+        cause: error,
+      });
     case '23503':
       // The server's own words name tables and constraints, which are nobody's business.
       return new AuditError('ERR_NOT_FOUND', `no such ${namedBy(constraint)}`, { cause: error });

@@ -10,6 +10,8 @@ export interface DecisionRow {
   readonly id: string;
   readonly companyId: number;
   readonly requestedBy: string;
+  /** At most one decision of a company has it. */
+  readonly idempotencyKey: string | null;
   readonly mode: string;
   readonly policy: string;
   readonly policyHash: string;
@@ -57,7 +59,7 @@ export class DecisionLog {
   /**
    * Puts a decision on record.
    * @throws AuditError `ERR_DATABASE` or `ERR_DEADLINE`: it may have been recorded all the same; `ERR_NOT_FOUND` for a company
-   *   that is not known
+   *   that is not known; `ERR_IDEMPOTENCY` if its key has been used
    */
   async record(row: DecisionRow): Promise<void> {
     try {
@@ -104,6 +106,21 @@ export async function readDecision(connection: Connection, id: string, companyId
   }
 }
 
+/** The decision that was made under a key, if there is one. */
+export async function findDecision(
+  connection: Connection,
+  companyId: number,
+  idempotencyKey: string,
+): Promise<DecisionDetail | null> {
+  try {
+    const [found] = await connection<[{ id: string }] | []>`
+      select id from decision where company_id = ${companyId} and idempotency_key = ${idempotencyKey}`;
+    return found === undefined ? null : await readDecision(connection, found.id, companyId);
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
 /**
  * Decisions, newest first.
  * @param request.before id of the last one of the page before
@@ -126,7 +143,8 @@ export async function listDecisions(
 
 function summaryColumns(connection: Connection): ReturnType<Connection> {
   return connection`
-    id, company_id as "companyId", created_at as "createdAt", requested_by as "requestedBy", mode, policy,
+    id, company_id as "companyId", created_at as "createdAt", requested_by as "requestedBy",
+    idempotency_key as "idempotencyKey", mode, policy,
     policy_hash as "policyHash", state_hash as "stateHash", fallback, assigned, waiting, unassigned`;
 }
 

@@ -4,7 +4,7 @@ export { configure, limitScopes, modes, periods, readControls, resetBreaker, set
 export type { Controls, Gauge, LimitChange, LimitScope, Mode, Period, Settings } from './controls.js';
 export { APP_ROLE, OWNER_ROLE, connect, databaseError, databaseOptionsFrom, openDatabase } from './database.js';
 export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';
-export { DecisionLog, addDecisionEvent, listDecisions, readDecision } from './decisions.js';
+export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision } from './decisions.js';
 export type { DecisionDetail, DecisionEvent, DecisionLogOptions, DecisionRow, DecisionSummary } from './decisions.js';
 export { insertDemo } from './demo.js';
 export type { DemoCompany } from './demo.js';

@@ -292,10 +292,16 @@ function replay<T>(verdict: Verdict): Act<T> {
         `the act failed in an earlier try (${actionId}): use a new key to try again`,
         { actionId },
       );
+    case 'unknown':
+      throw new AuditError(
+        'ERR_ACT_UNKNOWN',
+        `an earlier try under this key (${actionId}) is of unknown outcome: nothing was done again`,
+        { actionId },
+      );
     default:
       throw new AuditError(
         'ERR_IDEMPOTENCY',
-        `an earlier try under this key (${actionId}) is ${status === 'unknown' ? 'of unknown outcome' : 'under way'}: nothing was done`,
+        `an earlier try under this key (${actionId}) is under way: nothing was done`,
         { actionId },
       );
   }

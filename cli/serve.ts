@@ -7,6 +7,7 @@ import type { Database } from '../audit/index.js';
 import {
   KeyRing,
   Recommender,
+  ServeError,
   Service,
   WebhookConnector,
   addKey,
@@ -154,7 +155,14 @@ function greeting(url: string, token: string | undefined, { policies }: Recommen
 
 function connectorOf(url: string | undefined): Connector {
   if (url === undefined) return dryRunConnector;
-  return new WebhookConnector({ url, secret: process.env['FLEETSTEP_WEBHOOK_SECRET'] ?? '' });
+  const secret = process.env['FLEETSTEP_WEBHOOK_SECRET'] ?? '';
+  if (secret === '') {
+    throw new ServeError(
+      'ERR_SERVICE',
+      'FLEETSTEP_WEBHOOK_SECRET is missing: set what the receiver verifies signatures with',
+    );
+  }
+  return new WebhookConnector({ url, secret });
 }
 
 /** Until somebody says stop. */

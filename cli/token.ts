@@ -48,6 +48,8 @@ Examples:
         const kid = addKey(keys, newKey === true ? 'EdDSA' : newKey);
         process.stderr.write(`new key ${kid} in ${keys}\n`);
       }
+      // Who only wants a key has not said for whom.
+      if (newKey !== undefined && company === undefined && role !== 'admin') return;
       const token = await issueToken(keys, { role, companyId: company ?? null, subject }, hours * 3600);
       if (json) printJson({ token, role, company: company ?? null, subject, hours });
       else process.stdout.write(`${token}\n`);

@@ -58,13 +58,14 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       path: '/v1/recommend',
       tag: 'recommendations',
       roles: dispatchers,
-      summary: 'Ranked assignments for a live state, each with its reasons',
+      summary:
+        'Ranked assignments for a live state, each with its reasons; with a header Idempotency-Key, asking again gives the same and does nothing twice',
       query: company,
       body: requestProps,
       documented: documentedRequest,
       answer: answerProps,
       bodyLimit: MEGABYTES_4,
-      handle: (c) => service.recommend(c.body, c.caller, c.company()),
+      handle: (c) => service.recommend(c.body, c.caller, c.company(), c.idempotencyKey),
     },
     {
       method: 'POST',

@@ -67,6 +67,8 @@ export class KeyRing {
     const known = this.#believed.get(token);
     if (known !== undefined && known.until > now && known.expires > Date.now() / 1000) return known.caller;
     if (token.length > LONGEST_TOKEN) throw refused();
+    // Keys may be read anew while this one verifies: then what it finds is not believed any longer.
+    const believed = this.#believed;
     let payload;
     try {
       const { kid, alg } = decodeProtectedHeader(token);
@@ -95,8 +97,8 @@ export class KeyRing {
     if (!sound) throw refused();
     const caller: Caller = { subject: sub, role: knownRole, companyId: companyId as number | null };
     // The oldest go first; an attacker's tokens never get here.
-    if (this.#believed.size >= 10_000) this.#believed.delete(this.#believed.keys().next().value!);
-    this.#believed.set(token, { caller, expires: exp!, until: now + TRUST_MS });
+    if (believed.size >= 10_000) believed.delete(believed.keys().next().value!);
+    believed.set(token, { caller, expires: exp!, until: now + TRUST_MS });
     return caller;
   }
 

@@ -3,6 +3,7 @@
 
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AuditError } from '../audit/index.js';
 import { ServeError } from './errors.js';
 
 export interface Delivery {
@@ -18,7 +19,7 @@ export interface Connector {
   readonly name: string;
   /** True if nothing is to be done but to put it on record. */
   readonly dryRun: boolean;
-  /** Delivers; throws if it certainly was not taken. */
+  /** Delivers; throws if it certainly was not taken, and AuditError `ERR_ACT_UNKNOWN` if that is not known. */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
 }
 
@@ -28,6 +29,16 @@ export const dryRunConnector: Connector = {
   dryRun: true,
   deliver: () => Promise.resolve(),
 };
+
+interface Refused {
+  readonly reason: string;
+  readonly final: boolean;
+  /** It may have been taken all the same. */
+  readonly uncertain: boolean;
+}
+
+/** Nothing has been sent yet. */
+const UNREACHED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
 
 export interface WebhookOptions {
   readonly url: string;
@@ -67,17 +78,22 @@ export class WebhookConnector implements Connector {
 
   async deliver({ key, ...delivery }: Delivery, signal: AbortSignal): Promise<void> {
     const body = JSON.stringify(delivery);
+    let uncertain = false;
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#post(key, body, signal);
       if (answer === 'taken') return;
+      uncertain ||= answer.uncertain;
       if (answer.final || attempt >= this.#tries) {
-        throw new Error(`the webhook ${answer.reason}${attempt === 1 ? '' : `, in ${attempt} tries`}`);
+        const message = `the webhook ${answer.reason}${attempt === 1 ? '' : `, in ${attempt} tries`}`;
+        // It may have taken one of them: whether the act happened is not known.
+        if (uncertain) throw new AuditError('ERR_ACT_UNKNOWN', message);
+        throw new Error(message);
       }
       await sleep(this.#backoffMs * 2 ** (attempt - 1), undefined, { signal });
     }
   }
 
-  async #post(key: string, body: string, signal: AbortSignal): Promise<'taken' | { reason: string; final: boolean }> {
+  async #post(key: string, body: string, signal: AbortSignal): Promise<'taken' | Refused> {
     const timestamp = String(Math.floor(Date.now() / 1000));
     const signature = createHmac('sha256', this.#secret).update(`${key}.${timestamp}.${body}`).digest('base64');
     let response;
@@ -97,11 +113,12 @@ export class WebhookConnector implements Connector {
     } catch (error) {
       if (signal.aborted) throw error;
       const { cause } = error as { cause?: { code?: string } };
-      return { reason: `could not be reached (${cause?.code ?? (error as Error).message})`, final: false };
+      const code = cause?.code ?? (error as Error).message;
+      return { reason: `could not be reached (${code})`, final: false, uncertain: !UNREACHED.includes(code) };
     }
     await response.body?.cancel();
     if (response.ok) return 'taken';
     const again = response.status === 408 || response.status === 429 || response.status >= 500;
-    return { reason: `answered ${response.status}`, final: !again };
+    return { reason: `answered ${response.status}`, final: !again, uncertain: response.status >= 500 };
   }
 }

@@ -21,7 +21,7 @@ import type {
   StopInput,
   VehicleInput,
 } from './request.js';
-import { isId, join } from './schema.js';
+import { isId, join, show } from './schema.js';
 import type { Fault, Id } from './schema.js';
 
 /** What holds for this request: its own options, else those that the policy was made for. */
@@ -75,8 +75,8 @@ export interface Problem {
 }
 
 const DAY = 86_400;
-/** Where there is no way: longer than anything that is in time. */
-export const NO_WAY = 10_000_000;
+/** Where there is no way: later than the latest window. */
+export const NO_WAY = 2_000_000_000;
 /** Of a table without distances: 30 km/h. */
 const METRES_PER_SECOND = 30 / 3.6;
 /** Further off than anything that is planned; keeps sums of times within 32 bits. */
@@ -164,7 +164,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
           : cut
             ? 'the table knows no way through what the vehicle is promised to'
             : 'another shipment of this vehicle is not sound';
-      const message = `${path} is ${id}: ${why}; vehicle ${vehicle.id} is left alone`;
+      const message = `${path} is ${show(id)}: ${why}; vehicle ${vehicle.id} is left alone`;
       violations.push({ shipment: id, path, message });
     }
     return null;

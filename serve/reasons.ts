@@ -116,25 +116,41 @@ export function latestSafe(problem: Problem, world: World, e: number, j: number)
   return best === null ? null : best + problem.offset;
 }
 
-/** Seconds from driver i to slot j at the worst time of departure between `depart` and the end of what is allowed. */
+/** Traffic factors by the hour of the day, highest and lowest: looked at by the hour, a day is 24 numbers and not 1,440. */
+interface HourlyFactors {
+  readonly most: Float64Array;
+  readonly least: number;
+  readonly worst: number;
+}
+const hourly = new WeakMap<Float64Array, HourlyFactors>();
+
+function hourlyFactors(byMinute: Float64Array): HourlyFactors {
+  let found = hourly.get(byMinute);
+  if (found === undefined) {
+    const most = Float64Array.from({ length: 24 }, (_, h) => Math.max(...byMinute.subarray(60 * h, 60 * h + 60)));
+    found = { most, least: Math.min(...byMinute), worst: Math.max(...most) };
+    hourly.set(byMinute, found);
+  }
+  return found;
+}
+
+/** Seconds from driver i to slot j in the worst hour from `depart` to the last pickup that is allowed. */
 function slowest(world: World, e: number, i: number, j: number, depart: number): number {
   const { state: st, compiled } = world;
   const d = e * world.drivers + i;
   const s = e * world.slots + j;
-  const from = Math.floor((compiled.scenario.startSecondOfDay + depart) / 60);
-  const to = Math.floor((compiled.scenario.startSecondOfDay + Math.min(st.latestPickup[s], depart + 86_400)) / 60);
-  let worst = 0;
-  const { matrix, factorByMinute } = compiled;
-  const leg = matrix === null ? 0 : st.endZone[d] * matrix.zones + st.pickupZone[s];
-  const free = st.approach[d * world.slots + j];
-  for (let m = from; m <= to; m++) {
-    const seconds =
-      matrix?.periods === undefined
-        ? free * factorByMinute[m % 1440]
-        : matrix.periods.seconds[matrix.periods.ofMinute[m % 1440]][leg];
-    if (seconds > worst) worst = seconds;
+  const { matrix, factorByMinute, scenario } = compiled;
+  if (matrix?.periods !== undefined) {
+    const leg = st.endZone[d] * matrix.zones + st.pickupZone[s];
+    return matrix.periods.seconds.reduce((worst, table) => Math.max(worst, table[leg]), 0);
   }
-  return Math.ceil(worst);
+  const { most } = hourlyFactors(factorByMinute);
+  const from = Math.floor((scenario.startSecondOfDay + depart) / 3600);
+  const last = Math.min(st.latestPickup[s], depart + 86_400);
+  const to = Math.max(from, Math.floor((scenario.startSecondOfDay + last) / 3600));
+  let factor = 0;
+  for (let hour = from; hour <= to; hour++) factor = Math.max(factor, most[hour % 24]);
+  return Math.ceil(st.approach[d * world.slots + j] * factor);
 }
 
 /** How much longer way and ride could take than now, if both met the day's worst traffic. */
@@ -142,16 +158,16 @@ function slack(world: World, e: number, i: number, j: number, depart: number): n
   const { state: st, compiled } = world;
   const s = e * world.slots + j;
   const { matrix, factorByMinute } = compiled;
-  const leg = matrix === null ? 0 : st.pickupZone[s] * matrix.zones + st.dropoffZone[s];
-  const ride =
-    matrix?.periods === undefined
-      ? st.rideSeconds[s] * factorByMinute.reduce((most, factor) => Math.max(most, factor), 0)
-      : matrix.periods.seconds.reduce((most, table) => Math.max(most, table[leg]), 0);
-  const least =
-    matrix?.periods === undefined
-      ? st.rideSeconds[s] * factorByMinute.reduce((low, factor) => Math.min(low, factor), Infinity)
-      : matrix.periods.seconds.reduce((low, table) => Math.min(low, table[leg]), NEVER);
-  return Math.ceil(ride - least) + slowest(world, e, i, j, depart) - world.approachSeconds(e, i, j) + 1;
+  let spread: number;
+  if (matrix?.periods === undefined) {
+    const { least, worst } = hourlyFactors(factorByMinute);
+    spread = st.rideSeconds[s] * (worst - least);
+  } else {
+    const leg = st.pickupZone[s] * matrix.zones + st.dropoffZone[s];
+    const rides = matrix.periods.seconds.map((table) => table[leg]);
+    spread = Math.max(...rides) - Math.min(...rides);
+  }
+  return Math.ceil(spread) + slowest(world, e, i, j, depart) - world.approachSeconds(e, i, j) + 1;
 }
 
 /**

@@ -395,8 +395,9 @@ function clockOf(zone: string): Intl.DateTimeFormat | null {
     } catch {
       clock = null;
     }
-    // There are some six hundred names; whatever else callers try is not kept.
-    if (clock !== null || zones.size < 1000) zones.set(zone, clock);
+    // There are some six hundred names, but each may be written in any mixture of large and small letters.
+    if (zones.size >= 700) zones.clear();
+    zones.set(zone, clock);
   }
   return clock;
 }

@@ -12,6 +12,8 @@ export interface RouteContext {
   /** Values of the types that the route's `query` says. */
   readonly query: Readonly<Record<string, unknown>>;
   readonly body: unknown;
+  /** Of the header Idempotency-Key. */
+  readonly idempotencyKey: string | null;
   /** The caller's company, or for an admin of all the one of the query `company_id`, if given. */
   readonly companyId: number | undefined;
   /** The same where one is needed. @throws ServeError `ERR_REQUEST` */

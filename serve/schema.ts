@@ -46,12 +46,24 @@ export function compile(props: Props): (value: unknown) => Fault | null {
   const schema = Object.fromEntries(Object.entries(props).map(([name, rule]) => [name, ruleOf(rule)]));
   const check = validator.compile({ $$strict: true, ...schema }) as (value: unknown) => unknown;
   return (value) => {
+    if (isDeep(value, DEEPEST)) return { path: '', message: `is nested more than ${DEEPEST} deep` };
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return { path: '', message: `is ${show(value)}: expected an object` };
     }
     const result = check(value);
     return result === true ? null : faultOf((result as ValidationError[])[0], value);
   };
+}
+
+/** Deeper than anything that is asked for; what comes after may look at a value recursively. */
+const DEEPEST = 16;
+
+function isDeep(value: unknown, left: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (left === 0) return true;
+  // Rows of numbers are most of a large body.
+  if (Array.isArray(value)) return value.some((member) => typeof member === 'object' && isDeep(member, left - 1));
+  return Object.values(value).some((member) => typeof member === 'object' && isDeep(member, left - 1));
 }
 
 /** @throws ServeError `ERR_REQUEST` naming the first fault */

@@ -88,6 +88,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const meters = metersOf();
   let inFlight = 0;
   let draining = false;
+  /** Requests that are worked on, by connection. */
+  const open = new WeakMap<object, number>();
 
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(securityHeaders);
@@ -97,8 +99,23 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       throw new Overloaded();
     }
     inFlight++;
-    // However it ends: answered, or its client gone while the answer was being made.
-    reply.raw.once('close', () => inFlight--);
+    // However it ends: answered, or its client gone. Answers that wait in a connection's line are not closed with it by
+    // Node, so that the connection itself counts what it has open.
+    const { socket } = request.raw;
+    const count = open.get(socket);
+    if (count === undefined) {
+      socket.once('close', () => {
+        inFlight -= open.get(socket) ?? 0;
+        open.set(socket, 0);
+      });
+    }
+    open.set(socket, (count ?? 0) + 1);
+    reply.raw.once('close', () => {
+      const left = open.get(socket) ?? 0;
+      if (left === 0) return;
+      open.set(socket, left - 1);
+      inFlight--;
+    });
     return Promise.resolve();
   });
   app.addHook('onResponse', async (request, reply) => {
@@ -199,6 +216,7 @@ function addRoute(app: FastifyInstance, route: Route, keys: KeyRing): void {
         params: params as Record<string, string>,
         query,
         body: request.body,
+        idempotencyKey: keyOf(request),
         companyId,
         company: () => {
           if (companyId !== undefined) return companyId;
@@ -210,6 +228,15 @@ function addRoute(app: FastifyInstance, route: Route, keys: KeyRing): void {
       const text = JSON.stringify(await handle(context));
       return reply.type('application/json; charset=utf-8').send(text);
     },
+  });
+}
+
+function keyOf({ headers }: FastifyRequest): string | null {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (typeof key === 'string' && /^[\w.:-]{1,100}$/.test(key)) return key;
+  throw new ServeError('ERR_REQUEST', 'the header Idempotency-Key must be up to 100 letters, digits and . : _ -', {
+    path: 'Idempotency-Key',
   });
 }
 

@@ -4,7 +4,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { v7 as uuid } from 'uuid';
-import { AuditError, addDecisionEvent, listDecisions, readDecision } from '../audit/index.js';
+import { AuditError, addDecisionEvent, findDecision, listDecisions, readDecision } from '../audit/index.js';
 import type { Connection, DecisionDetail, DecisionLog, DecisionSummary, Recorder, Refusal } from '../audit/index.js';
 import { analyze } from './analyze.js';
 import type { Analysis, PlannedPair } from './analyze.js';
@@ -16,6 +16,7 @@ import { sha256 } from './policies.js';
 import type { Recommender, Replay } from './recommend.js';
 import { checkRequest } from './request.js';
 import type { RecommendRequest } from './request.js';
+import { show } from './schema.js';
 import type { Id } from './schema.js';
 
 /** What became of one assignment in `auto`. */
@@ -60,7 +61,8 @@ const LARGEST_KEPT = 256 * 1024;
 /** A request keeps all others waiting while it is computed. */
 const LONGEST_DEADLINE_MS = 1000;
 
-const packr = new Packr({ useRecords: true });
+// A member called toJSON is what somebody sent, no function of ours.
+const packr = new Packr({ useRecords: true, useToJSON: false });
 
 /** SHA-256 of a request as it is stored. */
 export function hashOf(request: RecommendRequest): string {
@@ -80,22 +82,27 @@ export class Service {
   }
 
   /**
-   * @throws ServeError `ERR_REQUEST`; `ERR_UNRECORDED` where the database is gone and the mode is `auto`, or the service is
+   * @param key of a caller who may ask again: the same answer then, and nothing done twice
+   * @throws ServeError `ERR_REQUEST`; `ERR_CONFLICT` if the key was used for another request; `ERR_UNRECORDED` where the database is gone and the mode is `auto`, or the service is
    *   to refuse then
    */
-  async recommend(body: unknown, caller: Caller, companyId: number): Promise<AnswerWithActs> {
-    const asked = checkRequest(body);
-    const { deadline_ms: deadline = LONGEST_DEADLINE_MS } = asked;
-    const request = deadline > LONGEST_DEADLINE_MS ? { ...asked, deadline_ms: LONGEST_DEADLINE_MS } : asked;
+  async recommend(body: unknown, caller: Caller, companyId: number, key: string | null): Promise<AnswerWithActs> {
+    const request = bounded(checkRequest(body));
     const id = uuid();
     const packed = packr.pack(request);
-    const answer = this.recommender.recommend(request, { decisionId: id, stateHash: sha256(packed) });
+    const stateHash = sha256(packed);
+    if (key !== null) {
+      const earlier = await this.#earlier(key, stateHash, caller, companyId);
+      if (earlier !== null) return earlier;
+    }
+    const answer = this.recommender.recommend(request, { decisionId: id, stateHash });
     const { provenance } = answer;
     try {
       await this.#options.log.record({
         id,
         companyId,
         requestedBy: caller.subject,
+        idempotencyKey: key,
         mode: answer.mode,
         policy: provenance.policy,
         policyHash: provenance.policy_hash,
@@ -114,6 +121,19 @@ export class Service {
     const whole = answer.mode === 'auto' ? await this.#act(answer, caller, companyId) : answer;
     if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at: new Date() });
     return whole;
+  }
+
+  /** What was answered under this key before; acts that were not told of are asked for once more, and done at most once. */
+  async #earlier(key: string, stateHash: string, caller: Caller, companyId: number): Promise<AnswerWithActs | null> {
+    const found = await findDecision(this.#options.connection, companyId, key);
+    if (found === null) return null;
+    if (found.stateHash !== stateHash) {
+      throw new ServeError('ERR_CONFLICT', `the idempotency key belongs to another request, decision ${found.id}`);
+    }
+    const answer = answerOf(found.answer);
+    if (answer.mode !== 'auto') return answer;
+    const acts = found.events.find(({ kind }) => kind === 'acts')?.detail as readonly ActResult[] | undefined;
+    return acts === undefined ? this.#act(answer, caller, companyId) : { ...answer, acts };
   }
 
   #unrecorded(answer: Answer, cause: unknown): Answer {
@@ -193,6 +213,12 @@ export class Service {
       return { ...pair, status: act.status, action_id: act.actionId };
     } catch (error) {
       if (!(error instanceof AuditError)) throw error;
+      if (error.code === 'ERR_IDEMPOTENCY') {
+        // What it comes to, the earlier try will put on record.
+        throw new ServeError('ERR_CONFLICT', 'an earlier try of this request is under way: ask again', {
+          cause: error,
+        });
+      }
       const status = { ERR_ACT_FAILED: 'failed', ERR_ACT_UNKNOWN: 'unknown' }[error.code as string] ?? 'refused';
       return {
         ...pair,
@@ -259,9 +285,9 @@ export class Service {
     const known = [answer.assignments, answer.waiting, answer.unassigned].some((list) =>
       list.some(({ shipment }) => shipment === outcome.shipment),
     );
-    if (!known) throw wrong('shipment', `is ${outcome.shipment}: the decision has no such shipment`);
+    if (!known) throw wrong('shipment', `is ${show(outcome.shipment)}: the decision has no such shipment`);
     if (outcome.vehicle !== undefined && !request.vehicles.some((vehicle) => vehicle.id === outcome.vehicle)) {
-      throw wrong('vehicle', `is ${outcome.vehicle}: the decision has no such vehicle`);
+      throw wrong('vehicle', `is ${show(outcome.vehicle)}: the decision has no such vehicle`);
     }
     if (outcome.outcome === 'overridden' && (outcome.reason ?? '').trim() === '') {
       throw wrong('reason', 'is missing: say why the recommendation was overridden');
@@ -284,8 +310,14 @@ export class Service {
   /** Scores a person's plan beside the policy's. */
   analyze(body: unknown): Analysis {
     const { plan, ...rest } = body as { plan: PlannedPair[] };
-    return analyze(this.recommender, checkRequest(rest), plan);
+    // Nobody sees the explanation, and the time is bounded as in `recommend`.
+    return analyze(this.recommender, { ...bounded(checkRequest(rest)), explain: false }, plan);
   }
+}
+
+function bounded(request: RecommendRequest): RecommendRequest {
+  const { deadline_ms: deadline = 0 } = request;
+  return deadline > LONGEST_DEADLINE_MS ? { ...request, deadline_ms: LONGEST_DEADLINE_MS } : request;
 }
 
 function answerOf(stored: Uint8Array): Answer {

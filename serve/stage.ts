@@ -83,7 +83,9 @@ export class Stages {
     // A network sees what it was trained on: its size, the rest of it off duty.
     const padded = kind === 'network';
     const drivers = padded ? base.scenario.drivers : vehicles;
-    const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= shipments) ?? shipments);
+    // Where futures are played, what comes up in them needs room.
+    const room = shipments + (problem.demand && problem.request.explain === true ? 20 : 0);
+    const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= room) ?? room);
     const { rules, travel } = problem;
     const key = JSON.stringify([
       padded ? policy.name : 'rules',

@@ -28,6 +28,7 @@ function decision(companyId: number, more: Partial<DecisionRow> = {}): DecisionR
     id: randomUUID(),
     companyId,
     requestedBy: 'tester',
+    idempotencyKey: null,
     mode: 'recommend',
     policy: 'hungarian',
     policyHash: 'a'.repeat(64),

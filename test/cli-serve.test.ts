@@ -134,7 +134,7 @@ describe('fleetstep serve', () => {
       stderr: expect.stringMatching(/role|Allowed/) as string,
     });
     const webhook = run('serve', '--webhook', 'https://x.example');
-    expect([webhook.status, webhook.stderr.includes('secret has 0 characters')]).toEqual([2, true]);
+    expect([webhook.status, webhook.stderr.includes('FLEETSTEP_WEBHOOK_SECRET is missing')]).toEqual([2, true]);
     expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
   });
 });

@@ -393,6 +393,39 @@ describe('100,000 requests that nobody should send', () => {
     expect((await service.call('POST', '/v1/recommend', easyRequest(service.company))).status).toBe(200);
   });
 
+  it('also where they are nested deep, bring functions’ names, or name a thousand time zones', async () => {
+    const authorization = `Bearer ${await service.token({ role: 'admin' })}`;
+    const headers = { authorization, 'content-type': 'application/json' };
+    const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    for (const path of ['/v1/recommend', '/v1/analyze', `/v1/decisions/${decisionId}/outcome`]) {
+      for (const depth of [17, 1000, 5000, 8000, 100_000]) {
+        for (const body of [nested(depth), `{"as_of":1,"vehicles":[],"shipments":${nested(depth)}}`]) {
+          const { status, text } = await send('POST', path, headers, body);
+          expect([path, depth, status, INTERNALS.test(text)]).toEqual([path, depth, status === 413 ? 413 : 400, false]);
+        }
+      }
+    }
+    for (const name of ['toJSON', 'constructor', 'valueOf', 'then', 'length', 'hasOwnProperty', '_bigint']) {
+      const odd = `{"as_of":1,"vehicles":[],"shipments":[{"${name}":1},{"constructor":"x","${name}":{"${name}":1}}]}`;
+      const { status, text } = await send('POST', '/v1/recommend', headers, odd);
+      expect([name, [200, 400].includes(status), INTERNALS.test(text)]).toEqual([name, true, false]);
+      if (status === 200) {
+        const id = (JSON.parse(text) as { provenance: { decision_id: string } }).provenance.decision_id;
+        expect((await send('GET', `/v1/decisions/${id}/replay`, { authorization })).text).toMatch(/"same":true/);
+        expect((await send('GET', '/v1/live', { authorization })).status).toBe(200);
+      }
+    }
+    const zone = 'america/argentina/comodrivadavia';
+    for (let k = 0; k < 1500; k++) {
+      const written = zone
+        .split('')
+        .map((letter, n) => ((k >> (n % 11)) & 1 ? letter.toUpperCase() : letter))
+        .join('');
+      const body = JSON.stringify({ as_of: 1, time_zone: written, vehicles: [], shipments: [] });
+      expect((await send('POST', '/v1/recommend', headers, body)).status).toBe(200);
+    }
+  });
+
   it('also as raw bytes on the socket', async () => {
     const { port, hostname } = new URL(service.url);
     const token = await service.token();

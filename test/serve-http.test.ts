@@ -2,6 +2,7 @@
 
 import { createHmac } from 'node:crypto';
 import { createServer as createHttp } from 'node:http';
+import { connect as openSocket } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -230,6 +231,60 @@ describe('mode auto', () => {
     await target.close();
   });
 
+  it('does nothing twice under one Idempotency-Key, and answers the same', async () => {
+    const target = await receiver();
+    const acting = await testService({
+      made: service.made,
+      connector: new WebhookConnector({ url: target.url, secret, backoffMs: 2 }),
+    });
+    const token = await acting.token();
+    const ask = async (key: string, body: object): Promise<Reply> => {
+      const response = await fetch(`${acting.url}/v1/recommend`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify(body),
+      });
+      return { status: response.status, headers: response.headers, body: await response.json() };
+    };
+    const request = { ...easyRequest(acting.company), mode: 'auto' };
+    const first = await ask('k1', request);
+    expect(target.taken).toHaveLength(3);
+    expect(await ask('k1', request)).toMatchObject({ status: 200, body: first.body });
+    expect(target.taken).toHaveLength(3);
+    expect((await ask('k1', { ...request, seed: 9 })).status).toBe(409);
+    expect((await ask('not a key', request)).status).toBe(400);
+    // Many at once: one decides, the others are told to ask again, or get the same.
+    const many = await Promise.all(Array.from({ length: 8 }, () => ask('k2', request)));
+    expect(many.filter(({ status }) => status === 200).length).toBeGreaterThan(0);
+    expect(many.every(({ status }) => status === 200 || status === 409)).toBe(true);
+    expect(target.taken).toHaveLength(6);
+    const again = await ask('k2', request);
+    expect(again.body.acts.map(({ status }: { status: string }) => status)).toEqual([
+      'succeeded',
+      'succeeded',
+      'succeeded',
+    ]);
+    expect(target.taken).toHaveLength(6);
+    await acting.close();
+    await target.close();
+  });
+
+  it('says that it does not know where the receiver failed after it was asked', async () => {
+    const target = await receiver([500, 500, 502, 503]);
+    const acting = await testService({
+      made: service.made,
+      connector: new WebhookConnector({ url: target.url, secret, backoffMs: 2 }),
+    });
+    const request = { ...easyRequest(acting.company), mode: 'auto' };
+    const { body } = await acting.call('POST', '/v1/recommend', request);
+    expect(body.acts.map(({ status }: { status: string }) => status)).toEqual(['unknown', 'succeeded', 'succeeded']);
+    await target.close();
+    // Nobody there: certainly nothing was taken.
+    const gone = await acting.call('POST', '/v1/recommend', request);
+    expect(gone.body.acts[0].status).toBe('failed');
+    await acting.close();
+  });
+
   it('puts a failed act on record as failed, and one without numbers as refused', async () => {
     const target = await receiver([400]);
     const acting = await testService({
@@ -423,6 +478,29 @@ describe('faults', () => {
     await new Promise((done) => setTimeout(done, 200));
     expect((await callService(small.url, 'GET', '/metrics')).body).toMatch(/^fleetstep_http_in_flight 0$/m);
     expect((await small.call('POST', '/v1/recommend', body)).status).toBe(200);
+    await small.close();
+  });
+
+  it('counts requests in the line of a connection that breaks no longer', async () => {
+    const small = await testService({ made: service.made, maxInFlight: 8 });
+    const { port, hostname } = new URL(small.url);
+    for (let round = 0; round < 3; round++) {
+      await new Promise<void>((done) => {
+        const socket = openSocket(Number(port), hostname, () => {
+          const line = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
+          socket.write(line('/openapi.json').repeat(400) + line('/v1/policies').repeat(30));
+          // It never reads, and goes.
+          socket.pause();
+          setTimeout(() => {
+            socket.destroy();
+            done();
+          }, 100);
+        });
+      });
+    }
+    await new Promise((done) => setTimeout(done, 200));
+    expect((await callService(small.url, 'GET', '/metrics')).body).toMatch(/^fleetstep_http_in_flight 0$/m);
+    expect((await small.call('GET', '/v1/policies')).status).toBe(200);
     await small.close();
   });
 

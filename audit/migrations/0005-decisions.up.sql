@@ -5,6 +5,8 @@ create table decision (
   company_id bigint not null references company,
   created_at timestamptz(3) not null default clock_timestamp(),
   requested_by text not null,
+  -- Of whoever asks again after an answer that got lost.
+  idempotency_key text,
   mode text not null,
   policy text not null,
   policy_hash text not null,
@@ -22,6 +24,7 @@ alter table decision alter column request set storage external, alter column ans
 -- A decision of usual size stays in its row, one write instead of five.
 alter table decision set (toast_tuple_target = 8160);
 create index decision_company on decision (company_id, id);
+create unique index decision_key on decision (company_id, idempotency_key) where idempotency_key is not null;
 
 create table decision_event (
   id bigint generated always as identity primary key,
@@ -44,12 +47,12 @@ create trigger decision_event_append_only before update or delete or truncate on
 -- Adds decisions, many at once.
 create function decision_record(p_decisions json) returns void
 language sql security definer set search_path = public, pg_temp as $$
-insert into decision (id, company_id, requested_by, mode, policy, policy_hash, state_hash, fallback, assigned, waiting,
+insert into decision (id, company_id, requested_by, idempotency_key, mode, policy, policy_hash, state_hash, fallback, assigned, waiting,
   unassigned, request, answer)
-select id, "companyId", "requestedBy", mode, policy, "policyHash", "stateHash", fallback, assigned, waiting, unassigned,
+select id, "companyId", "requestedBy", "idempotencyKey", mode, policy, "policyHash", "stateHash", fallback, assigned, waiting, unassigned,
   decode(request, 'base64'), decode(answer, 'base64')
 from json_to_recordset(p_decisions) as d (
-  id uuid, "companyId" bigint, "requestedBy" text, mode text, policy text, "policyHash" text, "stateHash" text, fallback text,
+  id uuid, "companyId" bigint, "requestedBy" text, "idempotencyKey" text, mode text, policy text, "policyHash" text, "stateHash" text, fallback text,
   assigned integer, waiting integer, unassigned integer, request text, answer text)
 $$;
 

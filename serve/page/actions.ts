@@ -1,7 +1,7 @@
 // Actions: what was done autonomously, its figures, reviews, and the limits and switches of the company.
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
-import { account, call, chooseCompany } from './client.js';
+import { account, call, chooseCompany, chosenCompany } from './client.js';
 import { filled, h, input, openDialog, poll, select, tell, time } from './dom.js';
 
 interface Action {
@@ -86,10 +86,9 @@ function companyPicker(main: HTMLElement): HTMLElement {
         actions(main);
       },
     },
-    input('company', 'Company', 'number', { min: 1, required: true, value: 1 }),
+    input('company', 'Company', 'number', { min: 1, required: true, value: chosenCompany() ?? 1 }),
     h('button', {}, 'Look at it'),
   );
-  chooseCompany(1);
   return form;
 }
 

@@ -59,6 +59,10 @@ export function logOut(): void {
   sessionStorage.removeItem(KEY);
 }
 
+export function chosenCompany(): number | null {
+  return company;
+}
+
 export function chooseCompany(id: number): void {
   company = id;
 }

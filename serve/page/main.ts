@@ -1,7 +1,7 @@
 // The page: who is logged in, and which of its sections is shown.
 
 import { actions } from './actions.js';
-import { account, accountOf, call, logIn, logOut } from './client.js';
+import { account, accountOf, call, chooseCompany, chosenCompany, logIn, logOut } from './client.js';
 import { filled, h, tell } from './dom.js';
 import { live } from './live.js';
 import { runs } from './runs.js';
@@ -59,6 +59,8 @@ async function enter(): Promise<void> {
   }
   tell('');
   const { subject, role, company, expires } = account()!;
+  // An admin of all companies starts with the first, and chooses another in the actions.
+  if (company === null && chosenCompany() === null) chooseCompany(1);
   who.replaceChildren(
     `${subject}, ${role}${company === null ? '' : ` of company ${company}`}, until ${expires.toLocaleTimeString()} `,
     h(
