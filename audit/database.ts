@@ -153,6 +153,8 @@ export function databaseError(error: unknown): AuditError {
       // The server's own words name tables and constraints, which are nobody's business.
       return new AuditError('ERR_NOT_FOUND', `no such ${namedBy(constraint)}`, { cause: error });
     case '23514':
+    case '22007':
+    case '22008':
     case '22P02':
     case '22003':
     case '22P05':

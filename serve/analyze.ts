@@ -11,7 +11,8 @@ export interface PlannedPair {
 }
 
 export interface AnalyzedPair extends PlannedPair {
-  /** Constraints that it breaks, so that it is left out of the rest; `unknown` for ids that are not in the request. */
+  /** Constraints that it breaks, so that it is left out of the rest; `unknown` for what the request does not leave open:
+   *  other ids, shipments at fault, promised, later than the horizon, or in the plan twice. */
   readonly breaks: readonly (Constraint | 'unknown')[];
   readonly pickup_eta: number | null;
   readonly lateness: number | null;
@@ -40,13 +41,21 @@ export interface Analysis {
 export function analyze(recommender: Recommender, request: RecommendRequest, plan: readonly PlannedPair[]): Analysis {
   const answer = recommender.recommend(request, { decisionId: '', stateHash: '' });
   const pairs = recommender.drive(request, plan);
-  const kept = pairs.filter(({ breaks }) => breaks.length === 0);
   const servable = answer.assignments.length + answer.waiting.length;
   return {
     plan: pairs,
-    totals: totalsOf(kept as readonly Figures[], servable),
-    policy: { name: answer.provenance.policy, totals: totalsOf(answer.assignments, servable) },
+    totals: totalsOf(keptOf(pairs), servable),
+    // Both in the same world, so that their scores compare.
+    policy: {
+      name: answer.provenance.policy,
+      totals: totalsOf(keptOf(recommender.drive(request, answer.assignments)), servable),
+    },
   };
+}
+
+/** Those that break nothing have all figures. */
+function keptOf(pairs: readonly AnalyzedPair[]): readonly Figures[] {
+  return pairs.filter(({ breaks }) => breaks.length === 0) as readonly Figures[];
 }
 
 interface Figures {

@@ -123,6 +123,7 @@ export const answerProps: Props = {
     version: text,
     policy: text,
     policy_hash: text,
+    world_hash: text,
     state_hash: text,
     fallback: object(
       { policy: text, reason: { type: 'enum', values: ['deadline', 'out_of_distribution'] } },

@@ -119,6 +119,8 @@ export interface Provenance {
   readonly policy: string;
   /** SHA-256 of what decides: a network's weights, or the rule's name and version. */
   readonly policy_hash: string;
+  /** SHA-256 of the scenario that it was played in: its traffic, rewards, hours and demand. */
+  readonly world_hash: string;
   /** SHA-256 of the request as it was understood. */
   readonly state_hash: string;
   /** Who decided instead, and why; null if the policy itself did. */

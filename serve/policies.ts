@@ -35,6 +35,8 @@ export interface ServedPolicy {
   readonly base: CompiledScenario;
   readonly training: Readonly<Record<string, unknown>> | null;
   readonly observation: ObservationKind;
+  /** SHA-256 of the base's scenario. */
+  readonly worldHash: string;
   readonly decider: (world: World) => Decider;
 }
 
@@ -107,6 +109,7 @@ function rulePolicy(name: HeuristicName, base: CompiledScenario): ServedPolicy {
     base,
     training: null,
     observation: 'full',
+    worldHash: worldHash(base),
     decider: (world) => {
       const policy = heuristic(name);
       const actions = new Int32Array(world.state.now.length);
@@ -129,12 +132,18 @@ function networkPolicy({ name, shape, weights, observation, compiled, training }
     base: compiled,
     training,
     observation,
+    worldHash: worldHash(compiled),
     decider: (world) => {
       const actor = new Actor(shape, world);
       actor.load(weights);
       return new NetworkDecider(actor);
     },
   };
+}
+
+/** Whole, infinities too. */
+function worldHash({ scenario }: CompiledScenario): string {
+  return sha256(JSON.stringify(scenario, (_, value: unknown) => (value === Infinity ? 'Infinity' : value)));
 }
 
 class NetworkDecider implements Decider {

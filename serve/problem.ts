@@ -221,7 +221,10 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
   if (skills.unknown) unlike.push('skills');
   if (vehicles.length > scenario.drivers) unlike.push(`${vehicles.length} vehicles`);
   if (considered.length > scenario.slots) unlike.push(`${considered.length} shipments`);
-  if (tables !== null && [...vehicles, ...considered.map(({ input }) => input.pickup)].some((one) => !hasPlace(one))) {
+  if (
+    tables !== null &&
+    [...vehicles, ...considered.flatMap(({ input }) => [input.pickup, input.delivery])].some((one) => !hasPlace(one))
+  ) {
     unlike.push('places without coordinates');
   }
 

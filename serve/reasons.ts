@@ -52,13 +52,13 @@ export function reasonsOf(
   const reasons = [
     spare >= 0
       ? `at the pickup ${minutes(spare)} before its window ends`
-      : `at the pickup ${minutes(-spare)} after its window, within the tolerance of ${minutes(problem.rules.lateTolerance)}`,
+      : `at the pickup ${Math.ceil(-spare / 60)} min after its window, within the tolerance of ${minutes(problem.rules.lateTolerance)}`,
   ];
   if (depart > problem.request.as_of) {
     reasons.push(`after what the vehicle is to do first, for ${minutes(depart - problem.request.as_of)}`);
   }
   if (others.length === 0) {
-    reasons.push('no other vehicle could take it now');
+    reasons.push('no other vehicle is left that could take it');
     return reasons;
   }
   const [next] = others;
@@ -196,7 +196,7 @@ export function unassignedOf(problem: Problem, world: World, e: number, j: numbe
       {
         relaxed: ['others'],
         vehicles: able,
-        message: `${named(able)} could take it, but ${able.length === 1 ? 'was' : 'were'} given shipments that leave no time for it`,
+        message: `${named(able)} could take it, but ${able.length === 1 ? 'was' : 'were'} given others that leave no room for it`,
       },
     ];
   }
@@ -212,7 +212,7 @@ export function unassignedOf(problem: Problem, world: World, e: number, j: numbe
     .map(({ relaxed, vehicles, first }) => ({
       relaxed,
       vehicles,
-      message: `${named(vehicles)} could take it but for ${relaxed.map((one) => detail(problem, world, e, first, j, one)).join(', and ')}`,
+      message: `${named(vehicles)} could take it but for ${relaxed.map((one) => detail(problem, world, e, first, j, one)).join(', and ')}${vehicles.length > 1 && relaxed.some((one) => timed.has(one)) ? ` (vehicle ${vehicles[0]})` : ''}`,
     }));
 }
 
@@ -234,6 +234,9 @@ export function failingOf(problem: Problem, world: World, e: number, i: number, 
   else if (!world.isAvailable(e, i)) failing.push('queue');
   return failing;
 }
+
+/** Constraints whose words hold minutes, which are one vehicle's. */
+const timed: ReadonlySet<Constraint> = new Set(['window', 'delivery_window', 'shift']);
 
 function detail(problem: Problem, world: World, e: number, i: number, j: number, constraint: Constraint): string {
   const { rules } = problem;

@@ -111,6 +111,7 @@ export class Recommender {
         version: this.version,
         policy: asked.name,
         policy_hash: asked.hash,
+        world_hash: playing.worldHash,
         state_hash: stateHash,
         fallback,
         out_of_distribution: unlike,
@@ -121,7 +122,7 @@ export class Recommender {
   }
 
   /**
-   * Drives somebody's plan, pair by pair, by the rules of the asked policy's world; a pair that breaks them is left out.
+   * Drives somebody's plan, pair by pair, in the world of the rules; a pair that breaks it is left out.
    * @throws ServeError `ERR_REQUEST`
    */
   drive(request: RecommendRequest, plan: readonly PlannedPair[]): AnalyzedPair[] {
@@ -139,6 +140,8 @@ export class Recommender {
       // What is known but no longer open was in the plan before.
       if (i < 0 || j < 0 || !world.isOpen(e, j)) return { vehicle, shipment, breaks: ['unknown'], ...nothing };
       const breaks = failingOf(problem, world, e, i, j);
+      // Without a way there are no times.
+      if (breaks.includes('route')) return { vehicle, shipment, breaks, ...nothing };
       const pickup = world.pickupSecond(e, i, j) + problem.offset;
       const pair = {
         vehicle,

@@ -259,6 +259,12 @@ export class Service {
       { ...request, policy },
       { decisionId: id, stateHash: row.stateHash, replay },
     );
+    if (again.provenance.world_hash !== answer.provenance.world_hash) {
+      throw new ServeError(
+        'ERR_CONFLICT',
+        'the decision was made in another world: serve with the --scenario of then to compute it again',
+      );
+    }
     const text = JSON.stringify(again);
     return { same: text === JSON.stringify(answer), sha256: sha256(text), answer: again };
   }
