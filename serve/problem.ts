@@ -411,7 +411,9 @@ class SkillBits {
 
   /** Whether no bit is left for what a shipment needs. */
   full({ skills = [], amount = [] }: ShipmentInput): boolean {
-    const fresh = skills.filter((skill) => !this.#bits.has(`skill ${skill}`)).length + (amount.length > 0 ? 1 : 0);
+    const keys = new Set(skills.map((skill) => `skill ${skill}`));
+    if (amount.some((value) => value > 0)) keys.add(this.#keyOf(amount));
+    const fresh = [...keys].filter((key) => !this.#bits.has(key)).length;
     return this.#able.length + fresh > NO_SKILL;
   }
 
@@ -422,11 +424,16 @@ class SkillBits {
       bits |= 1 << this.#bitOf(`skill ${name}`, NO_SKILL, (vehicle) => has(vehicle, name));
     }
     if (amount.some((value) => value > 0)) {
-      const bit = 1 << this.#bitOf(`amount ${amount.join(' ')}`, NO_CAPACITY, (vehicle) => carries(vehicle, amount));
+      const bit = 1 << this.#bitOf(this.#keyOf(amount), NO_CAPACITY, (vehicle) => carries(vehicle, amount));
       this.capacityBits |= bit;
       bits |= bit;
     }
     return bits;
+  }
+
+  /** Loads that the same vehicles carry are one. */
+  #keyOf(amount: readonly number[]): string {
+    return `amount ${this.#vehicles.map((vehicle) => (carries(vehicle, amount) ? 1 : 0)).join('')}`;
   }
 
   of(vehicle: VehicleInput): number {

@@ -85,6 +85,32 @@ describe('a recommendation', () => {
   });
 });
 
+describe('loads', () => {
+  it('of any number of sizes are told apart by who carries them, and skills are counted once', () => {
+    const asOf = 1_763_974_800;
+    const answer = ask({
+      as_of: asOf,
+      options: { queue: 16, assignments_per_vehicle: 16, late_tolerance: 86_400 },
+      vehicles: [
+        ...['small-1', 'small-2'].map((id) => ({ id, start: [6.14, 46.2], capacity: [20] })),
+        ...['large-1', 'large-2'].map((id) => ({ id, start: [6.14, 46.2], capacity: [100], skills: ['a'] })),
+      ],
+      shipments: Array.from({ length: 40 }, (_, k) => ({
+        id: k,
+        pickup: { location: [6.141, 46.2] },
+        delivery: { location: [6.142, 46.2] },
+        amount: [k + 1],
+        ...(k === 5 ? { skills: Array<string>(31).fill('a') } : {}),
+      })),
+    });
+    expect([answer.violations, answer.unassigned]).toEqual([[], []]);
+    expect(answer.assignments).toHaveLength(40);
+    for (const { shipment, vehicle } of answer.assignments) {
+      if (Number(shipment) >= 20 || shipment === 5) expect(vehicle).toMatch(/large/);
+    }
+  });
+});
+
 describe('a simulated company', () => {
   it('can drive all that is recommended, tick by tick, and fares as the rule itself does', () => {
     for (const policy of ['hungarian', 'edf', 'nearest']) {
