@@ -2,12 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { kpiMeaning, kpiNames } from '../engine/index.js';
 import { ServeError, SimulatedFleet } from '../serve/index.js';
 import type { Answer } from '../serve/index.js';
 import { loadScenario } from '../trips/index.js';
 import { dataOption, jsonOption, scenarioOption, seedOption, whole } from './options.js';
-import { printJson, progress, table } from './print.js';
+import { kpiTable, printJson, progress } from './print.js';
 
 interface DriveOptions {
   readonly url: string;
@@ -68,10 +67,7 @@ Examples:
       else {
         process.stdout.write(
           `asked ${asked} times, ${taken} of ${recommended} recommended assignments driven: return ${total.toFixed(2)}\n` +
-            `${table(
-              ['figure', 'value', 'meaning'],
-              kpiNames.map((name) => [name, Number(kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
-            )}\n`,
+            `${kpiTable(kpis)}\n`,
         );
       }
     });

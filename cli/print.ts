@@ -3,6 +3,8 @@
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { kpiMeaning, kpiNames } from '../engine/index.js';
+import type { Kpis } from '../engine/index.js';
 import { infinityToWord } from '../trips/index.js';
 import type { Evaluation } from '../workers/index.js';
 
@@ -36,6 +38,14 @@ export function evaluationTable(evaluations: readonly Evaluation[]): string {
       percent(kpis.emptyShare),
       percent(kpis.utilisation),
     ]),
+  );
+}
+
+/** Figures of an episode with what they mean. */
+export function kpiTable(kpis: Kpis): string {
+  return table(
+    ['figure', 'value', 'meaning'],
+    kpiNames.map((name) => [name, Number(kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
   );
 }
 

@@ -11,7 +11,6 @@ import {
   Service,
   WebhookConnector,
   addKey,
-  createServer,
   dryRunConnector,
   roles,
 } from '../serve/index.js';
@@ -99,6 +98,7 @@ Examples:
 
 async function serve(options: ServeOptions, database: Database): Promise<void> {
   if (database.kind === 'embedded') await migrate(database);
+  const { createServer } = await import('../serve/server.js');
   const recommender = new Recommender(loadPolicies(options), version);
   const connector = connectorOf(options.webhook);
   if (!existsSync(options.keys)) process.stderr.write(`new key ${addKey(options.keys)} in ${options.keys}\n`);

@@ -1,7 +1,6 @@
 // fleetstep simulate
 
 import { Command, Option } from 'commander';
-import { kpiMeaning, kpiNames } from '../engine/index.js';
 import type { Split } from '../engine/index.js';
 import { loadScenario } from '../trips/index.js';
 import { simulate } from '../workers/index.js';
@@ -15,7 +14,7 @@ import {
   splitOption,
   whole,
 } from './options.js';
-import { printJson, table } from './print.js';
+import { kpiTable, printJson } from './print.js';
 
 interface SimulateOptions {
   readonly policy: string;
@@ -67,10 +66,7 @@ Examples:
       }
       process.stdout.write(
         `${result.scenario}, episode ${result.id}, policy ${result.policy}: return ${result.return.toFixed(2)}\n` +
-          `${table(
-            ['figure', 'value', 'meaning'],
-            kpiNames.map((name) => [name, Number(result.kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
-          )}\n`,
+          `${kpiTable(result.kpis)}\n`,
       );
     });
 }

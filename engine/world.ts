@@ -129,6 +129,11 @@ export class World {
     return floatAt(st.seed[e], this.#firstEnv + e, st.episode[e], purpose, st.steps[e]);
   }
 
+  /** Number of the action that assigns slot j to driver i. */
+  actionOf(i: number, j: number): number {
+    return 1 + i * this.slots + j;
+  }
+
   /** Whether slot j of environment e holds an open booking. */
   isOpen(e: number, j: number): boolean {
     return (this.state.openBits[e * this.#words + (j >>> 5)] & (1 << (j & 31))) !== 0;

@@ -31,10 +31,6 @@ function worthwhile(world: World, e: number, i: number, j: number): boolean {
   );
 }
 
-function assign(world: World, i: number, j: number): number {
-  return 1 + i * world.slots + j;
-}
-
 /** Uniform over the legal actions, waiting included. */
 export class RandomLegal extends Heuristic {
   readonly name = 'random';
@@ -67,7 +63,7 @@ export class Nearest extends Heuristic {
         const metres = world.approachMetres(e, i, j);
         if (metres < least && worthwhile(world, e, i, j)) {
           least = metres;
-          best = assign(world, i, j);
+          best = world.actionOf(i, j);
         }
       }
     }
@@ -93,7 +89,7 @@ export class EarliestDeadline extends Heuristic {
         if ((end < deadline || at < pickup) && worthwhile(world, e, i, j)) {
           deadline = end;
           pickup = at;
-          best = assign(world, i, j);
+          best = world.actionOf(i, j);
         }
       }
     }
@@ -120,7 +116,7 @@ export class Greedy extends Heuristic {
         const metres = world.approachMetres(e, i, j);
         if (metres < least && world.pickupSecond(e, i, j) <= end && worthwhile(world, e, i, j)) {
           least = metres;
-          best = assign(world, i, j);
+          best = world.actionOf(i, j);
         }
       }
       if (best !== 0) return best;
@@ -144,7 +140,7 @@ export class Myopic extends Heuristic {
         const reward = world.assignmentReward(e, i, j);
         if (reward > most) {
           most = reward;
-          best = assign(world, i, j);
+          best = world.actionOf(i, j);
         }
       }
     }
@@ -235,7 +231,7 @@ export class BatchedHungarian extends Heuristic {
       if (costs[r * columns + c] >= UNMATCHED) continue;
       const i = this.#drivers[byDriver ? r : c];
       const j = this.slots[byDriver ? c : r];
-      this.#matched[count] = assign(world, i, j);
+      this.#matched[count] = world.actionOf(i, j);
       this.#spare[count++] = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
     }
     return count;

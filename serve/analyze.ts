@@ -1,5 +1,6 @@
 // A person's plan, driven by the same rules: what each assignment brings, what it breaks, and how it compares.
 
+import { round } from './answer.js';
 import type { Constraint } from './answer.js';
 import type { Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
@@ -68,7 +69,7 @@ function totalsOf(list: readonly Figures[], servable: number): PlanTotals {
   const sum = (of: (one: Figures) => number): number => list.reduce((total, one) => total + of(one), 0);
   return {
     assigned: list.length,
-    score: Math.round(sum(({ score }) => score) * 1e4) / 1e4,
+    score: round(sum(({ score }) => score)),
     lateness: sum(({ lateness }) => lateness),
     late: list.filter(({ lateness }) => lateness > 0).length,
     approach_distance: sum((one) => one.approach_distance),

@@ -4,6 +4,11 @@ import type { Estimate } from '../policy/index.js';
 import type { RequestMode } from './request.js';
 import type { Id } from './schema.js';
 
+/** Four decimals are more than anybody reads. */
+export function round(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}
+
 /** A vehicle that could take the shipment instead. */
 export interface Alternative {
   readonly vehicle: Id;

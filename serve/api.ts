@@ -61,7 +61,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       summary:
         'Ranked assignments for a live state, each with its reasons; with a header Idempotency-Key, asking again gives the same and does nothing twice',
       query: company,
-      body: requestProps,
+      // `checkRequest` checks it.
       documented: documentedRequest,
       answer: answerProps,
       bodyLimit: MEGABYTES_4,

@@ -13,6 +13,11 @@ export type ServeErrorCode =
   /** The service itself is set up wrongly. */
   | 'ERR_SERVICE';
 
+/** What is wrong with one field of a request. */
+export function badField(path: string, message: string): ServeError {
+  return new ServeError('ERR_REQUEST', `${path} ${message}`, { path });
+}
+
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeErrorCode;

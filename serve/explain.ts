@@ -1,5 +1,6 @@
 // What-if: each assignment against its alternatives and against waiting, all in the same simulated futures.
 
+import { round } from './answer.js';
 import type { Assignment, Explanation, WhatIf } from './answer.js';
 import type { Problem } from './problem.js';
 import type { Decision, Replay } from './recommend.js';
@@ -33,7 +34,7 @@ export function explain(
     if (!goOn) return { ...assignment, what_if: null };
     const others = assignment.alternatives.slice(0, CANDIDATES - 2).map(({ vehicle }) => index.get(vehicle)!);
     const vehicles = [i, ...others];
-    const actions = [...vehicles.map((vehicle) => 1 + vehicle * world.slots + j), 0];
+    const actions = [...vehicles.map((vehicle) => world.actionOf(vehicle, j)), 0];
     const timeIsUp = (played: number): boolean =>
       // Without new demand all futures are one.
       (!demand && played > 0) || (replay === undefined ? performance.now() > deadline : played >= replay.futures[k]);
@@ -59,6 +60,5 @@ export function explain(
 }
 
 function rounded({ mean, low, high }: Estimate): Estimate {
-  const round = (value: number): number => Math.round(value * 1e4) / 1e4;
   return { mean: round(mean), low: round(low), high: round(high) };
 }

@@ -12,7 +12,7 @@ export { Recommender } from './recommend.js';
 export type { Context, Replay } from './recommend.js';
 export { checkRequest } from './request.js';
 export type { RecommendRequest } from './request.js';
-export { createServer } from './server.js';
+// createServer is in server.js: Fastify takes longer to load than all the rest, and most commands serve nobody.
 export type { ServerOptions } from './server.js';
 export { Service, hashOf } from './service.js';
 export type { ServiceOptions } from './service.js';

@@ -11,7 +11,7 @@ import type {
   SituationDriver,
 } from '../engine/index.js';
 import type { Violation } from './answer.js';
-import { ServeError } from './errors.js';
+import { badField } from './errors.js';
 import { checkShipment, secondOfDay } from './request.js';
 import type {
   MatrixInput,
@@ -178,14 +178,12 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     const shift = vehicle.time_window;
     const free = toEngine(Math.max(freeAt, shift?.[0] ?? 0, asOf));
     const list = promised[k];
-    const plan = busy && status === 'busy' ? [{ pickupAt: now, dropoffAt: free }] : [];
+    const plan = status === 'busy' ? [{ pickupAt: now, dropoffAt: free }] : [];
     const planned = plan.length + (list?.length ?? 0);
     if (planned > rules.queue) {
-      const path = `vehicles[${k}].locked`;
-      throw new ServeError(
-        'ERR_REQUEST',
-        `${path} makes a plan of ${planned}: options.queue is ${rules.queue}, raise it or unlock`,
-        { path },
+      throw badField(
+        `vehicles[${k}].locked`,
+        `makes a plan of ${planned}: options.queue is ${rules.queue}, raise it or unlock`,
       );
     }
     return {
@@ -316,18 +314,16 @@ function placeFault({ pickup, delivery }: ShipmentInput, tables: Tables | null):
       return { path: `${end}.location_index`, message: `is ${index!}: the table has ${tables.places} places, from 0` };
     }
   }
-  if (tables !== null) {
-    if (!hasWay(tables, pickup.location_index!, delivery.location_index!)) {
-      const message = `is ${delivery.location_index!}: the table knows no way there from pickup.location_index ${pickup.location_index!}`;
-      return { path: 'delivery.location_index', message };
-    }
+  if (tables !== null && !hasWay(tables, pickup.location_index!, delivery.location_index!)) {
+    const message = `is ${delivery.location_index!}: the table knows no way there from pickup.location_index ${pickup.location_index!}`;
+    return { path: 'delivery.location_index', message };
   }
   return null;
 }
 
 /** Whether the tables know, at all times of day, how to get from one place to another. */
 function hasWay({ matrix: { periods, seconds, zones } }: Tables, from: number, to: number): boolean {
-  return [seconds, ...(periods?.seconds ?? [])].every((table) => table[from * zones + to] < NO_WAY);
+  return (periods?.seconds ?? [seconds]).every((table) => table[from * zones + to] < NO_WAY);
 }
 
 /** Whether a vehicle cannot get from one to the next of what it is promised to. */
@@ -473,13 +469,14 @@ function tablesOf({ vehicles, matrices, matrices_by_time: byTime }: RecommendReq
   const places = first.durations.length;
   const none = new Float32Array(places);
   const distances = own?.distances ?? periods?.find((period) => period.distances !== undefined)?.distances;
-  const seconds = flat(first.durations, 1);
+  // The first of the periods' tables is `first`.
+  const byPeriod = periods === undefined ? undefined : periodsOf(own, periods);
   return {
     places,
     matrix: {
       zones: places,
-      seconds,
-      ...(periods === undefined ? {} : { periods: periodsOf(own, periods) }),
+      seconds: byPeriod?.seconds[0] ?? flat(first.durations, 1),
+      ...(byPeriod === undefined ? {} : { periods: byPeriod }),
       metres: distances === undefined ? flat(first.durations, METRES_PER_SECOND) : flat(distances, 1),
       fares: new Int32Array(places * places),
       x: none,

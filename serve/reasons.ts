@@ -3,6 +3,7 @@
 
 import { NEVER } from '../engine/index.js';
 import type { World } from '../engine/index.js';
+import { round } from './answer.js';
 import type { Alternative, Constraint, UnassignedReason } from './answer.js';
 import { NO_WAY } from './problem.js';
 import type { Problem } from './problem.js';
@@ -26,7 +27,7 @@ export function alternativesOf(problem: Problem, world: World, e: number, chosen
       pickup_eta: eta,
       lateness,
       approach_distance: distance,
-      score: Math.round(world.assignmentReward(e, i, j) * 1e4) / 1e4,
+      score: round(world.assignmentReward(e, i, j)),
       extra_wait: eta - pickup,
       extra_lateness: lateness - late,
       extra_distance: distance - metres,

@@ -1,9 +1,9 @@
 // From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
 // nearest rule and the asked policy go on with it. Whatever goes wrong with the policy, the Hungarian plan is already there.
 
-import { Lookahead, heuristic } from '../policy/index.js';
-import type { Policy } from '../policy/index.js';
+import { Lookahead } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analyze.js';
+import { round } from './answer.js';
 import type { Answer, Assignment, Locked, Provenance, Waiting } from './answer.js';
 import { explain } from './explain.js';
 import { Policies } from './policies.js';
@@ -44,10 +44,8 @@ export class Recommender {
   readonly policies: Policies;
   readonly version: string;
   readonly #stages = new Stages();
-  readonly #nearest: Policy = heuristic('nearest');
   /** One for all sizes: its worlds are many times as large as a stage. */
   readonly #lookahead = new Lookahead();
-  #actions = new Int32Array(Object.keys(Env).length);
 
   /** @param version of the package, for the provenance */
   constructor(policies: Policies, version: string) {
@@ -77,12 +75,12 @@ export class Recommender {
     const stage = this.#stages.for(playing, problem);
     stage.set(problem, request.seed ?? 1);
     const hungarian = matchAll(stage, Env.hungarian);
-    const nearest = this.#playNearest(stage);
+    const nearest = play(stage, this.policies.named('nearest'), Env.nearest);
     let env: number = Env.hungarian;
     let decisions = hungarian;
     if (playing.name !== this.policies.fallback.name) {
       const late = replay === undefined ? () => performance.now() > deadline : () => replay.fallback !== null;
-      const played = late() ? null : play(stage, playing, late);
+      const played = late() ? null : play(stage, playing, Env.policy, late);
       if (played === null) {
         fallback = { policy: this.policies.fallback.name, reason: 'deadline' };
       } else {
@@ -152,21 +150,9 @@ export class Recommender {
         approach_distance: Math.round(world.approachMetres(e, i, j)),
         score: round(world.assignmentReward(e, i, j)),
       };
-      if (breaks.length === 0) world.step(e, 1 + i * world.slots + j);
+      if (breaks.length === 0) world.step(e, world.actionOf(i, j));
       return pair;
     });
-  }
-
-  #playNearest(stage: Stage): Decision[] {
-    const { world } = stage;
-    const decisions: Decision[] = [];
-    for (;;) {
-      this.#nearest.act(world, Env.nearest, Env.nearest + 1, this.#actions);
-      const action = this.#actions[Env.nearest];
-      if (action === 0) return decisions;
-      decisions.push(decisionOf(world.slots, action, null));
-      world.step(Env.nearest, action);
-    }
   }
 }
 
@@ -196,17 +182,19 @@ function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
   }
 }
 
-/** The policy's plan, until it waits; null if the time was up before. */
-function play(stage: Stage, policy: ServedPolicy, late: () => boolean): Decision[] | null {
+/** A policy's plan in environment e, until it waits; null if the time was up before. */
+function play(stage: Stage, policy: ServedPolicy, e: number): Decision[];
+function play(stage: Stage, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
+function play(stage: Stage, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
   const { world } = stage;
   const decider = stage.decider(policy);
   const decisions: Decision[] = [];
   for (;;) {
-    const action = decider.decide(Env.policy);
+    const action = decider.decide(e);
     if (action === 0) return decisions;
-    if (late()) return null;
+    if (late?.() === true) return null;
     decisions.push(decisionOf(world.slots, action, decider.confidence));
-    world.step(Env.policy, action);
+    world.step(e, action);
   }
 }
 
@@ -275,7 +263,7 @@ class Answering {
         nearest: this.#vehicle(nearest[j]),
         hungarian: this.#vehicle(hungarian[j]),
       };
-      world.step(e, 1 + i * world.slots + j);
+      world.step(e, world.actionOf(i, j));
       return assignment;
     });
   }
@@ -345,9 +333,4 @@ class Answering {
       });
     });
   }
-}
-
-/** Four decimals are more than anybody reads. */
-export function round(value: number): number {
-  return Math.round(value * 1e4) / 1e4;
 }

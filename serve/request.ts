@@ -3,7 +3,7 @@
 
 import { compile, join, refuse, show } from './schema.js';
 import type { Fault, Id, Props, Rule } from './schema.js';
-import { ServeError } from './errors.js';
+import { badField } from './errors.js';
 
 export const requestModes = ['shadow', 'recommend', 'auto'] as const;
 export type RequestMode = (typeof requestModes)[number];
@@ -268,7 +268,7 @@ export function checkRequest(body: unknown): RecommendRequest {
   const request = body as RecommendRequest;
   const { vehicles, matrices, matrices_by_time: byTime, time_zone: zone } = request;
   if (zone !== undefined && !isTimeZone(zone)) {
-    throw fault('time_zone', `is ${show(zone)}: expected an IANA name such as Europe/Zurich`);
+    throw badField('time_zone', `is ${show(zone)}: expected an IANA name such as Europe/Zurich`);
   }
   const tables = matrices !== undefined || byTime !== undefined;
   const profile = vehicles[0]?.profile ?? 'car';
@@ -276,26 +276,29 @@ export function checkRequest(body: unknown): RecommendRequest {
   const locked = new Set<Id>();
   for (const [k, vehicle] of vehicles.entries()) {
     const at = `vehicles[${k}]`;
-    if (seen.has(vehicle.id)) throw fault(`${at}.id`, `is ${show(vehicle.id)}: another vehicle has it`);
+    if (seen.has(vehicle.id)) throw badField(`${at}.id`, `is ${show(vehicle.id)}: another vehicle has it`);
     seen.add(vehicle.id);
     if ((vehicle.profile ?? 'car') !== profile) {
-      throw fault(
+      throw badField(
         `${at}.profile`,
         `is ${show(vehicle.profile)}: all vehicles of a request have one (${show(profile)})`,
       );
     }
     const [field, other] = tables ? (['start_index', 'start'] as const) : (['start', 'start_index'] as const);
     if (vehicle[field] === undefined) {
-      throw fault(`${at}.${field}`, `is missing: give it, as there are ${tables ? '' : 'no '}matrices (not ${other})`);
+      throw badField(
+        `${at}.${field}`,
+        `is missing: give it, as there are ${tables ? '' : 'no '}matrices (not ${other})`,
+      );
     }
     if (vehicle.status === 'busy' && vehicle.free_at === undefined) {
-      throw fault(`${at}.free_at`, 'is missing: a busy vehicle needs the time at which its ride ends');
+      throw badField(`${at}.free_at`, 'is missing: a busy vehicle needs the time at which its ride ends');
     }
     if (vehicle.time_window !== undefined && vehicle.time_window[0] > vehicle.time_window[1]) {
-      throw fault(`${at}.time_window`, `is ${show(vehicle.time_window)}: it ends before it begins`);
+      throw badField(`${at}.time_window`, `is ${show(vehicle.time_window)}: it ends before it begins`);
     }
     for (const [n, shipment] of (vehicle.locked ?? []).entries()) {
-      if (locked.has(shipment)) throw fault(`${at}.locked[${n}]`, `is ${show(shipment)}: it is locked twice`);
+      if (locked.has(shipment)) throw badField(`${at}.locked[${n}]`, `is ${show(shipment)}: it is locked twice`);
       locked.add(shipment);
     }
   }
@@ -303,7 +306,7 @@ export function checkRequest(body: unknown): RecommendRequest {
   const own = matrices?.[profile];
   const periods = byTime?.[profile];
   if (own === undefined && periods === undefined) {
-    throw fault(
+    throw badField(
       'matrices',
       `have ${Object.keys(matrices ?? byTime ?? {}).join(', ')}: the vehicles' profile is ${profile}`,
     );
@@ -313,7 +316,7 @@ export function checkRequest(body: unknown): RecommendRequest {
   for (const [k, period] of (periods ?? []).entries()) {
     const at = `matrices_by_time.${profile}[${k}]`;
     if (period.from % 60 !== 0 || period.to % 60 !== 0 || period.from >= period.to) {
-      throw fault(`${at}.from`, `to ${period.to} is ${period.from}: expected whole minutes, from before to`);
+      throw badField(`${at}.from`, `to ${period.to} is ${period.from}: expected whole minutes, from before to`);
     }
     places = checkTables(period, at, places);
   }
@@ -322,7 +325,7 @@ export function checkRequest(body: unknown): RecommendRequest {
     for (const { from, to } of periods!) minutes.fill(1, from / 60, to / 60);
     const gap = minutes.indexOf(0);
     if (gap >= 0) {
-      throw fault(
+      throw badField(
         `matrices_by_time.${profile}`,
         `has nothing for second ${60 * gap} of the day: give matrices.${profile} for the rest of the day`,
       );
@@ -331,7 +334,7 @@ export function checkRequest(body: unknown): RecommendRequest {
   for (const [k, { start_index: start = 0, free_location_index: free = start }] of vehicles.entries()) {
     if (Math.max(start, free) >= places!) {
       const field = start >= places! ? 'start_index' : 'free_location_index';
-      throw fault(`vehicles[${k}].${field}`, `is ${Math.max(start, free)}: the table has ${places!} places, from 0`);
+      throw badField(`vehicles[${k}].${field}`, `is ${Math.max(start, free)}: the table has ${places!} places, from 0`);
     }
   }
   const kept = ({ durations, distances }: MatrixInput): MatrixInput =>
@@ -354,25 +357,21 @@ function checkTables(matrix: MatrixInput | undefined, at: string, expected: numb
     if (rows === undefined) continue;
     const path = join(at, field);
     const found = rows as readonly unknown[];
-    if (found.length !== size) throw fault(path, `has ${found.length} rows: expected ${size}`);
+    if (found.length !== size) throw badField(path, `has ${found.length} rows: expected ${size}`);
     for (let a = 0; a < size; a++) {
       const row = found[a];
       if (!Array.isArray(row) || row.length !== size) {
         const length = Array.isArray(row) ? `has ${row.length} numbers` : `is ${show(row)}`;
-        throw fault(`${path}[${a}]`, `${length}: expected ${size}, as there are places`);
+        throw badField(`${path}[${a}]`, `${length}: expected ${size}, as there are places`);
       }
       for (let b = 0; b < size; b++) {
         const cell: unknown = row[b];
         if (cell === null || (typeof cell === 'number' && cell >= 0 && cell <= LONGEST)) continue;
-        throw fault(`${path}[${a}][${b}]`, `is ${show(cell)}: expected a number from 0 to ${LONGEST}, or null`);
+        throw badField(`${path}[${a}][${b}]`, `is ${show(cell)}: expected a number from 0 to ${LONGEST}, or null`);
       }
     }
   }
   return size;
-}
-
-function fault(path: string, message: string): ServeError {
-  return new ServeError('ERR_REQUEST', `${path} ${message}`, { path });
 }
 
 const zones = new Map<string, Intl.DateTimeFormat | null>();

@@ -11,7 +11,7 @@ import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import type { Caller } from './auth.js';
 import type { Connector } from './connector.js';
-import { ServeError } from './errors.js';
+import { ServeError, badField } from './errors.js';
 import { sha256 } from './policies.js';
 import type { Recommender, Replay } from './recommend.js';
 import { checkRequest } from './request.js';
@@ -71,14 +71,12 @@ export function hashOf(request: RecommendRequest): string {
 
 export class Service {
   readonly recommender: Recommender;
-  readonly connector: Connector;
   readonly #options: ServiceOptions;
   readonly #last = new Map<number, LastAsked>();
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.recommender = options.recommender;
-    this.connector = options.connector;
   }
 
   /**
@@ -291,18 +289,18 @@ export class Service {
     const known = [answer.assignments, answer.waiting, answer.unassigned].some((list) =>
       list.some(({ shipment }) => shipment === outcome.shipment),
     );
-    if (!known) throw wrong('shipment', `is ${show(outcome.shipment)}: the decision has no such shipment`);
+    if (!known) throw badField('shipment', `is ${show(outcome.shipment)}: the decision has no such shipment`);
     if (outcome.vehicle !== undefined && !request.vehicles.some((vehicle) => vehicle.id === outcome.vehicle)) {
-      throw wrong('vehicle', `is ${show(outcome.vehicle)}: the decision has no such vehicle`);
+      throw badField('vehicle', `is ${show(outcome.vehicle)}: the decision has no such vehicle`);
     }
     if (outcome.outcome === 'overridden' && (outcome.reason ?? '').trim() === '') {
-      throw wrong('reason', 'is missing: say why the recommendation was overridden');
+      throw badField('reason', 'is missing: say why the recommendation was overridden');
     }
     if (outcome.outcome === 'accepted' && assignment === undefined) {
-      throw wrong('outcome', 'is accepted: the shipment was not assigned, so it can only be overridden');
+      throw badField('outcome', 'is accepted: the shipment was not assigned, so it can only be overridden');
     }
     if (outcome.outcome === 'accepted' && outcome.vehicle !== undefined && outcome.vehicle !== assignment?.vehicle) {
-      throw wrong(
+      throw badField(
         'vehicle',
         `is ${outcome.vehicle}: recommended was ${assignment!.vehicle}; another one is overridden`,
       );
@@ -328,8 +326,4 @@ function bounded(request: RecommendRequest): RecommendRequest {
 
 function answerOf(stored: Uint8Array): Answer {
   return packr.unpack(inflateRawSync(stored)) as Answer;
-}
-
-function wrong(path: string, message: string): ServeError {
-  return new ServeError('ERR_REQUEST', `${path} ${message}`, { path });
 }

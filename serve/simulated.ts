@@ -114,13 +114,13 @@ export class SimulatedFleet {
 
   /** Does what was recommended; says how many assignments the world took. */
   apply({ assignments }: Pick<Answer, 'assignments'>): number {
-    const { state: st, slots } = this.#world;
+    const { state: st } = this.#world;
     let taken = 0;
     for (const { vehicle, shipment } of assignments) {
       const i = Number(vehicle) - 1;
       const j = this.#open().find((slot) => st.booking[slot] + 1 === shipment);
       if (j === undefined || !this.#world.accepts(0, i, j)) continue;
-      this.#world.step(0, 1 + i * slots + j);
+      this.#world.step(0, this.#world.actionOf(i, j));
       taken++;
     }
     return taken;

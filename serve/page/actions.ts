@@ -2,7 +2,7 @@
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
 import { account, call, chooseCompany, chosenCompany } from './client.js';
-import { filled, h, input, openDialog, poll, select, tell, time } from './dom.js';
+import { filled, h, input, openDialog, poll, select, tell, tellFault, time } from './dom.js';
 
 interface Action {
   readonly id: number;
@@ -137,7 +137,7 @@ function listSection(): HTMLElement {
     back.disabled = cursors.length === 1;
     on.disabled = next === null;
   };
-  const reload = (): void => void load().catch((error: unknown) => tell((error as Error).message, true));
+  const reload = (): void => void load().catch(tellFault);
   const again = (): void => {
     cursors = [null];
     reload();
@@ -206,8 +206,7 @@ function row(action: Action, reload: () => void): HTMLElement {
         {
           type: 'button',
           'aria-label': `Details of action ${action.id}`,
-          onclick: () =>
-            void details(action.id, reload).catch((error: unknown) => tell((error as Error).message, true)),
+          onclick: () => void details(action.id, reload).catch(tellFault),
         },
         'Details',
       ),
@@ -232,14 +231,11 @@ async function details(id: number, reload: () => void): Promise<void> {
     {
       onsubmit: (event) => {
         event.preventDefault();
-        void call('POST', `${PATH}/${id}/review`, { notes: filled(form)['notes'] ?? null }).then(
-          () => {
-            tell(`Action ${id} reviewed.`);
-            dialog.close();
-            reload();
-          },
-          (error: unknown) => tell((error as Error).message, true),
-        );
+        void call('POST', `${PATH}/${id}/review`, { notes: filled(form)['notes'] ?? null }).then(() => {
+          tell(`Action ${id} reviewed.`);
+          dialog.close();
+          reload();
+        }, tellFault);
       },
     },
     h(
@@ -329,7 +325,7 @@ function statistics(section: HTMLElement): void {
       ],
     );
   };
-  const reload = (): void => void load().catch((error: unknown) => tell((error as Error).message, true));
+  const reload = (): void => void load().catch(tellFault);
   chooser.addEventListener('change', reload);
   section.append(h('h2', {}, 'Figures'), h('div', { class: 'row' }, period), numbers, chart);
   reload();
@@ -354,13 +350,10 @@ function drawControls(section: HTMLElement, { company, settings, stoppedAll, lim
   // Somebody is typing here: not now.
   if (section.contains(document.activeElement) && document.activeElement?.tagName === 'INPUT') return;
   const change = (work: Promise<unknown>, done: string): void =>
-    void work.then(
-      async () => {
-        tell(done);
-        drawControls(section, await call<Controls>('GET', '/api/admin/autonomy'));
-      },
-      (error: unknown) => tell((error as Error).message, true),
-    );
+    void work.then(async () => {
+      tell(done);
+      drawControls(section, await call<Controls>('GET', '/api/admin/autonomy'));
+    }, tellFault);
   const stop = h(
     'button',
     {

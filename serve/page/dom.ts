@@ -61,6 +61,10 @@ export function tell(text: string, bad = false): void {
   line.classList.toggle('bad', bad);
 }
 
+export function tellFault(error: unknown): void {
+  tell((error as Error).message, true);
+}
+
 export function time(at: string | number | Date): string {
   return new Date(at).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23' });
 }
@@ -70,7 +74,7 @@ export function poll(element: HTMLElement, everyMs: number, work: () => Promise<
   const step = (): void => {
     if (!element.isConnected) return;
     void work()
-      .catch((error: unknown) => tell((error as Error).message, true))
+      .catch(tellFault)
       .finally(() => setTimeout(step, everyMs));
   };
   queueMicrotask(step);

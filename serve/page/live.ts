@@ -2,7 +2,7 @@
 
 import * as L from '/lib/leaflet/leaflet-src.esm.js';
 import { account, call } from './client.js';
-import { filled, h, openDialog, poll, select, tell } from './dom.js';
+import { filled, h, openDialog, poll, select, tell, tellFault } from './dom.js';
 
 type Id = number | string;
 type Place = [longitude: number, latitude: number];
@@ -64,7 +64,7 @@ export async function live(main: HTMLElement): Promise<void> {
     'button',
     {
       type: 'button',
-      onclick: () => void askExample().catch((error: unknown) => tell((error as Error).message, true)),
+      onclick: () => void askExample().catch(tellFault),
     },
     'Ask with an example state',
   );
@@ -255,7 +255,7 @@ function card(
       said.textContent = done;
       tell(`Shipment ${shipment}: ${done.toLowerCase()}`);
     } catch (error) {
-      tell((error as Error).message, true);
+      tellFault(error);
     }
   };
   const late = lateness === 0 ? 'on time' : `${Math.ceil(lateness / 60)} min late`;

@@ -2,7 +2,7 @@
 
 import { actions } from './actions.js';
 import { account, accountOf, call, chooseCompany, chosenCompany, logIn, logOut } from './client.js';
-import { filled, h, tell } from './dom.js';
+import { filled, h, tell, tellFault } from './dom.js';
 import { live } from './live.js';
 import { runs } from './runs.js';
 
@@ -92,7 +92,7 @@ function show(): void {
   );
   document.title = `${section.title} - fleetstep`;
   main.replaceChildren();
-  void Promise.resolve(section.draw(main)).catch((error: unknown) => tell((error as Error).message, true));
+  void Promise.resolve(section.draw(main)).catch(tellFault);
 }
 
 window.addEventListener('hashchange', show);

@@ -2,7 +2,7 @@
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
 import { call } from './client.js';
-import { h, poll, tell, time } from './dom.js';
+import { h, poll, tellFault, time } from './dom.js';
 
 interface Summary {
   readonly name: string;
@@ -39,7 +39,7 @@ export function runs(main: HTMLElement): void {
     chosen = name;
     stopShown?.();
     stopShown = show(detail, name);
-    void refresh().catch((error: unknown) => tell((error as Error).message, true));
+    void refresh().catch(tellFault);
   };
   const refresh = async (): Promise<void> => {
     const { runs: found } = await call<{ runs: readonly Summary[] }>('GET', '/v1/runs');
