@@ -108,10 +108,10 @@ function show(answer: Answer, zone = 'UTC'): string {
   for (const { shipment, reasons } of answer.unassigned) {
     lines.push(`${pc.yellow('not')}   ${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`);
   }
-  for (const { shipment, vehicle, pickup_eta, lateness } of answer.locked) {
-    lines.push(
-      `lock  ${shipment} stays with ${vehicle}, pickup ${at(pickup_eta)}${lateness > 0 ? `, ${minutes(lateness)} late` : ''}`,
-    );
+  for (const { shipment, vehicle, pickup_eta, lateness, breaks } of answer.locked) {
+    const late = lateness > 0 ? `, ${minutes(lateness)} late` : '';
+    const broken = breaks.length > 0 ? pc.yellow(`, does not keep to: ${breaks.join(', ')}`) : '';
+    lines.push(`lock  ${shipment} stays with ${vehicle}, pickup ${at(pickup_eta)}${late}${broken}`);
   }
   for (const { message } of answer.violations) lines.push(`${pc.red('wrong')} ${message}`);
   return `${lines.join('\n')}\n`;

@@ -112,6 +112,7 @@ export const answerProps: Props = {
       pickup_eta: seconds('On the request’s clock'),
       delivery_eta: seconds('Service included'),
       lateness: seconds('Seconds after the window’s end'),
+      breaks: list({ type: 'enum', values: constraints }, 'What the promise does not keep to; it stands all the same'),
     }),
   ),
   violations: list(

@@ -116,6 +116,8 @@ export interface Locked {
   readonly pickup_eta: number;
   readonly delivery_eta: number;
   readonly lateness: number;
+  /** What the promise does not keep to: it stands all the same. */
+  readonly breaks: readonly Constraint[];
 }
 
 export interface Provenance {

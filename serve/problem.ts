@@ -1,7 +1,6 @@
 // From a request to a state of the world: clocks, places, skills and promises. Every shipment that does not make sense is
 // set aside with its reason; the rest goes on.
 
-import { planeExtent, toPlane } from '../engine/index.js';
 import type {
   CompiledScenario,
   MatrixTravel,
@@ -11,18 +10,16 @@ import type {
   SituationDriver,
 } from '../engine/index.js';
 import type { Violation } from './answer.js';
+import { changedMinutes, secondOfDay } from './clock.js';
 import { badField } from './errors.js';
-import { checkShipment, secondOfDay } from './request.js';
-import type {
-  MatrixInput,
-  MatrixPeriodInput,
-  RecommendRequest,
-  ShipmentInput,
-  StopInput,
-  VehicleInput,
-} from './request.js';
-import { isId, join, show } from './schema.js';
+import { farFault, middleOf, onPlane, planeOf } from './places.js';
+import { checkShipment } from './request.js';
+import type { RecommendRequest, ShipmentInput, StopInput, VehicleInput } from './request.js';
+import { isId, join, refuse, show } from './schema.js';
 import type { Fault, Id } from './schema.js';
+import { NO_SKILL, SkillBits } from './skill-bits.js';
+import { hasWay, tablesOf } from './tables.js';
+import type { Tables } from './tables.js';
 
 /** What holds for this request: its own options, else those that the policy was made for. */
 export interface Rules {
@@ -52,6 +49,8 @@ export interface Problem {
   readonly now: number;
   readonly offset: number;
   readonly startSecondOfDay: number;
+  /** As from `changedMinutes`. */
+  readonly changed: Uint16Array | null;
   readonly horizonSeconds: number;
   /** Whether the base scenario's demand goes on after now. */
   readonly demand: boolean;
@@ -75,22 +74,20 @@ export interface Problem {
 }
 
 const DAY = 86_400;
-/** Where there is no way: later than the latest window. */
-export const NO_WAY = 2_000_000_000;
-/** Of a table without distances: 30 km/h. */
-const METRES_PER_SECOND = 30 / 3.6;
 /** Further off than anything that is planned; keeps sums of times within 32 bits. */
 const FAR = 1_000_000_000;
-/** The last bits stand for a skill that no vehicle has, and for an amount that none carries. */
-const NO_SKILL = 29;
-const NO_CAPACITY = 30;
 
 /** @throws ServeError `ERR_REQUEST` for a vehicle that cannot be */
 export function readProblem(request: RecommendRequest, rules: Rules, base: CompiledScenario): Problem {
   const { as_of: asOf, vehicles } = request;
   const violations: Violation[] = [];
-  const tables = tablesOf(request);
-  const shipments = readShipments(request, rules, tables, violations);
+  const changed = changedMinutes(asOf, request.time_zone);
+  const tables = tablesOf(request, changed);
+  const middle = tables === null ? middleOf(vehicles) : null;
+  for (const [k, { start, free_location: free }] of vehicles.entries()) {
+    refuse(farFault(`vehicles[${k}].start`, start, middle) ?? farFault(`vehicles[${k}].free_location`, free, middle));
+  }
+  const shipments = readShipments(request, rules, tables, middle, violations);
   const byId = new Map(shipments.map((shipment) => [shipment.id, shipment]));
 
   const unlike: string[] = [];
@@ -100,7 +97,8 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
   const inHours = sinceStart >= 0 && sinceStart < scenario.horizonSeconds;
   if (!inHours) unlike.push('time of day');
 
-  const { travel, inArea } = planeOf(scenario.travel as PlaneTravelSpec, vehicles, shipments, rules.speedKmh);
+  const stops = shipments.flatMap(({ input }) => [input.pickup, input.delivery]);
+  const { travel, inArea } = planeOf(scenario.travel as PlaneTravelSpec, vehicles, stops, rules.speedKmh);
   if (!inArea) unlike.push('area');
   if (rules.speedKmh !== (scenario.travel as PlaneTravelSpec).speedKmh) unlike.push('speed');
   if (rules.lateTolerance !== scenario.lateToleranceSeconds) unlike.push('late tolerance');
@@ -113,7 +111,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
   const at = (stop: StopInput): [x: number, y: number, zone: number] => {
     const { location, location_index: zone = 0 } = stop;
     if (location === undefined) return [0, 0, zone];
-    const { x, y } = toPlane(location[0], location[1], travel.centreLongitude, travel.centreLatitude);
+    const { x, y } = onPlane(travel, location);
     return [x, y, zone];
   };
 
@@ -232,6 +230,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     now,
     offset: asOf - now,
     startSecondOfDay,
+    changed,
     horizonSeconds: inHours ? scenario.horizonSeconds : 2 * DAY,
     demand: inHours && inArea && tables === null,
     travel,
@@ -257,6 +256,7 @@ function readShipments(
   request: RecommendRequest,
   rules: Rules,
   tables: Tables | null,
+  middle: readonly [number, number] | null,
   violations: Violation[],
 ): Shipment[] {
   const { as_of: asOf } = request;
@@ -265,7 +265,7 @@ function readShipments(
   for (const [k, value] of request.shipments.entries()) {
     const at = `shipments[${k}]`;
     const input = value as ShipmentInput;
-    const fault = checkShipment(value) ?? placeFault(input, tables);
+    const fault = checkShipment(value, asOf) ?? placeFault(input, tables, middle);
     // Even a shipment at fault may have a good id, by which its sender finds it.
     const id = idOf(value);
     const violate = (path: string, message: string): void => {
@@ -299,7 +299,11 @@ function idOf(value: unknown): Id | null {
   return isId(found) ? found : null;
 }
 
-function placeFault({ pickup, delivery }: ShipmentInput, tables: Tables | null): Fault | null {
+function placeFault(
+  { pickup, delivery }: ShipmentInput,
+  tables: Tables | null,
+  middle: readonly [number, number] | null,
+): Fault | null {
   for (const [end, { location, location_index: index }] of [
     ['pickup', pickup] as const,
     ['delivery', delivery] as const,
@@ -307,6 +311,8 @@ function placeFault({ pickup, delivery }: ShipmentInput, tables: Tables | null):
     if (tables === null && location === undefined) {
       return { path: `${end}.location`, message: 'is missing: give it, as there are no matrices' };
     }
+    const far = farFault(`${end}.location`, location, middle);
+    if (far !== null) return far;
     if (tables !== null && index === undefined) {
       return { path: `${end}.location_index`, message: 'is missing: give it, as there are matrices' };
     }
@@ -319,11 +325,6 @@ function placeFault({ pickup, delivery }: ShipmentInput, tables: Tables | null):
     return { path: 'delivery.location_index', message };
   }
   return null;
-}
-
-/** Whether the tables know, at all times of day, how to get from one place to another. */
-function hasWay({ matrix: { periods, seconds, zones } }: Tables, from: number, to: number): boolean {
-  return (periods?.seconds ?? [seconds]).every((table) => table[from * zones + to] < NO_WAY);
 }
 
 /** Whether a vehicle cannot get from one to the next of what it is promised to. */
@@ -349,163 +350,4 @@ function placeOf(vehicle: VehicleInput, busy: boolean): { location: StopInput['l
 /** Of several windows the first that is not over at `at`, else the last. */
 function windowOf({ time_windows: windows }: StopInput, at: number): readonly [number, number] | undefined {
   return windows?.find(([, to]) => to >= at) ?? windows?.at(-1);
-}
-
-/** The base scenario's own plane if everything lies within it, else one about the middle of what there is. */
-function planeOf(
-  base: PlaneTravelSpec,
-  vehicles: readonly VehicleInput[],
-  shipments: readonly Shipment[],
-  speedKmh: number,
-): { travel: PlaneTravelSpec; inArea: boolean } {
-  let [west, south, east, north] = [180, 90, -180, -90];
-  const reach = (place: readonly [number, number] | undefined): void => {
-    if (place === undefined) return;
-    const [longitude, latitude] = place;
-    west = Math.min(west, longitude);
-    east = Math.max(east, longitude);
-    south = Math.min(south, latitude);
-    north = Math.max(north, latitude);
-  };
-  for (const { start, free_location: free } of vehicles) {
-    reach(start);
-    reach(free);
-  }
-  for (const { input } of shipments) {
-    reach(input.pickup.location);
-    reach(input.delivery.location);
-  }
-  const own = { ...base, speedKmh };
-  if (west > east) return { travel: own, inArea: true };
-  const extent = planeExtent(base);
-  const a = toPlane(west, south, base.centreLongitude, base.centreLatitude);
-  const b = toPlane(east, north, base.centreLongitude, base.centreLatitude);
-  const inArea = Math.max(-a.x, b.x) <= extent.x && Math.max(-a.y, b.y) <= extent.y;
-  if (inArea) return { travel: own, inArea };
-  return {
-    travel: { ...own, centreLongitude: (west + east) / 2, centreLatitude: (south + north) / 2 },
-    inArea,
-  };
-}
-
-/** Skills and loads as bits: what a shipment needs, a vehicle must have. */
-class SkillBits {
-  /** A skill that the base scenario does not know is needed. */
-  unknown = false;
-  capacityBits: number = 1 << NO_CAPACITY;
-  readonly #vehicles: readonly VehicleInput[];
-  /** Who is able, by bit; the scenario's own skills come first, so that they keep the bits under which a network saw them. */
-  readonly #able: ((vehicle: VehicleInput) => boolean)[] = [];
-  readonly #bits = new Map<string, number>();
-
-  constructor(base: CompiledScenario, vehicles: readonly VehicleInput[]) {
-    this.#vehicles = vehicles;
-    for (const { name } of base.scenario.skills) {
-      this.#bits.set(`skill ${name}`, this.#able.push((vehicle) => has(vehicle, name)) - 1);
-    }
-  }
-
-  /** Whether no bit is left for what a shipment needs. */
-  full({ skills = [], amount = [] }: ShipmentInput): boolean {
-    const keys = new Set(skills.map((skill) => `skill ${skill}`));
-    if (amount.some((value) => value > 0)) keys.add(this.#keyOf(amount));
-    const fresh = [...keys].filter((key) => !this.#bits.has(key)).length;
-    return this.#able.length + fresh > NO_SKILL;
-  }
-
-  needed({ skills = [], amount = [] }: ShipmentInput): number {
-    let bits = 0;
-    for (const skill of skills) {
-      const name = String(skill);
-      bits |= 1 << this.#bitOf(`skill ${name}`, NO_SKILL, (vehicle) => has(vehicle, name));
-    }
-    if (amount.some((value) => value > 0)) {
-      const bit = 1 << this.#bitOf(this.#keyOf(amount), NO_CAPACITY, (vehicle) => carries(vehicle, amount));
-      this.capacityBits |= bit;
-      bits |= bit;
-    }
-    return bits;
-  }
-
-  /** Loads that the same vehicles carry are one. */
-  #keyOf(amount: readonly number[]): string {
-    return `amount ${this.#vehicles.map((vehicle) => (carries(vehicle, amount) ? 1 : 0)).join('')}`;
-  }
-
-  of(vehicle: VehicleInput): number {
-    return this.#able.reduce((bits, able, bit) => (able(vehicle) ? bits | (1 << bit) : bits), 0);
-  }
-
-  #bitOf(key: string, nobody: number, able: (vehicle: VehicleInput) => boolean): number {
-    const known = this.#bits.get(key);
-    if (known !== undefined) return known;
-    this.unknown = true;
-    const bit = this.#vehicles.some(able) ? this.#able.push(able) - 1 : nobody;
-    this.#bits.set(key, bit);
-    return bit;
-  }
-}
-
-function has({ skills = [] }: VehicleInput, name: string): boolean {
-  return skills.some((skill) => String(skill) === name);
-}
-
-function carries({ capacity = [] }: VehicleInput, amount: readonly number[]): boolean {
-  return amount.every((value, k) => value <= (capacity[k] ?? 0));
-}
-
-interface Tables {
-  readonly matrix: MatrixTravel;
-  readonly places: number;
-}
-
-/** The request's tables, as the engine has them. */
-function tablesOf({ vehicles, matrices, matrices_by_time: byTime }: RecommendRequest): Tables | null {
-  const profile = vehicles[0]?.profile ?? 'car';
-  const own = matrices?.[profile];
-  const periods = byTime?.[profile];
-  const first = own ?? periods?.[0];
-  if (first === undefined) return null;
-  const places = first.durations.length;
-  const none = new Float32Array(places);
-  const distances = own?.distances ?? periods?.find((period) => period.distances !== undefined)?.distances;
-  // The first of the periods' tables is `first`.
-  const byPeriod = periods === undefined ? undefined : periodsOf(own, periods);
-  return {
-    places,
-    matrix: {
-      zones: places,
-      seconds: byPeriod?.seconds[0] ?? flat(first.durations, 1),
-      ...(byPeriod === undefined ? {} : { periods: byPeriod }),
-      metres: distances === undefined ? flat(first.durations, METRES_PER_SECOND) : flat(distances, 1),
-      fares: new Int32Array(places * places),
-      x: none,
-      y: none,
-    },
-  };
-}
-
-function periodsOf(
-  own: MatrixInput | undefined,
-  periods: readonly MatrixPeriodInput[],
-): NonNullable<MatrixTravel['periods']> {
-  const ofMinute = new Uint8Array(1440);
-  const tables = [...(own === undefined ? [] : [own]), ...periods];
-  // Later ones give way to earlier ones, as with the parts of a day's profile.
-  for (let k = periods.length - 1; k >= 0; k--) {
-    ofMinute.fill(k + tables.length - periods.length, periods[k].from / 60, periods[k].to / 60);
-  }
-  return { ofMinute, seconds: tables.map(({ durations }) => flat(durations, 1)) };
-}
-
-function flat(rows: readonly (readonly (number | null)[])[], factor: number): Int32Array {
-  const size = rows.length;
-  const cells = new Int32Array(size * size);
-  for (let a = 0; a < size; a++) {
-    for (let b = 0; b < size; b++) {
-      const cell = rows[a][b];
-      cells[a * size + b] = cell === null ? NO_WAY : Math.round(cell * factor);
-    }
-  }
-  return cells;
 }

@@ -4,7 +4,7 @@
 import { Lookahead } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analyze.js';
 import { round } from './answer.js';
-import type { Answer, Assignment, Locked, Provenance, Waiting } from './answer.js';
+import type { Answer, Assignment, Constraint, Locked, Provenance, Waiting } from './answer.js';
 import { explain } from './explain.js';
 import { Policies } from './policies.js';
 import type { ServedPolicy } from './policies.js';
@@ -13,6 +13,7 @@ import type { Problem, Rules } from './problem.js';
 import { alternativesOf, failingOf, latestSafe, reasonsOf, unassignedOf } from './reasons.js';
 import type { RecommendRequest } from './request.js';
 import type { Id } from './schema.js';
+import { carries, has } from './skill-bits.js';
 import { Env, Stages } from './stage.js';
 import type { Stage } from './stage.js';
 
@@ -314,23 +315,41 @@ class Answering {
   }
 
   locked(): Locked[] {
-    const { promised, offset, request } = this.#problem;
+    const { promised, offset, request, situation } = this.#problem;
     const { state: st, compiled } = this.#stage.world;
     const { queue } = compiled.scenario;
     return promised.flatMap((list, i) => {
       // What is promised follows the ride under way.
-      const first = this.#problem.situation.drivers[i].plan.length;
+      const first = situation.drivers[i].plan.length;
       return (list ?? []).map(({ id, windowEnd }, k): Locked => {
         const place = i * queue + first + k;
-        const pickup = st.planPickupAt[place] + offset;
+        const [pickupAt, dropoffAt] = [st.planPickupAt[place], st.planDropoffAt[place]];
         return {
           shipment: id,
           vehicle: request.vehicles[i].id,
-          pickup_eta: pickup,
-          delivery_eta: st.planDropoffAt[place] + offset,
-          lateness: Math.max(0, pickup - windowEnd),
+          pickup_eta: pickupAt + offset,
+          delivery_eta: dropoffAt + offset,
+          lateness: Math.max(0, pickupAt + offset - windowEnd),
+          breaks: this.#brokenBy(i, k, pickupAt, dropoffAt),
         };
       });
     });
+  }
+
+  /** What promise k of vehicle i does not keep to. */
+  #brokenBy(i: number, k: number, pickupAt: number, dropoffAt: number): Constraint[] {
+    const { promised, request, rules, situation } = this.#problem;
+    const vehicle = request.vehicles[i];
+    const { skills = [], amount = [] } = promised[i]![k].input;
+    const { shiftEnd = Infinity, promised: bookings } = situation.drivers[i];
+    const { windowEnd, latestDropoff = Infinity } = bookings![k];
+    const kept: readonly (readonly [Constraint, boolean])[] = [
+      ['skills', skills.every((skill) => has(vehicle, String(skill)))],
+      ['capacity', carries(vehicle, amount)],
+      ['window', pickupAt <= windowEnd + rules.lateTolerance],
+      ['delivery_window', dropoffAt <= latestDropoff],
+      ['shift', dropoffAt <= shiftEnd],
+    ];
+    return kept.filter(([, keeps]) => !keeps).map(([constraint]) => constraint);
   }
 }

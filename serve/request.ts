@@ -1,7 +1,9 @@
 // The question: vehicles, shipments and travel times in the conventions of VROOM ([lon, lat], seconds, metres, inclusive
 // windows), and what is live about them. A vehicle that is wrong voids the request, a shipment only itself.
 
-import { compile, join, refuse, show } from './schema.js';
+import { isTimeZone } from './clock.js';
+import { compile, refuse, show } from './schema.js';
+import { checkTables } from './tables.js';
 import type { Fault, Id, Props, Rule } from './schema.js';
 import { badField } from './errors.js';
 
@@ -90,14 +92,14 @@ export const MAX_SHIPMENTS = 500;
 export const MAX_PLACES = 700;
 /** About the year 2100. */
 const LATEST = 4_102_444_800;
-/** Of a table's cells. */
-const LONGEST = 1_000_000;
 
 const id: Rule = {
   type: 'id',
   description: 'A number, or letters, digits and . : _ -; no names of people',
 };
 const time = (description: string): Rule => ({ type: 'number', integer: true, min: 0, max: LATEST, description });
+/** Times further than that from now are on another clock. */
+const YEAR = 366 * 86_400;
 const optional = (rule: Rule, description?: string): Rule => ({
   ...rule,
   optional: true,
@@ -243,7 +245,7 @@ const checkProps = compile(requestProps);
 const checkShipmentProps = compile(shipmentProps);
 
 /** The first fault of a shipment by itself. */
-export function checkShipment(value: unknown): Fault | null {
+export function checkShipment(value: unknown, asOf: number): Fault | null {
   const fault = checkShipmentProps(value);
   if (fault !== null) return fault;
   const shipment = value as ShipmentInput;
@@ -251,12 +253,37 @@ export function checkShipment(value: unknown): Fault | null {
     return { path: 'id', message: 'is missing: give it, or pickup.id' };
   }
   for (const end of ['pickup', 'delivery'] as const) {
-    for (const [k, [from, to]] of (shipment[end].time_windows ?? []).entries()) {
-      if (from > to)
-        return { path: `${end}.time_windows[${k}]`, message: `is [${from}, ${to}]: it ends before it begins` };
+    for (const [k, window] of (shipment[end].time_windows ?? []).entries()) {
+      const found = windowFault(`${end}.time_windows[${k}]`, window, asOf);
+      if (found !== null) return found;
     }
   }
   return null;
+}
+
+function windowFault(path: string, window: readonly [number, number] | undefined, asOf: number): Fault | null {
+  if (window === undefined) return null;
+  const [from, to] = window;
+  if (from > to) return { path, message: `is ${show(window)}: it ends before it begins` };
+  return from > asOf + YEAR || to < asOf - YEAR ? otherClock(path, window, asOf) : null;
+}
+
+function otherClock(path: string, value: unknown, asOf: number): Fault {
+  const message = `is ${show(value)}, over a year from as_of, ${asOf}: expected all times in seconds of one clock`;
+  return { path, message };
+}
+
+/** What OSRM said instead of a table, if that is what has been passed on. */
+function tableFault(body: unknown, path: string): Fault | null {
+  const [, profile] = /^matrices\.(.+)\.durations$/.exec(path) ?? [];
+  if (profile === undefined) return null;
+  const { code, message } = (body as { matrices: Record<string, { code?: unknown; message?: unknown }> }).matrices[
+    profile
+  ];
+  if (typeof code !== 'string') return null;
+  const said = `${code}${typeof message === 'string' ? `, ${message}` : ''}`.slice(0, 100);
+  const remedy = code === 'Ok' ? 'ask OSRM for annotations=duration,distance' : 'expected an answer with durations';
+  return { path, message: `is missing: OSRM answered ${said}; ${remedy}` };
 }
 
 /**
@@ -264,7 +291,8 @@ export function checkShipment(value: unknown): Fault | null {
  * @throws ServeError `ERR_REQUEST` naming path, value and remedy
  */
 export function checkRequest(body: unknown): RecommendRequest {
-  refuse(checkProps(body));
+  const fault = checkProps(body);
+  if (fault !== null) refuse(tableFault(body, fault.path) ?? fault);
   const request = body as RecommendRequest;
   const { vehicles, matrices, matrices_by_time: byTime, time_zone: zone } = request;
   if (zone !== undefined && !isTimeZone(zone)) {
@@ -294,118 +322,21 @@ export function checkRequest(body: unknown): RecommendRequest {
     if (vehicle.status === 'busy' && vehicle.free_at === undefined) {
       throw badField(`${at}.free_at`, 'is missing: a busy vehicle needs the time at which its ride ends');
     }
-    if (vehicle.time_window !== undefined && vehicle.time_window[0] > vehicle.time_window[1]) {
-      throw badField(`${at}.time_window`, `is ${show(vehicle.time_window)}: it ends before it begins`);
-    }
+    refuse(windowFault(`${at}.time_window`, vehicle.time_window, request.as_of));
+    if ((vehicle.free_at ?? 0) > request.as_of + YEAR)
+      refuse(otherClock(`${at}.free_at`, vehicle.free_at, request.as_of));
     for (const [n, shipment] of (vehicle.locked ?? []).entries()) {
       if (locked.has(shipment)) throw badField(`${at}.locked[${n}]`, `is ${show(shipment)}: it is locked twice`);
       locked.add(shipment);
     }
   }
   if (!tables) return request;
-  const own = matrices?.[profile];
-  const periods = byTime?.[profile];
-  if (own === undefined && periods === undefined) {
-    throw badField(
-      'matrices',
-      `have ${Object.keys(matrices ?? byTime ?? {}).join(', ')}: the vehicles' profile is ${profile}`,
-    );
-  }
-  const size = checkTables(own, `matrices.${profile}`, undefined);
-  let places = size;
-  for (const [k, period] of (periods ?? []).entries()) {
-    const at = `matrices_by_time.${profile}[${k}]`;
-    if (period.from % 60 !== 0 || period.to % 60 !== 0 || period.from >= period.to) {
-      throw badField(`${at}.from`, `to ${period.to} is ${period.from}: expected whole minutes, from before to`);
-    }
-    places = checkTables(period, at, places);
-  }
-  if (own === undefined) {
-    const minutes = new Uint8Array(1440);
-    for (const { from, to } of periods!) minutes.fill(1, from / 60, to / 60);
-    const gap = minutes.indexOf(0);
-    if (gap >= 0) {
-      throw badField(
-        `matrices_by_time.${profile}`,
-        `has nothing for second ${60 * gap} of the day: give matrices.${profile} for the rest of the day`,
-      );
-    }
-  }
+  const { places, ...sound } = checkTables(request, profile);
   for (const [k, { start_index: start = 0, free_location_index: free = start }] of vehicles.entries()) {
-    if (Math.max(start, free) >= places!) {
-      const field = start >= places! ? 'start_index' : 'free_location_index';
-      throw badField(`vehicles[${k}].${field}`, `is ${Math.max(start, free)}: the table has ${places!} places, from 0`);
+    if (Math.max(start, free) >= places) {
+      const field = start >= places ? 'start_index' : 'free_location_index';
+      throw badField(`vehicles[${k}].${field}`, `is ${Math.max(start, free)}: the table has ${places} places, from 0`);
     }
   }
-  const kept = ({ durations, distances }: MatrixInput): MatrixInput =>
-    distances === undefined ? { durations } : { durations, distances };
-  return {
-    ...request,
-    ...(own === undefined ? {} : { matrices: { [profile]: kept(own) } }),
-    ...(periods === undefined
-      ? {}
-      : { matrices_by_time: { [profile]: periods.map((p) => ({ from: p.from, to: p.to, ...kept(p) })) } }),
-  };
-}
-
-/** Square, of one size, of numbers; gives the size. */
-function checkTables(matrix: MatrixInput | undefined, at: string, expected: number | undefined): number | undefined {
-  if (matrix === undefined) return expected;
-  const size = expected ?? matrix.durations.length;
-  for (const field of ['durations', 'distances'] as const) {
-    const rows: unknown = matrix[field];
-    if (rows === undefined) continue;
-    const path = join(at, field);
-    const found = rows as readonly unknown[];
-    if (found.length !== size) throw badField(path, `has ${found.length} rows: expected ${size}`);
-    for (let a = 0; a < size; a++) {
-      const row = found[a];
-      if (!Array.isArray(row) || row.length !== size) {
-        const length = Array.isArray(row) ? `has ${row.length} numbers` : `is ${show(row)}`;
-        throw badField(`${path}[${a}]`, `${length}: expected ${size}, as there are places`);
-      }
-      for (let b = 0; b < size; b++) {
-        const cell: unknown = row[b];
-        if (cell === null || (typeof cell === 'number' && cell >= 0 && cell <= LONGEST)) continue;
-        throw badField(`${path}[${a}][${b}]`, `is ${show(cell)}: expected a number from 0 to ${LONGEST}, or null`);
-      }
-    }
-  }
-  return size;
-}
-
-const zones = new Map<string, Intl.DateTimeFormat | null>();
-
-function isTimeZone(name: string): boolean {
-  return clockOf(name) !== null;
-}
-
-function clockOf(zone: string): Intl.DateTimeFormat | null {
-  let clock = zones.get(zone);
-  if (clock === undefined) {
-    try {
-      clock = new Intl.DateTimeFormat('en-GB', {
-        timeZone: zone,
-        hour: '2-digit',
-        minute: '2-digit',
-        second: '2-digit',
-        hourCycle: 'h23',
-      });
-    } catch {
-      clock = null;
-    }
-    // There are some six hundred names, but each may be written in any mixture of large and small letters.
-    if (zones.size >= 700) zones.clear();
-    zones.set(zone, clock);
-  }
-  return clock;
-}
-
-/** Second of the local day. */
-export function secondOfDay(at: number, zone: string | undefined): number {
-  if (zone === undefined || zone === 'UTC') return at % 86_400;
-  const [hour, minute, second] = clockOf(zone)!
-    .format(at * 1000)
-    .split(':');
-  return 3600 * Number(hour) + 60 * Number(minute) + Number(second);
+  return { ...request, ...sound };
 }

@@ -51,7 +51,7 @@ export function compile(props: Props): (value: unknown) => Fault | null {
       return { path: '', message: `is ${show(value)}: expected an object` };
     }
     const result = check(value);
-    return result === true ? null : faultOf((result as ValidationError[])[0], value);
+    return result === true ? null : faultOf((result as ValidationError[])[0], value, props);
   };
 }
 
@@ -111,25 +111,22 @@ function ruleOf(rule: Rule): unknown {
   }
 }
 
-function faultOf({ type, field, actual, expected, message }: ValidationError, value: unknown): Fault {
+function faultOf({ type, field, actual, expected, message }: ValidationError, value: unknown, props: Props): Fault {
   const path = field ?? '';
   if (type === 'objectStrict') {
     return { path: join(path, String(actual)), message: `is not known: known are ${String(expected)}` };
   }
-  const found = path
-    .split(/[.[\]]+/)
-    .filter(Boolean)
-    .reduce<unknown>(
-      (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
-      value,
-    );
+  const keys = path.split(/[.[\]]+/).filter(Boolean);
+  const found = keys.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+    value,
+  );
+  if (type === 'required') return { path, message: `is missing: give ${shapeOf(ruleAt(props, keys))}` };
   return { path, message: `is ${show(found)}: ${remedyOf(type, String(expected), message ?? 'it is not allowed')}` };
 }
 
 function remedyOf(type: string, expected: string, message: string): string {
   switch (type) {
-    case 'required':
-      return 'give it';
     case 'enumValue':
       return `expected one of ${expected}`;
     case 'id':
@@ -141,6 +138,52 @@ function remedyOf(type: string, expected: string, message: string): string {
       const verb = message.indexOf('must');
       return verb < 0 ? message : `it ${message.slice(verb).replace(/[.!]$/, '').trim()}`;
     }
+  }
+}
+
+/** The rule of a member of a member. */
+function ruleAt(props: Props, keys: readonly string[]): Rule | undefined {
+  return keys.reduce<Rule | undefined>(
+    (rule, key) => {
+      switch (rule?.type) {
+        case 'object':
+          return rule.props[key];
+        case 'array':
+          return rule.items;
+        case 'tuple':
+          return rule.items[Number(key)];
+        case 'record':
+          return rule.value;
+        default:
+          return undefined;
+      }
+    },
+    { type: 'object', props },
+  );
+}
+
+/** In a few words, what a value should look like. */
+function shapeOf(rule: Rule | undefined): string {
+  const about = rule?.description === undefined ? '' : ` (${rule.description})`;
+  switch (rule?.type) {
+    case 'number':
+      return `a ${rule.integer === true ? 'whole ' : ''}number${about}`;
+    case 'string':
+      return `a string${about}`;
+    case 'boolean':
+      return `true or false${about}`;
+    case 'enum':
+      return `one of ${rule.values.join(', ')}`;
+    case 'array':
+      return `a list${about}`;
+    case 'tuple':
+      return `a list of ${rule.items.length}${about}`;
+    case 'object':
+      return `an object of ${Object.keys(rule.props).join(', ')}${about}`;
+    case 'id':
+      return 'a whole number, or up to 64 letters, digits and . : _ -';
+    default:
+      return 'it';
   }
 }
 

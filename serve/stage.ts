@@ -9,6 +9,8 @@ import type { Problem } from './problem.js';
 /** Environments of a stage: the state as it is, and what each way of deciding makes of it. */
 export const Env = { start: 0, hungarian: 1, nearest: 2, policy: 3 } as const;
 
+const ONES = new Float64Array(1440).fill(1);
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Stage {
@@ -18,8 +20,11 @@ export class Stage {
   readonly #deciders = new Map<string, Decider>();
   readonly #compiled: Writable<CompiledScenario>;
 
+  readonly #base: CompiledScenario;
+
   constructor({ base, observation }: ServedPolicy, problem: Problem, drivers: number, slots: number) {
     const { rules } = problem;
+    this.#base = base;
     this.#compiled = adapt(base, {
       drivers,
       slots,
@@ -37,8 +42,6 @@ export class Stage {
       this.#compiled.dataset = null;
       this.#compiled.arrivalByTick = new Float64Array(this.#compiled.ticks + 1);
     }
-    // A table's durations hold as they are.
-    if (problem.matrix !== null) this.#compiled.factorByMinute = new Float64Array(1440).fill(1);
     this.world = new VectorDispatchEnv({
       scenario: this.#compiled,
       numEnvs: Object.keys(Env).length,
@@ -54,6 +57,15 @@ export class Stage {
     emergency.fill(0);
     emergency.set(problem.emergency);
     this.#compiled.matrix = problem.matrix;
+    const { changed } = problem;
+    const { factorByMinute } = this.#base;
+    // A table's durations hold as they are.
+    this.#compiled.factorByMinute =
+      problem.matrix !== null
+        ? ONES
+        : changed === null
+          ? factorByMinute
+          : Float64Array.from(changed, (minute) => factorByMinute[minute]);
     this.world.place(Env.start, seed, 0, problem.situation);
     for (const e of [Env.hungarian, Env.nearest, Env.policy]) this.world.copy(e, this.world, Env.start);
   }

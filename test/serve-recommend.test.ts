@@ -44,7 +44,7 @@ describe('a recommendation', () => {
 
   it('gives reasons that hold: without them a named vehicle could take the shipment', () => {
     const counts: Record<string, number> = {};
-    for (let seed = 1; seed <= 1500; seed++) {
+    for (let seed = 1; seed <= 2500; seed++) {
       const request = JSON.parse(JSON.stringify(randomRequest(seed))) as Asked;
       for (const { shipment, reasons } of ask(request).unassigned) {
         if (request.vehicles.length === 0) continue;
@@ -82,6 +82,179 @@ describe('a recommendation', () => {
     ]) {
       expect([one, (counts[one] ?? 0) > 3]).toEqual([one, true]);
     }
+  });
+});
+
+describe('times of day', () => {
+  it('are those of the local clock, also after clocks are changed', () => {
+    // 01:30 in Zurich; at 02:00 it becomes 03:00. The booking is for the rush hour of 08:30.
+    const asOf = 1_774_744_200;
+    const rush = asOf + 6 * 3600;
+    const request = (from: number): object => ({
+      as_of: asOf,
+      time_zone: 'Europe/Zurich',
+      options: { horizon: 86_400 },
+      vehicles: [{ id: 1, start: [6.1, 46.2] }],
+      shipments: [
+        {
+          id: 1,
+          pickup: { location: [6.1, 46.2], time_windows: [[from, from + 600]], service: 0 },
+          delivery: { location: [6.2, 46.2], service: 0 },
+        },
+      ],
+    });
+    const ride = (from: number): number => {
+      const [{ pickup_eta: from_, delivery_eta: to }] = ask(request(from)).assignments;
+      return to - from_;
+    };
+    // Levels 0.8 and 0.3, and half of that is lost speed.
+    expect(ride(rush) / ride(rush - 7200)).toBeCloseTo(0.85 / 0.6, 2);
+    // An hour on it is over; by the clock of before it would be 08:30.
+    expect(ride(rush + 3600)).toBe(ride(rush - 7200));
+  });
+});
+
+describe('a request that cannot be meant', () => {
+  const asOf = 1_763_974_800;
+  const vehicle = { id: 1, start: [6.14, 46.2] };
+  const shipment = { id: 1, pickup: { location: [6.141, 46.2] }, delivery: { location: [6.15, 46.2] } };
+  const table = (size: number, rows = size): number[][] =>
+    Array.from({ length: rows }, () => Array<number>(size).fill(60));
+  const indexed = { ...vehicle, start_index: 0 };
+  const part = (from: number, to: number): object => ({ from, to, durations: table(2) });
+
+  it.each<[string, object, RegExp]>([
+    [
+      'a vehicle far off',
+      { vehicles: [vehicle, { id: 2, start: [6.2, 46.2] }, { id: 3, start: [-74, 40.7] }] },
+      /vehicles\[2\]\.start is \[-74, 40\.7\], 6\d{3} km from most vehicles: expected .* within 1000 km, or tables/,
+    ],
+    [
+      'swapped coordinates of a vehicle',
+      { vehicles: [vehicle, { id: 2, start: [6.2, 46.2] }, { id: 3, start: [46.2, 6.14] }] },
+      /vehicles\[2\]\.start .* they look swapped/,
+    ],
+    ['milliseconds', { as_of: asOf * 1000 }, /as_of is 1763974800000: it must be less/],
+    [
+      'a shift on another clock',
+      { vehicles: [{ ...vehicle, time_window: [28_800, 64_800] }] },
+      /vehicles\[0\]\.time_window is \[28800,64800\], over a year from as_of, 1763974800/,
+    ],
+    [
+      'a ride that ends in years',
+      { vehicles: [{ ...vehicle, status: 'busy', free_at: asOf + 40_000_000 }] },
+      /vehicles\[0\]\.free_at is .* over a year/,
+    ],
+    ['no place', { vehicles: [{ id: 1 }] }, /vehicles\[0\]\.start is missing: give it/],
+    ['no end', { vehicles: [vehicle], shipments: undefined }, /shipments is missing: give a list/],
+    [
+      'an OSRM error',
+      { matrices: { car: { code: 'InvalidQuery', message: 'no such profile' } } },
+      /matrices\.car\.durations is missing: OSRM answered InvalidQuery, no such profile/,
+    ],
+    [
+      'OSRM without durations',
+      { matrices: { car: { code: 'Ok', distances: table(2) } } },
+      /annotations=duration,distance/,
+    ],
+    [
+      'a row too few',
+      { vehicles: [indexed], matrices: { car: { durations: table(3, 2) } } },
+      /durations has 2 rows of 3 numbers: expected as many rows as numbers in each/,
+    ],
+    [
+      'one short row',
+      { vehicles: [indexed], matrices: { car: { durations: [[1, 2], [1]] } } },
+      /durations\[1\] has 1 numbers: expected 2/,
+    ],
+    [
+      'parts over midnight',
+      { vehicles: [indexed], matrices_by_time: { car: [part(79_200, 21_600)] } },
+      /\[0\]\.to is 21600: .*over midnight is two, 79200 to 86400 and 0 to 21600/,
+    ],
+    [
+      'parts that overlap',
+      { vehicles: [indexed], matrices_by_time: { car: [part(0, 43_200), part(36_000, 86_400)] } },
+      /\[1\]\.from 36000 to 86400 overlaps with matrices_by_time\.car\[0\]/,
+    ],
+    [
+      'parts of no whole minute',
+      { vehicles: [indexed], matrices_by_time: { car: [part(0, 90)] } },
+      /\[0\]\.to is 90: expected whole minutes, such as 60/,
+    ],
+    [
+      'a gap in the day',
+      { vehicles: [indexed], matrices_by_time: { car: [part(0, 3600)] } },
+      /has nothing for second 3600 of the day: give matrices\.car/,
+    ],
+  ])('is refused: %s', (_, change, message) => {
+    expect(() => ask({ as_of: asOf, vehicles: [vehicle], shipments: [shipment], ...change })).toThrow(message);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['far off', { delivery: { location: [2.35, 10.2] } }, /delivery\.location .* km from most vehicles/],
+    ['swapped', { pickup: { location: [46.2, 6.14] } }, /pickup\.location .* they look swapped/],
+    [
+      'on another clock',
+      { pickup: { location: [6.1, 46.2], time_windows: [[36_000, 37_000]] } },
+      /over a year from as_of/,
+    ],
+  ])('is set aside: a shipment %s', (_, change, message) => {
+    const answer = ask({
+      as_of: asOf,
+      vehicles: [vehicle],
+      shipments: [
+        { ...shipment, ...change },
+        { ...shipment, id: 2 },
+      ],
+    });
+    expect(answer.violations).toHaveLength(1);
+    expect(answer.violations[0].message).toMatch(message);
+    expect(answer.assignments).toHaveLength(1);
+  });
+
+  it('is not one across the antimeridian, where the near way is taken', () => {
+    const fiji = (east: number): number[] => [east > 180 ? east - 360 : east, -17];
+    const answer = ask({
+      as_of: asOf,
+      vehicles: [
+        { id: 1, start: fiji(179.9) },
+        { id: 2, start: fiji(180.3) },
+      ],
+      shipments: [{ id: 1, pickup: { location: fiji(180.05) }, delivery: { location: fiji(179.95) } }],
+    });
+    expect(answer.violations).toEqual([]);
+    const [{ vehicle: taken, approach_distance: metres }] = answer.assignments;
+    expect(taken).toBe(1);
+    expect(metres).toBeGreaterThan(15_000);
+    expect(metres).toBeLessThan(17_000);
+  });
+});
+
+describe('a promise', () => {
+  it('stands, and says what it does not keep to', () => {
+    const asOf = 1_763_974_800;
+    const answer = ask({
+      as_of: asOf,
+      vehicles: [
+        { id: 1, start: [6.1, 46.2], capacity: [1], time_window: [asOf - 3600, asOf + 600], locked: [1] },
+        { id: 2, start: [6.1, 46.2], skills: ['wheelchair'], locked: [2] },
+      ],
+      shipments: [
+        {
+          id: 1,
+          pickup: { location: [6.2, 46.2], time_windows: [[asOf - 7200, asOf - 3600]] },
+          delivery: { location: [6.1, 46.2], time_windows: [[asOf, asOf + 60]] },
+          skills: ['wheelchair'],
+          amount: [2],
+        },
+        { id: 2, pickup: { location: [6.1, 46.2] }, delivery: { location: [6.1, 46.2] }, skills: ['wheelchair'] },
+      ],
+    });
+    expect(answer.locked.map(({ shipment, breaks }) => [shipment, breaks])).toEqual([
+      [1, ['skills', 'capacity', 'window', 'delivery_window', 'shift']],
+      [2, []],
+    ]);
   });
 });
 

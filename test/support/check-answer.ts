@@ -69,9 +69,18 @@ function factorAt(second: number): number {
   return 1 / (1 - 0.5 * level);
 }
 
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
 function localSecond(at: number, zone = 'UTC'): number {
-  const text = new Date(at * 1000).toLocaleTimeString('sv-SE', { timeZone: zone });
-  const [h, m, s] = text.split(':').map(Number);
+  let clock = clocks.get(zone);
+  if (clock === undefined) {
+    clock = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, timeStyle: 'medium' });
+    clocks.set(zone, clock);
+  }
+  const [h, m, s] = clock
+    .format(at * 1000)
+    .split(':')
+    .map(Number);
   return h * 3600 + m * 60 + s;
 }
 
@@ -91,8 +100,8 @@ export function checkAnswer(asked: Asked, answer: Given): number {
   const queue = options['queue'] ?? 3;
   const speed = (options['speed_kmh'] ?? 30) / 3.6;
   const perVehicle = options['assignments_per_vehicle'] ?? 1;
-  const day = localSecond(asOf, asked.time_zone);
-  const secondAt = (at: number): number => (day + at - asOf + 86_400) % 86_400;
+  // Clocks may be changed under way.
+  const secondAt = (at: number): number => localSecond(at, asked.time_zone);
   const table = asked.matrices?.['car'] ?? asked.matrices_by_time?.['car'][0];
   const latitude = latitudeOf(asked, answer);
 

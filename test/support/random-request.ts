@@ -10,7 +10,9 @@ export function randomRequest(seed: number, most = 8): Json {
   const chance = (p: number): boolean => stream.integer(0, 999_999) < p * 1e6;
   const upTo = (value: number): number => stream.integer(0, value);
   const real = (low: number, high: number): number => low + ((high - low) * stream.integer(0, 1e6)) / 1e6;
-  const asOf = 1_763_942_400 + stream.integer(0, 86_399);
+  // Now and then in the hours before clocks are changed, in autumn and in spring.
+  const change = chance(0.1) ? [1_761_440_400, 1_774_746_000, 1_772_953_200][upTo(2)] : null;
+  const asOf = change === null ? 1_763_942_400 + upTo(86_399) : change - upTo(5400);
   const span = chance(0.8) ? 0.08 : 0.3;
   const place = (): number[] => [real(6.1432 - span, 6.1432 + span), real(46.2044 - span, 46.2044 + span)];
   const tables = chance(0.4);
@@ -108,7 +110,7 @@ export function randomRequest(seed: number, most = 8): Json {
           matrices_by_time: {
             car: [
               { from: 0, to: 60 * upTo(600) + 60, ...table() },
-              { from: 36_000 + 60 * upTo(100), to: 86_400, ...table() },
+              { from: 36_060 + 60 * upTo(100), to: 86_400, ...table() },
             ],
           },
         }
