@@ -100,6 +100,20 @@ export async function readBookings(connection: Connection, fleet: FleetRow, days
   }
 }
 
+/** Companies, or one of them; up to 1,000. */
+export async function listCompanies(
+  connection: Connection,
+  companyId?: number,
+): Promise<{ readonly id: number; readonly name: string }[]> {
+  try {
+    return await connection<{ id: number; name: string }[]>`
+      select id, name from company
+      where true ${companyId === undefined ? connection`` : connection`and id = ${companyId}`} order by id limit 1000`;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
 /** Id of the company that was there first; made, under a plain name, if there is none yet. */
 export async function firstCompany(database: Database): Promise<number> {
   const owner = connect(database, { role: 'owner', max: 1 });

@@ -10,7 +10,7 @@ export { insertDemo } from './demo.js';
 export type { DemoCompany } from './demo.js';
 export { AuditError } from './errors.js';
 export type { AuditErrorCode, Refusal } from './errors.js';
-export { firstCompany, readBookings, readFleet } from './fleet.js';
+export { firstCompany, listCompanies, readBookings, readFleet } from './fleet.js';
 export type { BookingRow, FleetRow } from './fleet.js';
 export { exportHeads, readHeads, signingKey } from './heads.js';
 export type { SignedHead } from './heads.js';
@@ -23,6 +23,7 @@ export {
   actionColumns,
   actionStatuses,
   exportActions,
+  findAction,
   listActions,
   readAction,
   reviewAction,

@@ -277,6 +277,22 @@ export async function readAction(connection: Connection, actionId: number, compa
   }
 }
 
+/** The act that was let through under a key, if there is one. */
+export async function findAction(
+  connection: Connection,
+  companyId: number,
+  idempotencyKey: string,
+): Promise<ActionRow | null> {
+  try {
+    const [row] = await connection<[ActionRow] | []>`
+      select ${connection(actionColumns as string[])} from autonomous_action
+      where company_id = ${companyId} and idempotency_key = ${idempotencyKey} and status <> 'refused'`;
+    return row ?? null;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
 const checkReview = compileFields({
   $$strict: true,
   reviewer: { type: 'string', min: 1, max: 200, pattern: /^[^\0]*$/ },

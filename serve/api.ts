@@ -8,6 +8,7 @@ import {
   configure,
   limitScopes,
   listActions,
+  listCompanies,
   modes,
   periods,
   readAction,
@@ -19,14 +20,24 @@ import {
   statisticsPeriods,
   stopAll,
 } from '../audit/index.js';
-import type { ActionFilter, ActionType, Connection, LimitChange, Settings, StatisticsPeriod } from '../audit/index.js';
+import type {
+  ActionFilter,
+  ActionRow,
+  ActionType,
+  Connection,
+  LimitChange,
+  Settings,
+  StatisticsPeriod,
+} from '../audit/index.js';
 import { answerProps } from './answer-schema.js';
-import { ServeError } from './errors.js';
+import { ServeError, badField } from './errors.js';
 import { documentedRequest, requestProps } from './request.js';
 import type { Route, RouteContext } from './routes.js';
 import { RunsReader } from './runs.js';
+import { show } from './schema.js';
 import type { Props, Rule } from './schema.js';
 import type { Outcome, Service } from './service.js';
+import { snake, snakeName } from './snake.js';
 
 export interface ApiOptions {
   readonly service: Service;
@@ -168,7 +179,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       tag: 'runs',
       roles: everyone,
       summary: 'Training runs in the runs folder, newest first',
-      handle: async () => ({ runs: await reader.list() }),
+      handle: async () => ({ runs: snake(await reader.list()) }),
     },
     {
       method: 'GET',
@@ -178,9 +189,21 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       summary: 'A run’s configuration, metrics and evaluation',
       params: { name: { type: 'string', min: 1, max: 200 } },
       query: { after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only later iterations') },
-      handle: ({ params, query }) => reader.read(params['name'], (query['after'] as number | undefined) ?? -1),
+      handle: async ({ params, query }) => {
+        const { summary, ...files } = await reader.read(params['name'], (query['after'] as number | undefined) ?? -1);
+        return { ...(snake(summary) as object), ...files };
+      },
     },
-    ...adminRoutes(connection),
+    {
+      method: 'GET',
+      path: '/v1/companies',
+      tag: 'companies',
+      roles: everyone,
+      summary: 'The companies that the caller may look at: up to 1,000, by their ids',
+      query: company,
+      handle: async (c) => ({ companies: await listCompanies(connection, c.companyId) }),
+    },
+    ...adminRoutes(service, connection),
   ];
 }
 
@@ -193,7 +216,40 @@ const plan: Rule = {
 
 const ADMIN = '/api/admin/autonomous-actions';
 
-function adminRoutes(connection: Connection): Route[] {
+const settingRules: Props = {
+  mode: optional(
+    { type: 'enum', values: modes },
+    'MANUAL: software does nothing; SEMI_AUTO: what a person approved; FULLY_AUTO: what the rules allow',
+  ),
+  auto_assign: optional(flag, 'Rule of FULLY_AUTO, as are the next four'),
+  auto_reassign: optional(flag),
+  auto_notify_customer: optional(flag),
+  auto_adjust_time: optional(flag),
+  auto_reoptimize: optional(flag),
+  adjust_time_max_minutes: optional({ type: 'number', min: 0, max: 1440 }, 'The longest delay that is decided alone'),
+  dry_run: optional(flag, 'Decide and record, but do nothing'),
+  breaker_failures: optional(
+    { type: 'number', integer: true, min: 0, max: 1000 },
+    'So many failures in a row stop an action type; 0: never',
+  ),
+};
+const settings: readonly (keyof Settings)[] = [
+  'mode',
+  'autoAssign',
+  'autoReassign',
+  'autoNotifyCustomer',
+  'autoAdjustTime',
+  'autoReoptimize',
+  'adjustTimeMaxMinutes',
+  'dryRun',
+  'breakerFailures',
+];
+/** By the name in a request. */
+const settingOf = Object.fromEntries(settings.map((name) => [snakeName(name), name]));
+
+function adminRoutes(service: Service, connection: Connection): Route[] {
+  const controlsOf = async (companyId: number): Promise<unknown> =>
+    snake({ ...(await readControls(connection, companyId)), connector: service.connector });
   return [
     {
       method: 'GET',
@@ -225,15 +281,14 @@ function adminRoutes(connection: Connection): Route[] {
           reviewed: q['reviewed'],
           bookingId: q['booking_id'],
           driverId: q['driver_id'],
-          from: q['date_from'],
-          to: q['date_to'],
+          ...datesOf(c.query),
         };
         const page = { page: q['page'], perPage: q['per_page'], cursor: q['cursor'] };
         const found = await listActions(connection, defined({ ...filter, ...page }));
         const { actions, next, total, totalIsExact } = found;
         const perPage = (q['per_page'] as number | undefined) ?? 50;
         return {
-          actions,
+          actions: actions.map(shown),
           pagination: {
             page: (q['page'] as number | undefined) ?? (q['cursor'] === undefined ? 1 : null),
             per_page: perPage,
@@ -256,7 +311,7 @@ function adminRoutes(connection: Connection): Route[] {
         statistics(
           connection,
           defined({ period: (c.query['period'] as StatisticsPeriod | undefined) ?? 'day', companyId: c.companyId }),
-        ),
+        ).then(snake),
     },
     {
       method: 'GET',
@@ -266,7 +321,7 @@ function adminRoutes(connection: Connection): Route[] {
       summary: 'One action with its reviews and its entries in the ledger',
       params: { id: number },
       query: company,
-      handle: async (c) => ({ action: await readAction(connection, idOf(c), c.companyId) }),
+      handle: async (c) => ({ action: shown(await readAction(connection, idOf(c), c.companyId)) }),
     },
     {
       method: 'POST',
@@ -280,7 +335,7 @@ function adminRoutes(connection: Connection): Route[] {
       handle: async (c) => {
         const { notes } = c.body as { notes?: string | null };
         const review = { reviewer: c.caller.subject, notes: notes ?? null };
-        return { action: await reviewAction(connection, idOf(c), review, c.companyId) };
+        return { action: shown(await reviewAction(connection, idOf(c), review, c.companyId)) };
       },
     },
     {
@@ -290,7 +345,7 @@ function adminRoutes(connection: Connection): Route[] {
       roles: admins,
       summary: 'A company’s mode, rules, limits and what is left of them',
       query: company,
-      handle: (c) => readControls(connection, c.company()),
+      handle: (c) => controlsOf(c.company()),
     },
     {
       method: 'PUT',
@@ -299,20 +354,11 @@ function adminRoutes(connection: Connection): Route[] {
       roles: admins,
       summary: 'Change mode and rules; what is absent stays. On record',
       query: company,
-      body: {
-        mode: optional({ type: 'enum', values: modes }),
-        autoAssign: optional(flag),
-        autoReassign: optional(flag),
-        autoNotifyCustomer: optional(flag),
-        autoAdjustTime: optional(flag),
-        autoReoptimize: optional(flag),
-        adjustTimeMaxMinutes: optional({ type: 'number', min: 0, max: 1440 }),
-        dryRun: optional(flag),
-        breakerFailures: optional({ type: 'number', integer: true, min: 0, max: 1000 }),
-      },
+      body: settingRules,
       handle: async (c) => {
-        await configure(connection, c.company(), c.body as Partial<Settings>, c.caller.subject);
-        return readControls(connection, c.company());
+        const changes = Object.entries(c.body as object).map(([name, value]) => [settingOf[name], value as unknown]);
+        await configure(connection, c.company(), Object.fromEntries(changes) as Partial<Settings>, c.caller.subject);
+        return controlsOf(c.company());
       },
     },
     {
@@ -366,12 +412,12 @@ function adminRoutes(connection: Connection): Route[] {
         const { stopped, all = false } = c.body as { stopped: boolean; all?: boolean };
         if (!all) {
           await configure(connection, c.company(), { stopped }, c.caller.subject);
-          return readControls(connection, c.company());
+          return controlsOf(c.company());
         }
         if (c.caller.companyId !== null) {
           throw new ServeError('ERR_FORBIDDEN', 'the switch of all companies takes an admin of all companies');
         }
-        return { changed: await stopAll(connection, stopped, c.caller.subject), stoppedAll: stopped };
+        return { changed: await stopAll(connection, stopped, c.caller.subject), stopped_all: stopped };
       },
     },
     {
@@ -394,6 +440,27 @@ function idOf({ params }: RouteContext): number {
   const id = Number(params['id']);
   if (!Number.isSafeInteger(id)) throw new AuditError('ERR_NOT_FOUND', `action ${params['id']} is not known`);
   return id;
+}
+
+/** Rows have the table's names already, but for a refusal. */
+function shown(row: ActionRow): object {
+  return row.refusal === null ? row : { ...row, refusal: snake(row.refusal) };
+}
+
+/** @throws ServeError `ERR_REQUEST` */
+function datesOf({
+  date_from: from,
+  date_to: to,
+}: Readonly<Record<string, unknown>>): Pick<ActionFilter, 'from' | 'to'> {
+  for (const [name, value] of Object.entries({ date_from: from, date_to: to })) {
+    if (value !== undefined && Number.isNaN(Date.parse(value as string))) {
+      throw badField(name, `is ${show(value)}: expected a time in ISO 8601, such as 2026-01-31T08:00:00Z`);
+    }
+  }
+  if (from !== undefined && to !== undefined && Date.parse(from as string) >= Date.parse(to as string)) {
+    throw badField('date_to', `is ${show(to)}: expected a time after date_from, ${show(from)}`);
+  }
+  return { from: from as string | undefined, to: to as string | undefined };
 }
 
 /** Without members that are undefined: the record's checks are strict about names. */

@@ -14,7 +14,9 @@ export interface RunSummary {
   readonly finished: boolean;
 }
 
-export interface RunDetail extends RunSummary {
+export interface RunDetail {
+  readonly summary: RunSummary;
+  /** What is in its files, as it is there. */
   readonly config: unknown;
   readonly metrics: readonly unknown[];
   readonly evaluation: unknown;
@@ -54,7 +56,7 @@ export class RunsReader {
       this.#json(name, 'config.json'),
       this.#json(name, 'evaluation.json'),
     ]);
-    return { ...summary, config, metrics, evaluation };
+    return { summary, config, metrics, evaluation };
   }
 
   async #summary(name: string): Promise<RunSummary | null> {

@@ -135,8 +135,6 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   });
 
   app.setErrorHandler((error, request, reply) => answerError(error, request.log, reply));
-  app.setNotFoundHandler((_, reply) => tell(reply, { status: 404, code: 'ERR_NOT_FOUND', message: 'no such address' }));
-
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: 60_000,
@@ -154,6 +152,24 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   const routes = apiRoutes({ service, connection, runs: options.runs });
   for (const route of routes) addRoute(app, route, keys);
+  const addresses = routes.map(({ path, method }) => ({
+    pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`),
+    method,
+  }));
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const [path] = url.split('?');
+    const others = addresses.filter(({ pattern }) => pattern.test(path)).map((one) => one.method);
+    if (others.length === 0) {
+      return tell(reply, { status: 404, code: 'ERR_NOT_FOUND', message: 'no such address: see /openapi.json' });
+    }
+    const allowed = others.join(', ');
+    void reply.header('allow', allowed);
+    return tell(reply, {
+      status: 405,
+      code: 'ERR_REQUEST',
+      message: `${method} is not for this address: use ${allowed}`,
+    });
+  });
 
   const document = JSON.stringify(openApi(routes, version));
   app.get('/openapi.json', { config: { open: true } }, (_, reply) => reply.type('application/json').send(document));

@@ -1,16 +1,18 @@
 // What the service does for one caller, whoever carries the messages: recommend, put on record, act within limits, and
 // tell later what was decided and why.
 
+import { isDeepStrictEqual } from 'node:util';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { v7 as uuid } from 'uuid';
 import { AuditError, addDecisionEvent, findDecision, listDecisions, readDecision } from '../audit/index.js';
-import type { Connection, DecisionDetail, DecisionLog, DecisionSummary, Recorder, Refusal } from '../audit/index.js';
+import type { DecisionDetail, DecisionLog } from '../audit/index.js';
+import { Acts } from './acts.js';
+import type { ActResult, ActsOptions } from './acts.js';
 import { analyze } from './analyze.js';
 import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import type { Caller } from './auth.js';
-import type { Connector } from './connector.js';
 import { ServeError, badField } from './errors.js';
 import { sha256 } from './policies.js';
 import type { Recommender, Replay } from './recommend.js';
@@ -18,16 +20,7 @@ import { checkRequest } from './request.js';
 import type { RecommendRequest } from './request.js';
 import { show } from './schema.js';
 import type { Id } from './schema.js';
-
-/** What became of one assignment in `auto`. */
-export interface ActResult {
-  readonly shipment: Id;
-  readonly vehicle: Id;
-  readonly status: 'succeeded' | 'dry_run' | 'refused' | 'failed' | 'unknown';
-  readonly action_id: number | null;
-  readonly refusal?: Refusal;
-  readonly message?: string;
-}
+import { snake } from './snake.js';
 
 export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };
 
@@ -45,12 +38,9 @@ export interface LastAsked {
   readonly at: Date;
 }
 
-export interface ServiceOptions {
+export interface ServiceOptions extends ActsOptions {
   readonly recommender: Recommender;
   readonly log: DecisionLog;
-  readonly recorder: Recorder;
-  readonly connection: Connection;
-  readonly connector: Connector;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
 }
@@ -72,11 +62,13 @@ export function hashOf(request: RecommendRequest): string {
 export class Service {
   readonly recommender: Recommender;
   readonly #options: ServiceOptions;
+  readonly #acts: Acts;
   readonly #last = new Map<number, LastAsked>();
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.recommender = options.recommender;
+    this.#acts = new Acts(options);
   }
 
   /**
@@ -85,6 +77,7 @@ export class Service {
    *   to refuse then
    */
   async recommend(body: unknown, caller: Caller, companyId: number, key: string | null): Promise<AnswerWithActs> {
+    const at = new Date();
     const request = bounded(checkRequest(body));
     const id = uuid();
     const packed = packr.pack(request);
@@ -116,8 +109,9 @@ export class Service {
     } catch (cause) {
       return this.#unrecorded(answer, cause);
     }
-    const whole = answer.mode === 'auto' ? await this.#act(answer, caller, companyId) : answer;
-    if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at: new Date() });
+    const acting = { companyId, answer, at, by: caller.subject };
+    const whole = answer.mode === 'auto' ? { ...answer, acts: await this.#acts.all(acting, false) } : answer;
+    if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at });
     return whole;
   }
 
@@ -130,8 +124,9 @@ export class Service {
     }
     const answer = answerOf(found.answer);
     if (answer.mode !== 'auto') return answer;
-    const acts = found.events.find(({ kind }) => kind === 'acts')?.detail as readonly ActResult[] | undefined;
-    return acts === undefined ? this.#act(answer, caller, companyId) : { ...answer, acts };
+    const known = actsOf(found);
+    const acting = { companyId, answer, at: found.createdAt, by: caller.subject };
+    return { ...answer, acts: known ?? (await this.#acts.all(acting, true)) };
   }
 
   #unrecorded(answer: Answer, cause: unknown): Answer {
@@ -156,86 +151,32 @@ export class Service {
     if (this.#last.size > KEPT) this.#last.delete(this.#last.keys().next().value!);
   }
 
+  /** In the dashboard, too, an act that was approved is no longer one that was refused. */
+  #keepAct(companyId: number, decisionId: string, act: ActResult): void {
+    const last = this.#last.get(companyId);
+    if (last?.answer.provenance.decision_id !== decisionId) return;
+    const acts = last.answer.acts?.map((one) => (one.shipment === act.shipment ? act : one)) ?? [act];
+    this.#last.set(companyId, { ...last, answer: { ...last.answer, acts } });
+  }
+
+  /** Where acts go. */
+  get connector(): { readonly name: string; readonly dryRun: boolean } {
+    const { name, dryRun } = this.#options.connector;
+    return { name, dryRun };
+  }
+
   last(companyId: number): LastAsked | null {
     return this.#last.get(companyId) ?? null;
   }
 
-  /** Every assignment through the recorder, in its order: mode, rules, limits and switches of the company decide. */
-  async #act(answer: Answer, caller: Caller, companyId: number): Promise<AnswerWithActs> {
-    const acts: ActResult[] = [];
-    // In their order and one after the other: where a limit is reached, the more urgent ones have passed.
-    for (const assignment of answer.assignments) {
-      acts.push(await this.#actOne(answer, assignment, companyId));
-    }
-    const { decision_id: id } = answer.provenance;
-    try {
-      await addDecisionEvent(
-        this.#options.connection,
-        { id, companyId },
-        { kind: 'acts', by: caller.subject, detail: acts },
-      );
-    } catch (error) {
-      // The acts themselves are on record, each with this decision's id.
-      if (!(error instanceof AuditError)) throw error;
-    }
-    return { ...answer, acts };
-  }
-
-  async #actOne(answer: Answer, assignment: Answer['assignments'][number], companyId: number): Promise<ActResult> {
-    const { shipment, vehicle, pickup_eta, delivery_eta, lateness, confidence, reasons } = assignment;
-    const { decision_id: decisionId, policy } = answer.provenance;
-    const pair = { shipment, vehicle };
-    if (typeof shipment !== 'number' || typeof vehicle !== 'number') {
-      const message = 'auto needs the numbers under which booking and driver are on record: nothing was done';
-      return { ...pair, status: 'refused', action_id: null, message };
-    }
-    const { connector, recorder } = this.#options;
-    const key = `${decisionId}/${shipment}`;
-    const data = { decisionId, shipment, vehicle, pickup_eta, delivery_eta, lateness };
-    try {
-      const act = await recorder.act(
-        {
-          companyId,
-          actionType: 'assign',
-          description: `Assign booking ${shipment} to driver ${vehicle}: ${reasons[0]}`,
-          bookingId: shipment,
-          driverId: vehicle,
-          data,
-          confidenceScore: confidence ?? undefined,
-          triggerSource: `policy:${policy}`.slice(0, 100),
-          idempotencyKey: key,
-          dryRun: connector.dryRun,
-        },
-        ({ actionId, signal }) => connector.deliver({ key, type: 'assign', companyId, actionId, data }, signal),
-      );
-      return { ...pair, status: act.status, action_id: act.actionId };
-    } catch (error) {
-      if (!(error instanceof AuditError)) throw error;
-      if (error.code === 'ERR_IDEMPOTENCY') {
-        // What it comes to, the earlier try will put on record.
-        throw new ServeError('ERR_CONFLICT', 'an earlier try of this request is under way: ask again', {
-          cause: error,
-        });
-      }
-      const status = { ERR_ACT_FAILED: 'failed', ERR_ACT_UNKNOWN: 'unknown' }[error.code as string] ?? 'refused';
-      return {
-        ...pair,
-        status: status as ActResult['status'],
-        action_id: error.actionId ?? null,
-        message: error.message,
-        ...(error.refusal === undefined ? {} : { refusal: error.refusal }),
-      };
-    }
-  }
-
   /** @throws AuditError `ERR_NOT_FOUND` */
   async decision(id: string, companyId: number | undefined): Promise<object> {
-    const { request, answer, ...row } = await readDecision(this.#options.connection, id, companyId);
-    return { ...row, request: packr.unpack(request) as unknown, answer: answerOf(answer) };
+    const { request, answer, events, ...row } = await readDecision(this.#options.connection, id, companyId);
+    return { ...(snake(row) as object), events, request: packr.unpack(request) as unknown, answer: answerOf(answer) };
   }
 
-  decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<DecisionSummary[]> {
-    return listDecisions(this.#options.connection, { companyId, limit, before });
+  async decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<unknown> {
+    return snake(await listDecisions(this.#options.connection, { companyId, limit, before }));
   }
 
   /**
@@ -280,35 +221,31 @@ export class Service {
   }
 
   /**
-   * What a person made of a recommendation.
-   * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_REQUEST` for a shipment that the decision does not know
+   * What a person made of a recommendation. Accepting what `auto` could not do without approval does it.
+   * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_REQUEST` for a shipment that the decision does not know, `ERR_CONFLICT`
+   *   for an approval that comes too late
    */
-  async outcome(id: string, outcome: Outcome, caller: Caller, companyId: number | undefined): Promise<object> {
-    const { row, request, answer } = await this.#stored(id, companyId);
-    const assignment = answer.assignments.find(({ shipment }) => shipment === outcome.shipment);
-    const known = [answer.assignments, answer.waiting, answer.unassigned].some((list) =>
-      list.some(({ shipment }) => shipment === outcome.shipment),
-    );
-    if (!known) throw badField('shipment', `is ${show(outcome.shipment)}: the decision has no such shipment`);
-    if (outcome.vehicle !== undefined && !request.vehicles.some((vehicle) => vehicle.id === outcome.vehicle)) {
-      throw badField('vehicle', `is ${show(outcome.vehicle)}: the decision has no such vehicle`);
-    }
-    if (outcome.outcome === 'overridden' && (outcome.reason ?? '').trim() === '') {
-      throw badField('reason', 'is missing: say why the recommendation was overridden');
-    }
-    if (outcome.outcome === 'accepted' && assignment === undefined) {
-      throw badField('outcome', 'is accepted: the shipment was not assigned, so it can only be overridden');
-    }
-    if (outcome.outcome === 'accepted' && outcome.vehicle !== undefined && outcome.vehicle !== assignment?.vehicle) {
-      throw badField(
-        'vehicle',
-        `is ${outcome.vehicle}: recommended was ${assignment!.vehicle}; another one is overridden`,
-      );
-    }
+  async outcome(id: string, outcome: Outcome, caller: Caller, company: number | undefined): Promise<object> {
+    const { row, request, answer } = await this.#stored(id, company);
+    const assignment = checkOutcome(outcome, request, answer);
+    const { companyId } = row;
+    const by = caller.subject;
+    const acting = { companyId, answer, at: row.createdAt, by };
+    const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
+    if (approves) this.#acts.checkApprovable(acting);
     const detail = { ...outcome, recommended: assignment?.vehicle ?? null };
-    const decision = { id, companyId: row.companyId };
-    await addDecisionEvent(this.#options.connection, decision, { kind: 'outcome', by: caller.subject, detail });
-    return { decision_id: id, ...detail, by: caller.subject };
+    // Said twice by the same person, it counts once.
+    const said = row.events.some(
+      (one) => one.kind === 'outcome' && one.by === by && isDeepStrictEqual(one.detail, detail),
+    );
+    if (!said) {
+      await addDecisionEvent(this.#options.connection, { id, companyId }, { kind: 'outcome', by, detail });
+    }
+    const told = { decision_id: id, ...detail, by };
+    if (!approves) return told;
+    const act = await this.#acts.approved(acting, assignment!);
+    this.#keepAct(companyId, id, act);
+    return { ...told, act };
   }
 
   /** Scores a person's plan beside the policy's. */
@@ -317,6 +254,49 @@ export class Service {
     // Nobody sees the explanation, and the time is bounded as in `recommend`.
     return analyze(this.recommender, { ...bounded(checkRequest(rest)), explain: false }, plan);
   }
+}
+
+/**
+ * Whether an outcome fits its decision.
+ * @returns what was recommended for the shipment
+ * @throws ServeError `ERR_REQUEST`
+ */
+function checkOutcome(
+  { shipment, outcome, vehicle, reason = '' }: Outcome,
+  request: RecommendRequest,
+  answer: Answer,
+): Answer['assignments'][number] | undefined {
+  const assignment = answer.assignments.find((one) => one.shipment === shipment);
+  const lots = [answer.assignments, answer.waiting, answer.unassigned];
+  if (!lots.some((list) => list.some((one) => one.shipment === shipment))) {
+    throw badField('shipment', `is ${show(shipment)}: the decision has no such shipment`);
+  }
+  if (vehicle !== undefined && !request.vehicles.some(({ id }) => id === vehicle)) {
+    throw badField('vehicle', `is ${show(vehicle)}: the decision has no such vehicle`);
+  }
+  if (outcome === 'accepted') {
+    if (assignment === undefined) {
+      throw badField('outcome', 'is accepted: the shipment was not assigned, so it can only be overridden');
+    }
+    if (vehicle !== undefined && vehicle !== assignment.vehicle) {
+      throw badField('vehicle', `is ${vehicle}: recommended was ${assignment.vehicle}; another one is overridden`);
+    }
+  } else {
+    if (reason.trim() === '') throw badField('reason', 'is missing: say why the recommendation was overridden');
+    if (assignment !== undefined && vehicle === assignment.vehicle) {
+      throw badField('vehicle', `is ${vehicle}, which was recommended: accept it, or leave vehicle out`);
+    }
+  }
+  return assignment;
+}
+
+function actsOf({ events }: DecisionDetail): readonly ActResult[] | undefined {
+  return events.find(({ kind }) => kind === 'acts')?.detail as readonly ActResult[] | undefined;
+}
+
+/** Whether `auto` would have done it with a person's approval. */
+function awaitsApproval(row: DecisionDetail, shipment: Id): boolean {
+  return actsOf(row)?.find((act) => act.shipment === shipment)?.refusal?.reason === 'approval';
 }
 
 function bounded(request: RecommendRequest): RecommendRequest {

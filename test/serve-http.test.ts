@@ -59,8 +59,8 @@ describe('POST /v1/recommend', () => {
       expect(JSON.stringify(stored.body.answer)).toBe(JSON.stringify(body));
       expect(stored.body).toMatchObject({
         id,
-        companyId: service.company.id,
-        requestedBy: 'tester',
+        company_id: service.company.id,
+        requested_by: 'tester',
         mode: 'recommend',
       });
       const replay = await service.call('GET', `/v1/decisions/${id}/replay`);
@@ -113,11 +113,14 @@ describe('outcomes and analysis', () => {
       [{ shipment: second.shipment, outcome: 'overridden', reason: 'x'.repeat(1001) }, 'reason'],
       [{ shipment: second.shipment, outcome: 'maybe' }, 'outcome'],
       [{ shipment: second.shipment, outcome: 'accepted', vehicle: first.vehicle }, 'vehicle'],
+      [{ shipment: second.shipment, outcome: 'overridden', vehicle: second.vehicle, reason: 'x' }, 'vehicle'],
     ] as const) {
       expect(await say(outcome)).toMatchObject({ status: 400, body: { error: { path } } });
     }
     const reason = 'the passenger asked for this driver';
-    await say({ shipment: second.shipment, outcome: 'overridden', vehicle: first.vehicle, reason });
+    const overridden = { shipment: second.shipment, outcome: 'overridden', vehicle: first.vehicle, reason };
+    // Said twice, it counts once.
+    for (let k = 0; k < 2; k++) expect((await say(overridden)).status).toBe(200);
     const { events } = (await service.call('GET', `/v1/decisions/${id}`)).body as { events: unknown[] };
     expect(events).toMatchObject([
       { kind: 'outcome', by: 'tester', detail: { shipment: first.shipment, outcome: 'accepted' } },
@@ -153,8 +156,13 @@ describe('mode auto', () => {
     readonly body: string;
   }
 
-  /** A receiver that answers with `codes` in turn, then 200. */
-  async function receiver(codes: number[] = []): Promise<{ url: string; taken: Taken[]; close: () => Promise<void> }> {
+  const pairOf = ({ shipment, vehicle }: { shipment: number; vehicle: number }): object => ({ shipment, vehicle });
+
+  /** A receiver that answers with `codes` in turn, then 200, each after `ms`. */
+  async function receiver(
+    codes: number[] = [],
+    ms = 0,
+  ): Promise<{ url: string; taken: Taken[]; close: () => Promise<void> }> {
     const taken: Taken[] = [];
     const server = createHttp((request, response) => {
       let body = '';
@@ -162,7 +170,7 @@ describe('mode auto', () => {
       request.on('end', () => {
         taken.push({ headers: request.headers, body });
         response.statusCode = codes.shift() ?? 200;
-        response.end();
+        setTimeout(() => response.end(), ms);
       });
     });
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -200,10 +208,10 @@ describe('mode auto', () => {
     }
     const admin = await acting.token({ role: 'admin' });
     const { actions } = (await acting.call('GET', '/api/admin/autonomous-actions', undefined, admin)).body as {
-      actions: { action_data: { decisionId: string }; status: string }[];
+      actions: { action_data: { decision_id: string }; status: string }[];
     };
     expect(actions).toHaveLength(3);
-    expect(new Set(actions.map(({ action_data: data }) => data.decisionId))).toEqual(
+    expect(new Set(actions.map(({ action_data: data }) => data.decision_id))).toEqual(
       new Set([body.provenance.decision_id]),
     );
     expect(await verify(acting.made.database)).toMatchObject({ ok: true });
@@ -265,6 +273,84 @@ describe('mode auto', () => {
       'succeeded',
     ]);
     expect(target.taken).toHaveLength(6);
+    await acting.close();
+    await target.close();
+  });
+
+  it('does what a person approves, where the company’s mode asks for that, once and within limits', async () => {
+    const target = await receiver();
+    const acting = await testService({
+      made: service.made,
+      connector: new WebhookConnector({ url: target.url, secret, backoffMs: 5 }),
+    });
+    const admin = await acting.token({ role: 'admin' });
+    const autonomy = (body: object): Promise<Reply> => acting.call('PUT', '/api/admin/autonomy', body, admin);
+    await autonomy({ mode: 'SEMI_AUTO', auto_assign: false });
+    const { body } = await acting.call('POST', '/v1/recommend', { ...easyRequest(acting.company), mode: 'auto' });
+    expect(body.acts.map((act: { refusal: { reason: string } }) => act.refusal.reason)).toEqual(
+      Array<string>(3).fill('approval'),
+    );
+    const id = body.provenance.decision_id as string;
+    const accept = (shipment: number): Promise<Reply> =>
+      acting.call('POST', `/v1/decisions/${id}/outcome`, { shipment, outcome: 'accepted' });
+    const [first, second, third] = body.assignments as { shipment: number; vehicle: number }[];
+    for (let k = 0; k < 2; k++) {
+      const { status, body: said } = await accept(first.shipment);
+      expect([status, said.act]).toMatchObject([200, { ...pairOf(first), status: 'succeeded' }]);
+    }
+    expect(target.taken).toHaveLength(1);
+    const live = (await acting.call('GET', '/v1/live')).body.last.answer.acts as { status: string }[];
+    expect(live.map(({ status }) => status)).toEqual(['succeeded', 'refused', 'refused']);
+    const [row] = await acting.owner<{ approved_by: string }[]>`
+      select approved_by from autonomous_action where company_id = ${acting.company.id} and status = 'succeeded'`;
+    expect(row.approved_by).toBe('tester');
+    // A limit holds for what is approved, too.
+    const limits = [{ scope: 'assign', per: 'hour', kind: 'window', capacity: 1 }];
+    await acting.call('PUT', '/api/admin/autonomy/limits', { limits }, admin);
+    expect((await accept(second.shipment)).body.act).toMatchObject({ status: 'refused', refusal: { reason: 'limit' } });
+    // Overriding acts in no mode.
+    const other = { shipment: third.shipment, outcome: 'overridden', vehicle: second.vehicle, reason: 'x' };
+    expect((await acting.call('POST', `/v1/decisions/${id}/outcome`, other)).body.act).toBeUndefined();
+    // After a few minutes the state has moved on.
+    await acting.owner`alter table decision disable trigger decision_append_only`;
+    await acting.owner`update decision set created_at = created_at - interval '6 minutes' where id = ${id}`;
+    await acting.owner`alter table decision enable trigger decision_append_only`;
+    const late = await accept(second.shipment);
+    expect([late.status, late.body.error.message]).toEqual([
+      409,
+      'the decision is 6 min old, its state has moved on: ask again, and approve within 5 min',
+    ]);
+    expect(target.taken).toHaveLength(1);
+    expect(await verify(acting.made.database)).toMatchObject({ ok: true });
+    await acting.close();
+    await target.close();
+  });
+
+  it('begins nothing when the state has grown old, also where it is asked again', async () => {
+    const target = await receiver([], 60);
+    const acting = await testService({
+      made: service.made,
+      actWithinMs: 50,
+      connector: new WebhookConnector({ url: target.url, secret }),
+    });
+    const token = await acting.token();
+    const ask = async (): Promise<{ acts: { status: string; message?: string }[] }> => {
+      const response = await fetch(`${acting.url}/v1/recommend`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': 'slow' },
+        body: JSON.stringify({ ...easyRequest(acting.company), mode: 'auto' }),
+      });
+      return (await response.json()) as { acts: { status: string; message?: string }[] };
+    };
+    const first = await ask();
+    expect(first.acts.map(({ status }) => status)).toEqual(['succeeded', 'refused', 'refused']);
+    expect(first.acts[1].message).toMatch(/^not begun within 0\.05 s of the decision/);
+    // As if the service had died before it noted what became of the acts.
+    await acting.owner`alter table decision_event disable trigger decision_event_append_only`;
+    await acting.owner`delete from decision_event where kind = 'acts' and company_id = ${acting.company.id}`;
+    await acting.owner`alter table decision_event enable trigger decision_event_append_only`;
+    expect((await ask()).acts).toEqual(first.acts);
+    expect(target.taken).toHaveLength(1);
     await acting.close();
     await target.close();
   });
@@ -350,14 +436,27 @@ describe('the administration', () => {
       const bad = await service.call('GET', `${actions}?${query}`, undefined, admin);
       expect([query, bad.status, bad.body.error.path]).toEqual([query, 400, path]);
     }
-    expect((await service.call('GET', `${actions}?date_from=yesterday`, undefined, admin)).status).toBe(400);
+    for (const [query, path] of [
+      ['date_from=yesterday', 'date_from'],
+      ['date_from=2026-02-01&date_to=2026-01-01', 'date_to'],
+    ]) {
+      const bad = await service.call('GET', `${actions}?${query}`, undefined, admin);
+      expect([bad.status, bad.body.error.path]).toEqual([400, path]);
+    }
+    const method = await service.call('DELETE', `${actions}/1`, undefined, admin);
+    expect([method.status, method.headers.get('allow')]).toEqual([405, 'GET']);
+    const everybody = await service.token({ role: 'admin', companyId: null });
+    const companies = async (token: string): Promise<unknown> =>
+      (await service.call('GET', '/v1/companies', undefined, token)).body.companies;
+    expect(await companies(admin)).toEqual([{ id: service.company.id, name: 'mine' }]);
+    expect(await companies(everybody)).toContainEqual({ id: service.other.id, name: 'theirs' });
   });
 
   it('shows figures, one action, and takes reviews of up to 1000 characters', async () => {
     for (const period of ['hour', 'day', 'week', 'month']) {
       const { body } = await service.call('GET', `${actions}/stats?period=${period}`, undefined, admin);
       expect(body.totals.total).toBeGreaterThan(0);
-      expect(body.byCompany.map(({ companyId }: { companyId: number }) => companyId)).toEqual([service.company.id]);
+      expect(body.by_company.map((one: { company_id: number }) => one.company_id)).toEqual([service.company.id]);
     }
     const bad = await service.call('GET', `${actions}/stats?period=year`, undefined, admin);
     expect(bad).toMatchObject({ status: 400, body: { error: { path: 'period' } } });
@@ -396,14 +495,14 @@ describe('the administration', () => {
   });
 
   it('changes mode, rules and limits on record', async () => {
-    const put = await service.call('PUT', '/api/admin/autonomy', { mode: 'SEMI_AUTO', autoAssign: false }, admin);
-    expect(put.body.settings).toMatchObject({ mode: 'SEMI_AUTO', autoAssign: false });
+    const put = await service.call('PUT', '/api/admin/autonomy', { mode: 'SEMI_AUTO', auto_assign: false }, admin);
+    expect(put.body.settings).toMatchObject({ mode: 'SEMI_AUTO', auto_assign: false });
     const entries = await service.owner<{ detail: { by: string } }[]>`
       select detail from audit_ledger where company_id = ${service.company.id} and kind = 'settings' order by seq desc limit 1`;
     expect(entries[0].detail.by).toBe('tester');
     const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
     expect(body.acts[0]).toMatchObject({ status: 'refused', refusal: { reason: 'approval' } });
-    await service.call('PUT', '/api/admin/autonomy', { mode: 'FULLY_AUTO', autoAssign: true }, admin);
+    await service.call('PUT', '/api/admin/autonomy', { mode: 'FULLY_AUTO', auto_assign: true }, admin);
     const limits = [{ scope: 'fly', per: 'hour', capacity: 1 }];
     const bad = await service.call('PUT', '/api/admin/autonomy/limits', { limits }, admin);
     expect(bad).toMatchObject({ status: 400, body: { error: { path: 'limits[0].scope' } } });

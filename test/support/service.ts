@@ -36,6 +36,7 @@ export interface Reply {
 
 export interface TestServiceOptions extends Partial<Omit<ServerOptions, 'service' | 'connection' | 'keys'>> {
   readonly connector?: Connector;
+  readonly actWithinMs?: number;
   readonly unrecorded?: 'answer' | 'refuse';
   readonly networks?: readonly TrainedNetwork[];
   /** Instead of one of its own: several services may share one. */
@@ -48,6 +49,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const {
     connector = dryRunConnector,
     unrecorded = 'answer',
+    actWithinMs,
     networks = [],
     made: given,
     database: way,
@@ -65,7 +67,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const recorder = new Recorder(database);
   const log = new DecisionLog(database);
   const recommender = new Recommender(new Policies(networks), '0.0.0-test');
-  const service = new Service({ recommender, log, recorder, connection, connector, unrecorded });
+  const service = new Service({ recommender, log, recorder, connection, connector, unrecorded, actWithinMs });
   const app = await createServer({
     runs: join(folder, 'runs'),
     version: '0.0.0-test',
