@@ -26,9 +26,9 @@ export function driveCommand(): Command {
     .addOption(new Option('--token <token>', 'of a dispatcher').env('FLEETSTEP_TOKEN').makeOptionMandatory())
     .addOption(new Option('--policy <name>', 'who decides; default: the service’s own'))
     .addOption(
-      new Option('--tick-ms <n>', 'milliseconds that a tick takes, 0 for none')
-        .argParser(whole(0, 60_000))
-        .default(500),
+      new Option('--tick-ms <n>', 'milliseconds that a tick takes: the dispatcher’s time to look; 0 for none')
+        .argParser(whole(0, 600_000))
+        .default(2000),
     )
     .addOption(scenarioOption())
     .addOption(dataOption())
@@ -39,7 +39,10 @@ export function driveCommand(): Command {
       `
 Examples:
   fleetstep drive --token "$TOKEN"
-  fleetstep drive --token "$TOKEN" --policy edf --tick-ms 0 --json`,
+  fleetstep drive --token "$TOKEN" --tick-ms 10000
+  fleetstep drive --token "$TOKEN" --policy edf --tick-ms 0 --json
+
+Ctrl-C ends the day early, and prints what it came to.`,
     )
     .action(async (options: DriveOptions) => {
       const fleet = new SimulatedFleet(loadScenario(options), options.seed);
@@ -48,7 +51,10 @@ Examples:
       let asked = 0;
       let taken = 0;
       let recommended = 0;
-      while (!fleet.over) {
+      const stop = new AbortController();
+      const end = (): void => stop.abort();
+      process.once('SIGINT', end).once('SIGTERM', end);
+      while (!fleet.over && !stop.signal.aborted) {
         const answer = await ask(options, {
           ...fleet.state(),
           ...(options.policy === undefined ? {} : { policy: options.policy }),
@@ -59,14 +65,16 @@ Examples:
         fleet.advance();
         const clock = new Date(fleet.now * 1000).toISOString().slice(11, 16);
         bar.update(fleet.now - started, fleet.length, `${clock}, ${taken} assigned`);
-        await sleep(options.tickMs);
+        // Told to end, it ends at once.
+        await sleep(options.tickMs, undefined, { signal: stop.signal }).catch(() => undefined);
       }
+      process.off('SIGINT', end).off('SIGTERM', end);
       bar.stop();
       const { return: total, kpis } = fleet.figures();
-      if (options.json) printJson({ asked, recommended, taken, return: total, kpis });
+      if (options.json) printJson({ over: fleet.over, asked, recommended, taken, return: total, kpis });
       else {
         process.stdout.write(
-          `asked ${asked} times, ${taken} of ${recommended} recommended assignments driven: return ${total.toFixed(2)}\n` +
+          `${fleet.over ? 'the day is over' : 'ended early'}: asked ${asked} times, ${taken} of ${recommended} recommended assignments driven: return ${total.toFixed(2)}\n` +
             `${kpiTable(kpis)}\n`,
         );
       }

@@ -26,7 +26,8 @@ import { version } from './version.js';
 // A reader that has seen enough ("| head") closes the pipe; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.stderr.write(`fleetstep: cannot write the output: ${error.message}\n`);
+  process.exit(1);
 });
 
 const program = new Command('fleetstep')

@@ -1,26 +1,27 @@
 // fleetstep serve
 
-import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { DecisionLog, Recorder, Sweeper, connect, firstCompany, migrate } from '../audit/index.js';
-import type { Database } from '../audit/index.js';
+import type { FastifyInstance } from 'fastify';
 import {
-  KeyRing,
-  Recommender,
-  ServeError,
-  Service,
-  WebhookConnector,
-  addKey,
-  dryRunConnector,
-  roles,
-} from '../serve/index.js';
+  AuditError,
+  DecisionLog,
+  Recorder,
+  Sweeper,
+  connect,
+  firstCompany,
+  listCompanies,
+  migrate,
+  migrationStates,
+} from '../audit/index.js';
+import type { Connection, Database } from '../audit/index.js';
+import { KeyRing, Recommender, ServeError, Service, WebhookConnector, dryRunConnector, roles } from '../serve/index.js';
 import type { Connector, Role } from '../serve/index.js';
 import { accountName, withDatabase } from './database.js';
 import { dataOption, jsonOption, scenarioOption, whole } from './options.js';
 import { loadPolicies, runOption } from './policies.js';
 import type { PolicyOptions } from './policies.js';
 import { printJson } from './print.js';
-import { issueToken, keysOption } from './token.js';
+import { issueToken, keysOption, prepareKeys } from './token.js';
 import { version } from './version.js';
 
 interface ServeOptions extends PolicyOptions {
@@ -31,6 +32,7 @@ interface ServeOptions extends PolicyOptions {
   readonly keys: string;
   readonly runs: string;
   readonly webhook?: string;
+  readonly actWithin: number;
   readonly tiles?: string;
   readonly attribution: string;
   readonly unrecorded: 'answer' | 'refuse';
@@ -64,6 +66,11 @@ export function serveCommand(): Command {
       ),
     )
     .addOption(
+      new Option('--act-within <s>', 'seconds after a decision of mode auto within which its acts begin')
+        .argParser(whole(1, 300))
+        .default(10),
+    )
+    .addOption(
       new Option(
         '--tiles <template>',
         'map tiles for the dashboard, such as https://tile.openstreetmap.org/{z}/{x}/{y}.png',
@@ -93,22 +100,36 @@ Examples:
   fleetstep serve --port 0 --dev-token admin --json
   fleetstep serve --run runs/geneva-ppo-s1-20260131-120000 --webhook https://dispatch.example/acts`,
     )
-    .action((options: ServeOptions) => withDatabase((database) => serve(options, database)));
+    .action((options: ServeOptions, command: Command) => {
+      const connector = connectorOf(options.webhook);
+      prepareKeys(options.keys, command);
+      return withDatabase((database) => serve(options, database, connector));
+    });
 }
 
-async function serve(options: ServeOptions, database: Database): Promise<void> {
+async function serve(options: ServeOptions, database: Database, connector: Connector): Promise<void> {
   if (database.kind === 'embedded') await migrate(database);
   const { createServer } = await import('../serve/server.js');
   const recommender = new Recommender(loadPolicies(options), version);
-  const connector = connectorOf(options.webhook);
-  if (!existsSync(options.keys)) process.stderr.write(`new key ${addKey(options.keys)} in ${options.keys}\n`);
   const keys = new KeyRing(options.keys);
   await keys.open();
 
   const connection = connect(database, { role: 'app', max: 6, statementTimeoutMs: 5000 });
+  await checkDatabase(connection, options).catch(async (error: unknown) => {
+    await connection.end({ timeout: 1 });
+    throw error;
+  });
   const recorder = new Recorder(database);
   const log = new DecisionLog(database);
-  const service = new Service({ recommender, log, recorder, connection, connector, unrecorded: options.unrecorded });
+  const service = new Service({
+    recommender,
+    log,
+    recorder,
+    connection,
+    connector,
+    unrecorded: options.unrecorded,
+    actWithinMs: options.actWithin * 1000,
+  });
   const app = await createServer({
     service,
     connection,
@@ -127,7 +148,7 @@ async function serve(options: ServeOptions, database: Database): Promise<void> {
       app.log.error({ code: (error as { code?: string }).code }, 'the sweeper cannot reach the database'),
   });
   try {
-    const url = await app.listen({ port: options.port, host: options.host });
+    const url = await listen(app, options);
     const { devToken: role, company } = options;
     const token =
       role === undefined
@@ -144,6 +165,45 @@ async function serve(options: ServeOptions, database: Database): Promise<void> {
   } finally {
     await sweeper.close();
     await Promise.all([recorder.close(), log.close(), connection.end({ timeout: 5 })]);
+  }
+}
+
+/**
+ * What is known to be wrong is said before anybody asks; a database that is only down may come back.
+ * @throws AuditError `ERR_NOT_MIGRATED`; ServeError `ERR_SERVICE`
+ */
+async function checkDatabase(connection: Connection, { company, unrecorded }: ServeOptions): Promise<void> {
+  try {
+    const missing = (await migrationStates(connection)).filter(({ appliedAt }) => appliedAt === null);
+    if (missing.length > 0) {
+      const names = missing.map(({ name }) => name).join(', ');
+      throw new AuditError('ERR_NOT_MIGRATED', `the database lacks ${names}: run "fleetstep audit migrate"`);
+    }
+    if (company !== undefined && (await listCompanies(connection, company)).length === 0) {
+      const known = (await listCompanies(connection)).slice(0, 10).map(({ id }) => id);
+      const remedy =
+        known.length === 0
+          ? 'there are no companies yet, leave it out and one is made'
+          : `known are ${known.join(', ')}`;
+      throw new ServeError('ERR_SERVICE', `--company is ${company}: ${remedy}`);
+    }
+  } catch (error) {
+    if (!(error instanceof AuditError) || error.code !== 'ERR_DATABASE') throw error;
+    const until =
+      unrecorded === 'answer'
+        ? 'recommendations are answered without a record, and nothing is done'
+        : 'everything is refused';
+    process.stderr.write(`fleetstep: ${error.message}: until it is back, ${until}\n`);
+  }
+}
+
+/** @throws ServeError `ERR_SERVICE` */
+async function listen(app: FastifyInstance, { port, host }: ServeOptions): Promise<string> {
+  try {
+    return await app.listen({ port, host });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new ServeError('ERR_SERVICE', `port ${port} is taken: choose another with --port, or 0 for any`, { cause });
   }
 }
 

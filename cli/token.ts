@@ -43,17 +43,30 @@ Examples:
   fleetstep token --role admin --hours 1 --json
   fleetstep token --new-key EdDSA`,
     )
-    .action(async ({ role, company, subject, hours, keys, newKey, json }: TokenOptions) => {
-      if (newKey !== undefined || !existsSync(keys)) {
-        const kid = addKey(keys, newKey === true ? 'EdDSA' : newKey);
-        process.stderr.write(`new key ${kid} in ${keys}\n`);
-      }
+    .action(async ({ role, company, subject, hours, keys, newKey, json }: TokenOptions, command: Command) => {
+      if (newKey === undefined) prepareKeys(keys, command);
+      else process.stderr.write(`new key ${addKey(keys, newKey === true ? 'EdDSA' : newKey)} in ${keys}\n`);
       // Who only wants a key has not said for whom.
       if (newKey !== undefined && company === undefined && role !== 'admin') return;
       const token = await issueToken(keys, { role, companyId: company ?? null, subject }, hours * 3600);
       if (json) printJson({ token, role, company: company ?? null, subject, hours });
       else process.stdout.write(`${token}\n`);
     });
+}
+
+/**
+ * Makes a key file where nobody has named one: a name that is mistyped must not become a file of its own.
+ * @throws ServeError `ERR_SERVICE`
+ */
+export function prepareKeys(keys: string, command: Command): void {
+  if (existsSync(keys)) return;
+  if (command.getOptionValueSource('keys') !== 'default') {
+    throw new ServeError(
+      'ERR_SERVICE',
+      `there is no key file ${keys}: make one with "fleetstep token --new-key --keys ${keys}"`,
+    );
+  }
+  process.stderr.write(`new key ${addKey(keys)} in ${keys}\n`);
 }
 
 /** @throws ServeError `ERR_SERVICE` */

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { ServeError } from './errors.js';
 
 const require = createRequire(import.meta.url);
 const root = (name: string): string => dirname(require.resolve(`${name}/package.json`));
@@ -18,7 +19,7 @@ const own = fileURLToPath(new URL('.', import.meta.url));
  */
 export async function addPage(app: FastifyInstance, tiles: string | null, attribution: string): Promise<void> {
   const config = { open: true };
-  const images = tiles === null ? '' : ` ${new URL(tiles.replace(/\{\w\}/g, 'x')).origin}`;
+  const images = tiles === null ? '' : ` ${originOf(tiles)}`;
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
@@ -53,4 +54,16 @@ export async function addPage(app: FastifyInstance, tiles: string | null, attrib
       allowedPath: (path) => allowed.test(path),
     });
   }
+}
+
+/** Where a template's tiles come from, as a source of a content security policy: a subdomain `{s}` is any. @throws ServeError */
+function originOf(template: string): string {
+  const example = template.replace('{s}.', 'any-subdomain.').replace(/\{[\w-]+\}/g, '0');
+  if (!URL.canParse(example) || !/\{z\}.*\{x\}|\{x\}.*\{z\}/.test(template) || !template.includes('{y}')) {
+    throw new ServeError(
+      'ERR_SERVICE',
+      `the template of tiles is ${JSON.stringify(template)}: expected one such as https://tile.openstreetmap.org/{z}/{x}/{y}.png`,
+    );
+  }
+  return new URL(example).origin.replace('any-subdomain.', '*.');
 }

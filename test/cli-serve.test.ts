@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { reachableFolder } from './support/database.js';
+import { reachableFolder, testDatabase } from './support/database.js';
 import { callService } from './support/service.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -97,6 +97,13 @@ describe('fleetstep recommend', () => {
       expect(stderr).toMatch(message);
       expect(stderr.trim().split('\n')).toHaveLength(1);
     }
+    const full = spawnSync('sh', ['-c', `"${process.execPath}" "${main}" recommend -i "${state}" > /dev/full`], {
+      encoding: 'utf8',
+    });
+    expect([full.status, full.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^fleetstep: cannot write the output: ENOSPC.*\n$/),
+    ]);
     expect(run('recommend', '-i', 'missing.json').stderr).toMatch(/cannot read missing\.json/);
   });
 });
@@ -116,9 +123,53 @@ describe('fleetstep serve', () => {
     expect(recommended - taken).toBeLessThan(2);
     const listed = await callService(url, 'GET', '/v1/decisions?limit=200', undefined, token);
     expect(listed.body.decisions).toHaveLength(97);
+    // Told to end, it says what the day came to so far.
+    const early = spawn(process.execPath, [
+      main,
+      'drive',
+      '--url',
+      url,
+      '--token',
+      token,
+      '--tick-ms',
+      '600000',
+      '--json',
+    ]);
+    const said = new Promise<string>((done) => early.stdout.once('data', (data: Buffer) => done(data.toString())));
+    while ((await callService(url, 'GET', '/v1/decisions?limit=200', undefined, token)).body.decisions.length < 98) {
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    early.kill('SIGINT');
+    expect(JSON.parse(await said)).toMatchObject({ over: false, asked: 1 });
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
     expect(lines).toHaveLength(1);
+  });
+
+  it('says before anybody asks that the database is gone, or lacks its tables', async () => {
+    const url = 'postgres://nobody:x@127.0.0.1:9/none';
+    const args = [main, 'serve', '--port', '0', '--json', '--log-level', 'silent'];
+    const env = { ...process.env, FLEETSTEP_DATA: join(folder, 'data'), DATABASE_URL: url, DATABASE_OWNER_URL: url };
+    const child = spawn(process.execPath, args, { env, cwd: folder });
+    const said = new Promise<string>((done) => child.stderr.once('data', (data: Buffer) => done(data.toString())));
+    const line = new Promise<string>((done) => child.stdout.once('data', (data: Buffer) => done(data.toString())));
+    expect(await said).toMatch(/ECONNREFUSED.*until it is back, recommendations are answered without a record/);
+    const service = (JSON.parse(await line) as { url: string }).url;
+    expect((await callService(service, 'GET', '/ready')).status).toBe(503);
+    child.kill('SIGTERM');
+    await new Promise((done) => child.once('exit', done));
+    const empty = await testDatabase({ migrated: false });
+    const { appUrl, ownerUrl } = empty.database;
+    const bare = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      env: { ...env, DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl },
+      cwd: folder,
+    });
+    expect([bare.status, bare.stderr]).toEqual([
+      2,
+      expect.stringMatching(/the database lacks 0001-fleet, .*: run "fleetstep audit migrate"/) as string,
+    ]);
+    await empty.remove();
   });
 
   it('says what is wrong: a port that is taken, a role that is none, a webhook without a secret', async () => {
@@ -126,8 +177,8 @@ describe('fleetstep serve', () => {
     await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
     const { port } = taken.address() as AddressInfo;
     const busy = run('serve', '--port', String(port));
-    expect([busy.status, busy.stdout]).toEqual([1, '']);
-    expect(busy.stderr).toMatch(/EADDRINUSE/);
+    expect([busy.status, busy.stdout]).toEqual([2, '']);
+    expect(busy.stderr).toMatch(/port \d+ is taken: choose another with --port/);
     await new Promise((done) => taken.close(done));
     expect(run('serve', '--dev-token', 'owner')).toMatchObject({
       status: 2,
@@ -135,6 +186,15 @@ describe('fleetstep serve', () => {
     });
     const webhook = run('serve', '--webhook', 'https://x.example');
     expect([webhook.status, webhook.stderr.includes('FLEETSTEP_WEBHOOK_SECRET is missing')]).toEqual([2, true]);
+    for (const [args, message] of [
+      [['--keys', 'mistyped.json'], /there is no key file mistyped\.json: make one with "fleetstep token --new-key/],
+      [['--company', '99'], /--company is 99: known are 1$/],
+      [['--tiles', 'https://tile.example/{z}.png'], /the template of tiles is/],
+    ] as const) {
+      const wrong = run('serve', '--port', '0', ...args);
+      expect([wrong.status, wrong.stdout, wrong.stderr.trim()]).toEqual([2, '', expect.stringMatching(message)]);
+    }
+    expect(existsSync(join(folder, 'mistyped.json'))).toBe(false);
     expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
   });
 });
@@ -142,8 +202,12 @@ describe('fleetstep serve', () => {
 describe('fleetstep token', () => {
   it('issues tokens, makes keys readable by their owner alone, and refuses what makes no sense', () => {
     const keys = join(mkdtempSync(join(tmpdir(), 'fleetstep-keys-')), 'keys.json');
-    const { status, stdout, stderr } = run('token', '--keys', keys, '--role', 'viewer', '--company', '3', '--json');
-    expect([status, stderr.startsWith('new key ')]).toEqual([0, true]);
+    // A name that is mistyped makes no file of its own.
+    const mistyped = run('token', '--keys', keys, '--role', 'admin');
+    expect([mistyped.status, existsSync(keys)]).toEqual([2, false]);
+    expect(run('token', '--keys', keys, '--new-key').stderr).toMatch(/^new key /);
+    const { status, stdout } = run('token', '--keys', keys, '--role', 'viewer', '--company', '3', '--json');
+    expect(status).toBe(0);
     const { token, role, company } = JSON.parse(stdout);
     expect([token.split('.').length, role, company]).toEqual([3, 'viewer', 3]);
     const second = run('token', '--keys', keys, '--new-key', 'HS256', '--role', 'admin');

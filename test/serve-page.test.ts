@@ -101,7 +101,18 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByText('Shipment 101 to vehicle 1').waitFor();
     await page.getByText('105: vehicles 1, 2, 3 could take it but for the skills that it needs').waitFor();
     expect(await page.locator('.marker.vehicle').count()).toBe(4);
-    expect(await page.locator('.marker.unserved').count()).toBe(1);
+    for (const [kind, count] of [
+      ['assigned', 3],
+      ['locked', 1],
+      ['waiting', 1],
+      ['unserved', 1],
+    ]) {
+      expect([kind, await page.locator(`.marker.${kind}`).count()]).toEqual([kind, count]);
+    }
+    await page.getByText('104 stays with vehicle 3').waitFor();
+    await page.getByLabel('Hold what is shown').check();
+    await service.call('POST', '/v1/recommend', easyRequest(service.company));
+    await page.waitForTimeout(2500);
     expect(await page.getByRole('link', { name: 'Actions' }).count()).toBe(0);
     await picture(page, 'live');
     await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
@@ -113,8 +124,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await picture(page, 'override');
     await dialog.getByRole('button', { name: 'Put on record' }).click();
     await page.getByText('Shipment 103: overridden: vehicle 3 is at the garage').waitFor();
-    const { decisions } = (await service.call('GET', '/v1/decisions?limit=1')).body as { decisions: { id: string }[] };
-    const { events } = (await service.call('GET', `/v1/decisions/${decisions[0].id}`)).body;
+    // The last but one: another was asked meanwhile, and shows when it may.
+    const { decisions } = (await service.call('GET', '/v1/decisions?limit=2')).body as { decisions: { id: string }[] };
+    const { events } = (await service.call('GET', `/v1/decisions/${decisions[1].id}`)).body;
     expect(events.map(({ detail }: { detail: object }) => detail)).toMatchObject([
       { shipment: 101, outcome: 'accepted' },
       { shipment: 103, outcome: 'overridden', vehicle: 1, reason: 'vehicle 3 is at the garage' },
@@ -144,6 +156,47 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByRole('button', { name: 'All', exact: true }).click();
     await page.getByText('3 actions').waitFor();
     await picture(page, 'actions');
+  });
+
+  it('approves what the company’s mode leaves to a person, and sets rules', async () => {
+    const page = await open();
+    await enter(page);
+    await page.getByRole('link', { name: 'Actions' }).click();
+    await page.getByText('Dry runs: the service was started without a webhook').waitFor();
+    await page.getByLabel('Mode').selectOption('SEMI_AUTO');
+    await page.getByText('Semi auto: what a person approves is done').waitFor();
+    await page.getByText('Rules', { exact: true }).click();
+    await page.getByLabel('notify customers').uncheck();
+    await page.getByText('Rule notify customers: off.').waitFor();
+    const admin = await service.token({ role: 'admin' });
+    const { settings } = (await service.call('GET', '/api/admin/autonomy', undefined, admin)).body;
+    expect(settings).toMatchObject({ mode: 'SEMI_AUTO', auto_notify_customer: false });
+    await picture(page, 'rules');
+    const { bookings, drivers } = service.company;
+    await service.call('POST', '/v1/recommend', {
+      ...easyRequest({ bookings: bookings.slice(0, 1), drivers }),
+      mode: 'auto',
+    });
+    await page.getByRole('link', { name: 'Live' }).click();
+    await page.getByText(/^Act: refused \(mode SEMI_AUTO/).waitFor();
+    await page.getByRole('button', { name: `Approve ${bookings[0]} to` }).click();
+    await page.getByText('Act: dry run').waitFor();
+    await picture(page, 'approved');
+    await service.call('PUT', '/api/admin/autonomy', { mode: 'FULLY_AUTO', auto_notify_customer: true }, admin);
+  });
+
+  it('shows an admin of all companies the one that he chooses, and takes a token that is pasted into the address', async () => {
+    const page = await open();
+    await enter(page, 'viewer');
+    await page.evaluate(`location.hash = 'token=${await service.token({ role: 'admin', companyId: null })}'`);
+    await page.getByLabel('Company').waitFor();
+    expect(page.url()).not.toContain('token');
+    await page.getByRole('link', { name: 'Actions' }).click();
+    await page.getByRole('heading', { name: 'Limits and switches of mine' }).waitFor();
+    await page.getByLabel('Company').selectOption({ label: `${service.other.id}: theirs` });
+    await page.getByRole('heading', { name: 'Limits and switches of theirs' }).waitFor();
+    await page.getByText('0 actions').waitFor();
+    await picture(page, 'all-companies');
   });
 
   it('stops everything with the kill switch, and changes limits, on record', async () => {

@@ -1,8 +1,9 @@
-// Actions: what was done autonomously, its figures, reviews, and the limits and switches of the company.
+// Actions: what was done autonomously, its figures and reviews; and beside it the company's controls.
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
-import { account, call, chooseCompany, chosenCompany } from './client.js';
-import { filled, h, input, openDialog, poll, select, tell, tellFault, time } from './dom.js';
+import { call } from './client.js';
+import { controls } from './controls.js';
+import { filled, h, input, openDialog, select, tell, tellFault, time } from './dom.js';
 
 interface Action {
   readonly id: number;
@@ -35,25 +36,11 @@ interface Figures {
   readonly failed: number;
   readonly refused: number;
   readonly unknown: number;
-  readonly dryRun: number;
+  readonly dry_run: number;
   readonly reviewed: number;
-  readonly successRate: number | null;
-  readonly meanExecutionMs: number | null;
+  readonly success_rate: number | null;
+  readonly mean_execution_ms: number | null;
 }
-interface Controls {
-  readonly companyId: number;
-  readonly company: string;
-  readonly stoppedAll: boolean;
-  readonly settings: {
-    readonly mode: string;
-    readonly stopped: boolean;
-    readonly dryRun: boolean;
-    readonly autoAssign: boolean;
-  };
-  readonly limits: readonly { scope: string; per: string; kind: string; capacity: number; left: number }[];
-  readonly broken: readonly { actionType: string; failures: number }[];
-}
-
 const PATH = '/api/admin/autonomous-actions';
 const types = ['assign', 'reassign', 'notify_customer', 'adjust_time', 'redistribute', 'reoptimize'];
 const statuses = ['intended', 'succeeded', 'failed', 'refused', 'unknown', 'dry_run'];
@@ -63,33 +50,9 @@ const words = (list: readonly string[]): [string, string][] => [
 ];
 
 export function actions(main: HTMLElement): void {
-  const companyForm = account()?.company === null ? companyPicker(main) : null;
-  if (companyForm !== null) main.append(companyForm);
-  const controls = h('section', { class: 'panel', 'aria-label': 'Limits and switches' });
   const figures = h('section', { class: 'panel', 'aria-label': 'Figures' });
-  main.append(h('div', { class: 'two wider' }, h('div', {}, figures, listSection()), controls));
+  main.append(h('div', { class: 'two wider' }, h('div', {}, figures, listSection()), controls()));
   statistics(figures);
-  const refresh = async (): Promise<void> => drawControls(controls, await call<Controls>('GET', '/api/admin/autonomy'));
-  poll(controls, 5000, refresh);
-}
-
-/** An admin of all companies says which one he looks at. */
-function companyPicker(main: HTMLElement): HTMLElement {
-  const form = h(
-    'form',
-    {
-      class: 'row',
-      onsubmit: (event) => {
-        event.preventDefault();
-        chooseCompany(Number(filled(form)['company'] ?? 1));
-        main.replaceChildren();
-        actions(main);
-      },
-    },
-    input('company', 'Company', 'number', { min: 1, required: true, value: chosenCompany() ?? 1 }),
-    h('button', {}, 'Look at it'),
-  );
-  return form;
 }
 
 function listSection(): HTMLElement {
@@ -307,9 +270,9 @@ function statistics(section: HTMLElement): void {
       figure('failed', String(totals.failed)),
       figure('refused', String(totals.refused)),
       figure('unknown', String(totals.unknown)),
-      figure('dry runs', String(totals.dryRun)),
-      figure('success', totals.successRate === null ? '-' : `${(100 * totals.successRate).toFixed(0)}%`),
-      figure('mean time', totals.meanExecutionMs === null ? '-' : `${totals.meanExecutionMs.toFixed(0)} ms`),
+      figure('dry runs', String(totals.dry_run)),
+      figure('success', totals.success_rate === null ? '-' : `${(100 * totals.success_rate).toFixed(0)}%`),
+      figure('mean time', totals.mean_execution_ms === null ? '-' : `${totals.mean_execution_ms.toFixed(0)} ms`),
     );
     chart.replaceChildren();
     // One point is no line.
@@ -343,162 +306,5 @@ function bars(box: HTMLElement, at: number[], lines: readonly (readonly [string,
     },
     [at, ...lines.map(([, , values]) => values)],
     box,
-  );
-}
-
-function drawControls(section: HTMLElement, { company, settings, stoppedAll, limits, broken }: Controls): void {
-  // Somebody is typing here: not now.
-  if (section.contains(document.activeElement) && document.activeElement?.tagName === 'INPUT') return;
-  const change = (work: Promise<unknown>, done: string): void =>
-    void work.then(async () => {
-      tell(done);
-      drawControls(section, await call<Controls>('GET', '/api/admin/autonomy'));
-    }, tellFault);
-  const stop = h(
-    'button',
-    {
-      type: 'button',
-      class: settings.stopped ? 'primary' : 'danger',
-      onclick: () => killSwitch(settings.stopped, change),
-    },
-    settings.stopped ? 'Let actions go on' : 'Stop all actions',
-  );
-  const mode = select(
-    'mode',
-    'Mode',
-    ['MANUAL', 'SEMI_AUTO', 'FULLY_AUTO'].map((one) => [one, one.toLowerCase().replace('_', ' ')]),
-  );
-  const chooser = mode.querySelector('select')!;
-  chooser.value = settings.mode;
-  chooser.addEventListener('change', () =>
-    change(call('PUT', '/api/admin/autonomy', { mode: chooser.value }), `Mode is ${chooser.value}.`),
-  );
-  section.replaceChildren(
-    h('h2', {}, `Limits and switches of ${company}`),
-    settings.stopped || stoppedAll
-      ? h(
-          'p',
-          { class: 'bad', role: 'alert' },
-          stoppedAll ? 'All companies are stopped.' : 'Stopped: nothing is done automatically.',
-        )
-      : h(
-          'p',
-          { class: 'good' },
-          settings.mode === 'MANUAL'
-            ? 'Manual: nothing is done automatically.'
-            : 'Actions are let through within their limits.',
-        ),
-    h('div', { class: 'row' }, mode, stop),
-    ...broken.map(({ actionType, failures }) =>
-      h(
-        'p',
-        { class: 'bad' },
-        `${actionType.replaceAll('_', ' ')} was stopped by ${failures} failures in a row `,
-        h(
-          'button',
-          {
-            type: 'button',
-            onclick: () =>
-              change(
-                call('POST', '/api/admin/autonomy/breaker/reset', { action_type: actionType }),
-                `${actionType} may act again.`,
-              ),
-          },
-          'Let it act again',
-        ),
-      ),
-    ),
-    h(
-      'div',
-      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Limits' },
-      h(
-        'table',
-        {},
-        h('caption', {}, 'What is left of each limit'),
-        h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of', ''].map((name) => h('th', { scope: 'col' }, name)))),
-        h('tbody', {}, ...limits.map((limit) => gauge(limit, change))),
-      ),
-    ),
-  );
-}
-
-function gauge(limit: Controls['limits'][number], change: (work: Promise<unknown>, done: string) => void): HTMLElement {
-  const { scope, per, kind, capacity, left } = limit;
-  const name = `${scope.replaceAll('_', ' ')} per ${per}`;
-  const value = h('input', {
-    type: 'number',
-    min: 0,
-    max: 1_000_000,
-    value: capacity,
-    'aria-label': `Limit of ${name}`,
-    style: 'width: 4.5rem',
-  });
-  return h(
-    'tr',
-    {},
-    h('td', {}, name, h('span', { class: 'muted' }, ` ${kind}`)),
-    h(
-      'td',
-      {},
-      h('meter', {
-        min: 0,
-        max: Math.max(1, capacity),
-        value: left,
-        low: capacity * 0.2,
-        'aria-label': `Left of ${name}`,
-      }),
-      ` ${left}`,
-    ),
-    h('td', { class: 'number' }, value),
-    h(
-      'td',
-      {},
-      scope.includes('/')
-        ? null
-        : h(
-            'button',
-            {
-              type: 'button',
-              'aria-label': `Set the limit of ${name}`,
-              onclick: () =>
-                change(
-                  call('PUT', '/api/admin/autonomy/limits', {
-                    limits: [{ scope, per, kind, capacity: Number(value.value) }],
-                  }),
-                  `${name}: ${value.value}.`,
-                ),
-            },
-            'Set',
-          ),
-    ),
-  );
-}
-
-function killSwitch(stopped: boolean, change: (work: Promise<unknown>, done: string) => void): void {
-  const set = (): void => {
-    change(
-      call('POST', '/api/admin/autonomy/kill-switch', { stopped: !stopped }),
-      stopped ? 'Actions go on.' : 'Stopped.',
-    );
-    dialog.close();
-  };
-  const dialog = openDialog(
-    stopped ? 'Let actions go on?' : 'Stop all actions?',
-    h(
-      'p',
-      {},
-      stopped
-        ? 'Actions are let through again, within mode, rules and limits.'
-        : 'From now on nothing is done automatically, until somebody lets it go on. It is put on record who did it.',
-    ),
-    h(
-      'div',
-      { class: 'row' },
-      h(
-        'button',
-        { type: 'button', class: stopped ? 'primary' : 'danger', onclick: set },
-        stopped ? 'Yes, go on' : 'Yes, stop',
-      ),
-    ),
   );
 }

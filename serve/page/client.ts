@@ -51,6 +51,7 @@ export function account(): Account | null {
 
 export function logIn(text: string): void {
   token = text.trim();
+  company = null;
   sessionStorage.setItem(KEY, token);
 }
 

@@ -69,6 +69,16 @@ export function time(at: string | number | Date): string {
   return new Date(at).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23' });
 }
 
+/** Hours and minutes, of a day that everybody knows. */
+export function clock(at: Date): string {
+  return at.toLocaleTimeString(undefined, { timeStyle: 'short', hourCycle: 'h23' });
+}
+
+export function checkbox(name: string, label: string, checked: boolean, change: (on: boolean) => void): HTMLElement {
+  const box = h('input', { name, type: 'checkbox', checked, onchange: () => change(box.checked) });
+  return h('label', { class: 'check' }, box, label);
+}
+
 /** Runs `work` again and again while `element` is on the page. */
 export function poll(element: HTMLElement, everyMs: number, work: () => Promise<void>): void {
   const step = (): void => {

@@ -2,7 +2,7 @@
 
 import * as L from '/lib/leaflet/leaflet-src.esm.js';
 import { account, call } from './client.js';
-import { filled, h, openDialog, poll, select, tell, tellFault } from './dom.js';
+import { checkbox, clock, filled, h, openDialog, poll, select, tell, tellFault } from './dom.js';
 
 type Id = number | string;
 type Place = [longitude: number, latitude: number];
@@ -29,6 +29,12 @@ interface Assignment {
   readonly hungarian: Id | null;
   readonly nearest: Id | null;
 }
+interface Act {
+  readonly shipment: Id;
+  readonly status: string;
+  readonly message?: string;
+  readonly refusal?: { readonly reason: string };
+}
 interface Last {
   readonly at: string;
   readonly request: {
@@ -42,6 +48,13 @@ interface Last {
     readonly assignments: readonly Assignment[];
     readonly waiting: readonly { shipment: Id; reason: string; revisit_at: number; latest_safe: number | null }[];
     readonly unassigned: readonly { shipment: Id; reasons: readonly { message: string }[] }[];
+    readonly locked: readonly {
+      shipment: Id;
+      vehicle: Id;
+      pickup_eta: number;
+      lateness: number;
+      breaks: readonly string[];
+    }[];
     readonly violations: readonly { message: string }[];
     readonly provenance: {
       readonly decision_id: string;
@@ -49,7 +62,7 @@ interface Last {
       readonly fallback: { readonly policy: string; readonly reason: string } | null;
       readonly recorded: boolean;
     };
-    readonly acts?: readonly { shipment: Id; status: string; message?: string }[];
+    readonly acts?: readonly Act[];
   };
 }
 
@@ -60,6 +73,8 @@ export async function live(main: HTMLElement): Promise<void> {
     'aria-label': 'Map of vehicles and pickups; the lists beside it say the same',
   });
   const lists = h('div', {});
+  /** Somebody wants time to look at it, while others are asked. */
+  let held = false;
   const ask = h(
     'button',
     {
@@ -79,9 +94,25 @@ export async function live(main: HTMLElement): Promise<void> {
         h(
           'p',
           { class: 'muted' },
-          'Squares are vehicles (blue available, brown busy, grey offline), circles pickups (green assigned or waiting, red not served).',
+          'Squares are vehicles: ',
+          ...legend(['vehicle', 'available'], ['vehicle busy', 'busy'], ['vehicle offline', 'offline']),
+          '; circles are pickups: ',
+          ...legend(
+            ['assigned', 'assigned'],
+            ['locked', 'promised'],
+            ['waiting', 'waiting'],
+            ['unserved', 'not served'],
+          ),
         ),
-        account()?.role === 'viewer' ? null : ask,
+        h(
+          'div',
+          { class: 'row' },
+          checkbox('hold', 'Hold what is shown', false, (on) => {
+            held = on;
+            if (!on) void refresh().catch(tellFault);
+          }),
+          account()?.role === 'viewer' ? null : ask,
+        ),
       ),
       lists,
     ),
@@ -90,9 +121,12 @@ export async function live(main: HTMLElement): Promise<void> {
   const layer = L.layerGroup().addTo(map);
   let shown = '';
   const refresh = async (): Promise<void> => {
+    if (held) return;
     const { last } = await call<{ last: Last | null }>('GET', '/v1/live');
     const key = last === null ? 'none' : `${last.answer.provenance.decision_id} ${last.at}`;
     if (key === shown) return;
+    // While the answer was under way.
+    if (held) return;
     shown = key;
     if (last === null) {
       lists.replaceChildren(
@@ -115,6 +149,14 @@ export async function live(main: HTMLElement): Promise<void> {
     await refresh();
   }
   poll(mapBox, 2000, refresh);
+}
+
+/** What the colours mean. */
+function legend(...kinds: readonly (readonly [string, string])[]): (HTMLElement | string)[] {
+  return kinds.flatMap(([kind, text], k) => [
+    k === 0 ? '' : ', ',
+    h('span', { class: 'pair' }, h('span', { class: `key ${kind}`, 'aria-hidden': 'true' }), ` ${text}`),
+  ]);
 }
 
 async function mapIn(box: HTMLElement): Promise<L.Map> {
@@ -163,9 +205,15 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
     line(start, to.pickup.location, true);
     if (to.delivery.location !== undefined) line(to.pickup.location, to.delivery.location, false);
   }
-  const unserved = new Set(answer.unassigned.map(({ shipment }) => shipment));
+  const lots = new Map<Id, readonly [kind: string, words: string]>([
+    ...answer.assignments.map(({ shipment, vehicle }) => [shipment, ['assigned', `to vehicle ${vehicle}`]] as const),
+    ...answer.locked.map(({ shipment, vehicle }) => [shipment, ['locked', `promised to vehicle ${vehicle}`]] as const),
+    ...answer.waiting.map(({ shipment }) => [shipment, ['waiting', 'waiting']] as const),
+    ...answer.unassigned.map(({ shipment }) => [shipment, ['unserved', 'not served']] as const),
+  ]);
   for (const [id, { pickup }] of shipments) {
-    mark(pickup.location, unserved.has(id) ? 'unserved' : 'pickup', String(id), `Shipment ${id}`);
+    const [kind, words] = lots.get(id) ?? ['unserved', 'wrong in the request'];
+    mark(pickup.location, kind, String(id), `Shipment ${id}, ${words}`);
   }
   for (const { id, start, status = 'available' } of request.vehicles) {
     mark(start, `vehicle ${status}`, String(id), `Vehicle ${id}, ${status}`);
@@ -175,13 +223,13 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
 
 function recommendations({ request, answer, at }: Last): HTMLElement {
   const { provenance } = answer;
-  const clock = new Intl.DateTimeFormat(undefined, {
+  const local = new Intl.DateTimeFormat(undefined, {
     timeZone: request.time_zone ?? 'UTC',
     hourCycle: 'h23',
     hour: '2-digit',
     minute: '2-digit',
   });
-  const hour = (second: number): string => clock.format(second * 1000);
+  const hour = (second: number): string => local.format(second * 1000);
   const acts = new Map((answer.acts ?? []).map((act) => [act.shipment, act]));
   return h(
     'section',
@@ -194,7 +242,7 @@ function recommendations({ request, answer, at }: Last): HTMLElement {
       provenance.fallback === null
         ? ''
         : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason.replaceAll('_', ' ')})`,
-      `; asked ${new Date(at).toLocaleTimeString()}`,
+      `; asked ${clock(new Date(at))}`,
       provenance.recorded ? '' : '; NOT on record',
     ),
     answer.assignments.length === 0 ? h('p', {}, 'No assignments.') : null,
@@ -216,6 +264,13 @@ function recommendations({ request, answer, at }: Last): HTMLElement {
       'Not served',
       answer.unassigned.map(
         ({ shipment, reasons }) => `${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`,
+      ),
+    ),
+    ...group(
+      'Promised before',
+      answer.locked.map(
+        ({ shipment, vehicle, pickup_eta: eta, lateness, breaks }) =>
+          `${shipment} stays with vehicle ${vehicle}, pickup ${hour(eta)}${lateness > 0 ? `, ${Math.ceil(lateness / 60)} min late` : ''}${breaks.length > 0 ? `; it does not keep to: ${breaks.join(', ').replaceAll('_', ' ')}` : ''}`,
       ),
     ),
     ...group(
@@ -246,14 +301,22 @@ function card(
   vehicles: readonly Vehicle[],
   decision: string,
   hour: (second: number) => string,
-  act: { status: string; message?: string } | undefined,
+  act: Act | undefined,
 ): HTMLElement {
   const said = h('p', { class: 'muted' });
-  const send = async (outcome: object, done: string): Promise<void> => {
+  const done = h('p', {});
+  const showAct = ({ status, message }: Act): void => {
+    done.className = status === 'succeeded' ? 'good' : 'warn';
+    done.textContent = `Act: ${status.replace('_', ' ')}${message === undefined ? '' : ` (${message})`}`;
+  };
+  if (act !== undefined) showAct(act);
+  const approves = act?.refusal?.reason === 'approval';
+  const send = async (outcome: object, words: string): Promise<void> => {
     try {
-      await call('POST', `/v1/decisions/${decision}/outcome`, { shipment, ...outcome });
-      said.textContent = done;
-      tell(`Shipment ${shipment}: ${done.toLowerCase()}`);
+      const reply = await call<{ act?: Act }>('POST', `/v1/decisions/${decision}/outcome`, { shipment, ...outcome });
+      if (reply.act !== undefined) showAct(reply.act);
+      said.textContent = words;
+      tell(`Shipment ${shipment}: ${words.toLowerCase()}`);
     } catch (error) {
       tellFault(error);
     }
@@ -286,13 +349,7 @@ function card(
           `The Hungarian method: ${hungarian ?? 'nobody'}; the nearest rule: ${nearest ?? 'nobody'}`,
         )
       : null,
-    act === undefined
-      ? null
-      : h(
-          'p',
-          { class: act.status === 'succeeded' ? 'good' : 'warn' },
-          `Act: ${act.status}${act.message === undefined ? '' : ` (${act.message})`}`,
-        ),
+    act === undefined ? null : done,
     account()?.role === 'viewer'
       ? null
       : h(
@@ -303,10 +360,10 @@ function card(
             {
               type: 'button',
               class: 'primary',
-              'aria-label': `Accept ${shipment} to ${vehicle}`,
-              onclick: () => void send({ outcome: 'accepted' }, 'Accepted'),
+              'aria-label': `${approves ? 'Approve' : 'Accept'} ${shipment} to ${vehicle}`,
+              onclick: () => void send({ outcome: 'accepted' }, approves ? 'Approved' : 'Accepted'),
             },
-            'Accept',
+            approves ? 'Approve: do it' : 'Accept',
           ),
           h(
             'button',
@@ -343,7 +400,9 @@ function override(
     },
     select('vehicle', 'Who drives it instead', [
       ['', 'nobody, or not decided'],
-      ...vehicles.filter(({ id }) => id !== recommended).map(({ id }) => [String(id), `vehicle ${id}`] as const),
+      ...vehicles
+        .filter(({ id, status }) => id !== recommended && status !== 'offline')
+        .map(({ id, status }) => [String(id), `vehicle ${id}${status === 'busy' ? ' (busy)' : ''}`] as const),
     ]),
     h(
       'label',

@@ -2,7 +2,7 @@
 
 import { actions } from './actions.js';
 import { account, accountOf, call, chooseCompany, chosenCompany, logIn, logOut } from './client.js';
-import { filled, h, tell, tellFault } from './dom.js';
+import { clock, filled, h, select, tell, tellFault } from './dom.js';
 import { live } from './live.js';
 import { runs } from './runs.js';
 
@@ -59,10 +59,9 @@ async function enter(): Promise<void> {
   }
   tell('');
   const { subject, role, company, expires } = account()!;
-  // An admin of all companies starts with the first, and chooses another in the actions.
-  if (company === null && chosenCompany() === null) chooseCompany(1);
   who.replaceChildren(
-    `${subject}, ${role}${company === null ? '' : ` of company ${company}`}, until ${expires.toLocaleTimeString()} `,
+    `${subject}, ${role}${company === null ? '' : ` of company ${company}`}, until ${clock(expires)} `,
+    company === null ? await companyChooser() : '',
     h(
       'button',
       {
@@ -80,6 +79,23 @@ async function enter(): Promise<void> {
   show();
 }
 
+/** An admin of all companies says which one he looks at; he starts with the first. */
+async function companyChooser(): Promise<HTMLElement> {
+  const { companies } = await call<{ companies: readonly { id: number; name: string }[] }>('GET', '/v1/companies');
+  if (chosenCompany() === null && companies.length > 0) chooseCompany(companies[0].id);
+  const label = select(
+    'company',
+    'Company ',
+    companies.map(({ id, name }) => [String(id), `${id}: ${name}`] as const),
+  );
+  const chooser = label.querySelector('select')!;
+  chooser.addEventListener('change', () => {
+    chooseCompany(Number(chooser.value));
+    show();
+  });
+  return label;
+}
+
 function show(): void {
   const current = account();
   if (current === null) return;
@@ -95,12 +111,19 @@ function show(): void {
   void Promise.resolve(section.draw(main)).catch(tellFault);
 }
 
-window.addEventListener('hashchange', show);
-const given = /^#token=([\w.-]+)$/.exec(location.hash);
-if (given !== null) {
-  // Out of the address, and out of the history.
+/** A token that came in the address goes out of it, and out of the history. */
+function takeToken(): boolean {
+  const given = /^#token=([\w.-]+)$/.exec(location.hash);
+  if (given === null) return false;
   history.replaceState(null, '', location.pathname);
   logIn(given[1]);
+  return true;
 }
+
+window.addEventListener('hashchange', () => {
+  if (takeToken()) void enter().catch(tellFault);
+  else show();
+});
+takeToken();
 if (account() === null) logInForm();
-else void enter();
+else void enter().catch(tellFault);

@@ -6,9 +6,9 @@ import { h, poll, tellFault, time } from './dom.js';
 
 interface Summary {
   readonly name: string;
-  readonly changedAt: string;
+  readonly changed_at: string;
   readonly scenario: string | null;
-  readonly totalSteps: number | null;
+  readonly total_steps: number | null;
   readonly finished: boolean;
 }
 type Metrics = Readonly<Record<string, number | null>>;
@@ -54,7 +54,7 @@ export function runs(main: HTMLElement): void {
     }
     const focused = document.activeElement?.getAttribute('data-run') ?? null;
     list.replaceChildren(
-      ...found.map(({ name, scenario, finished, changedAt }) =>
+      ...found.map(({ name, scenario, finished, changed_at }) =>
         h(
           'li',
           { class: 'card' },
@@ -71,7 +71,7 @@ export function runs(main: HTMLElement): void {
           h(
             'div',
             { class: 'muted' },
-            `${scenario ?? 'unknown scenario'}, ${finished ? 'finished' : 'going on or stopped'}, ${time(changedAt)}`,
+            `${scenario ?? 'unknown scenario'}, ${finished ? 'finished' : 'going on or stopped'}, ${time(changed_at)}`,
           ),
         ),
       ),
@@ -99,9 +99,9 @@ function show(detail: HTMLElement, name: string): () => void {
     metrics.push(...run.metrics.filter((one) => (one['iteration'] ?? 0) > after));
     const steps = metrics.at(-1)?.['global_step'] ?? 0;
     const share =
-      run.totalSteps === null
+      run.total_steps === null
         ? ''
-        : ` of ${run.totalSteps.toLocaleString()} (${Math.min(100, (100 * steps) / run.totalSteps).toFixed(0)}%)`;
+        : ` of ${run.total_steps.toLocaleString()} (${Math.min(100, (100 * steps) / run.total_steps).toFixed(0)}%)`;
     progress.textContent = `${steps.toLocaleString()} steps${share}`;
     charts.forEach(([key], k) => draw(plots, boxes[k], key, metrics));
     if (run.evaluation !== null) evaluation.replaceChildren(evaluationTable(run.evaluation));

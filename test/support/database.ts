@@ -34,11 +34,11 @@ export function openServer(folder: string): Promise<EmbeddedServer> {
 }
 
 /** A migrated database. */
-export async function testDatabase(): Promise<TestDatabase> {
+export async function testDatabase({ migrated = true } = {}): Promise<TestDatabase> {
   const folder = reachableFolder();
   const server = await openServer(folder);
   const database = databaseOf(server);
-  await migrate(database);
+  if (migrated) await migrate(database);
   return {
     database,
     superuserUrl: server.superuserUrl,
