@@ -76,8 +76,8 @@ export class WebhookConnector implements Connector {
     this.#backoffMs = backoffMs;
   }
 
-  async deliver({ key, ...delivery }: Delivery, signal: AbortSignal): Promise<void> {
-    const body = JSON.stringify(delivery);
+  async deliver({ key, type, companyId, actionId, data }: Delivery, signal: AbortSignal): Promise<void> {
+    const body = JSON.stringify({ type, company_id: companyId, action_id: actionId, data });
     let uncertain = false;
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#post(key, body, signal);

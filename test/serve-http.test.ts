@@ -1,15 +1,20 @@
 // The service over real HTTP: answers and their record, outcomes, replay, administration, limits, faults and loads.
 
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { connect as openSocket } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verify } from '#audit/index.js';
 import { answerProps } from '#serve/answer-schema.js';
 import { WebhookConnector } from '#serve/index.js';
+import { constraints } from '#serve/answer.js';
+import { documentedRequest } from '#serve/request.js';
 import { compile } from '#serve/schema.js';
+import type { Props, Rule } from '#serve/schema.js';
 import { slowProxy } from './support/database.js';
 import { callService, easyRequest, testService } from './support/service.js';
 import type { Reply, TestService } from './support/service.js';
@@ -205,6 +210,12 @@ describe('mode auto', () => {
       const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${text}`;
       const signature = createHmac('sha256', secret).update(signed).digest('base64');
       expect(headers['webhook-signature']).toBe(`v1,${signature}`);
+      const { provenance } = body;
+      expect(JSON.parse(text)).toMatchObject({
+        type: 'assign',
+        company_id: acting.company.id,
+        data: { decision_id: provenance.decision_id, lateness: 0 },
+      });
     }
     const admin = await acting.token({ role: 'admin' });
     const { actions } = (await acting.call('GET', '/api/admin/autonomous-actions', undefined, admin)).body as {
@@ -620,6 +631,31 @@ describe('faults', () => {
     const [reply] = await Promise.all([slow, new Promise((done) => setTimeout(done, 5)).then(() => stopping.close())]);
     expect(reply.status).toBe(200);
     await expect(stopping.call('GET', '/health')).rejects.toThrow();
+  });
+});
+
+describe('the documents', () => {
+  it('for the dispatcher name every field of a request, and every constraint', () => {
+    const text = readFileSync(join(import.meta.dirname, '../docs/dispatcher.md'), 'utf8');
+    const namesOf = (props: Props): string[] =>
+      Object.entries(props).flatMap(([name, rule]) => [name, ...(name === 'matrices' ? [] : inner(rule))]);
+    const inner = (rule: Rule): string[] => {
+      if (rule.type === 'object') return namesOf(rule.props);
+      if (rule.type === 'array') return inner(rule.items);
+      return rule.type === 'record' ? inner(rule.value) : [];
+    };
+    const names = [...new Set([...namesOf(documentedRequest), ...constraints])];
+    expect(names.length).toBeGreaterThan(50);
+    expect(names.filter((name) => !new RegExp(`[\`.]${name}[\`.\\[{]`).test(text))).toEqual([]);
+  });
+
+  it('for the admin name every setting', async () => {
+    const text = readFileSync(join(import.meta.dirname, '../docs/admin.md'), 'utf8');
+    const admin = await service.token({ role: 'admin' });
+    const { settings } = (await service.call('GET', '/api/admin/autonomy', undefined, admin)).body as {
+      settings: object;
+    };
+    expect(Object.keys(settings).filter((name) => !text.includes(name))).toEqual([]);
   });
 });
 
