@@ -238,9 +238,11 @@ function afterCursor(connection: Connection, cursor: string): PendingQuery<Row[]
 }
 
 export interface ActionDetail extends ActionRow {
-  /** All reviews, oldest first. */
+  /** How many there are. */
+  readonly review_count: number;
+  /** The last 100 reviews, oldest first. */
   readonly reviews: readonly { readonly reviewer: string; readonly notes: string | null; readonly at: Date }[];
-  /** Its entries in the ledger, oldest first. */
+  /** Its entries in the ledger, oldest first; of those for reviews the last 100. */
   readonly entries: readonly {
     readonly seq: number;
     readonly kind: string;
@@ -249,6 +251,8 @@ export interface ActionDetail extends ActionRow {
     readonly detail: unknown;
   }[];
 }
+
+const SHOWN = 100;
 
 /**
  * One act with its history.
@@ -261,17 +265,27 @@ export async function readAction(connection: Connection, actionId: number, compa
       select ${connection(actionColumns as string[])} from autonomous_action
       where id = ${actionId} ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}`;
     if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `action ${actionId} is not known`);
-    const reviews = await connection<ActionDetail['reviews'][number][]>`
-      select reviewer, notes, at from action_review where action_id = ${actionId} order by id`;
+    // Anybody may review again and again: what is answered stays within bounds.
+    const reviews = await connection<(ActionDetail['reviews'][number] & { total: number })[]>`
+      select reviewer, notes, at, count(*) over () as total
+      from action_review where action_id = ${actionId} order by id desc limit ${SHOWN}`;
     const entries = await connection<ActionDetail['entries'][number][]>`
       with act as (select company_id, seq as first from autonomous_action where id = ${actionId})
-      select seq, kind, at, encode(hash, 'hex') as hash, detail
-      from act join audit_ledger using (company_id) where seq = first
+      (select seq, kind, at, encode(hash, 'hex') as hash, detail
+        from act join audit_ledger using (company_id) where seq = first)
       union all
-      select seq, kind, at, encode(hash, 'hex'), detail
-      from audit_ledger where action_id = ${actionId} and kind in ('outcome', 'late_outcome', 'review')
+      (select seq, kind, at, encode(hash, 'hex'), detail
+        from audit_ledger where action_id = ${actionId} and kind in ('outcome', 'late_outcome'))
+      union all
+      (select seq, kind, at, encode(hash, 'hex'), detail
+        from audit_ledger where action_id = ${actionId} and kind = 'review' order by seq desc limit ${SHOWN})
       order by seq`;
-    return { ...row, reviews: [...reviews], entries: [...entries] };
+    return {
+      ...row,
+      review_count: reviews[0]?.total ?? 0,
+      reviews: reviews.map(({ reviewer, notes, at }) => ({ reviewer, notes, at })).reverse(),
+      entries: [...entries],
+    };
   } catch (error) {
     throw databaseError(error);
   }

@@ -14,7 +14,16 @@ import {
   migrationStates,
 } from '../audit/index.js';
 import type { Connection, Database } from '../audit/index.js';
-import { KeyRing, Recommender, ServeError, Service, WebhookConnector, dryRunConnector, roles } from '../serve/index.js';
+import {
+  Background,
+  KeyRing,
+  Recommender,
+  ServeError,
+  Service,
+  WebhookConnector,
+  dryRunConnector,
+  roles,
+} from '../serve/index.js';
 import type { Connector, Role } from '../serve/index.js';
 import { accountName, withDatabase } from './database.js';
 import { dataOption, jsonOption, scenarioOption, whole } from './options.js';
@@ -115,39 +124,46 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
   await keys.open();
 
   const connection = connect(database, { role: 'app', max: 6, statementTimeoutMs: 5000 });
-  await checkDatabase(connection, options).catch(async (error: unknown) => {
-    await connection.end({ timeout: 1 });
-    throw error;
-  });
-  const recorder = new Recorder(database);
-  const log = new DecisionLog(database);
-  const service = new Service({
-    recommender,
-    log,
-    recorder,
-    connection,
-    connector,
-    unrecorded: options.unrecorded,
-    actWithinMs: options.actWithin * 1000,
-  });
-  const app = await createServer({
-    service,
-    connection,
-    keys,
-    runs: options.runs,
-    version,
-    maxInFlight: options.maxInFlight,
-    perMinute: options.perMinute,
-    tiles: options.tiles ?? null,
-    attribution: options.attribution,
-    logLevel: options.logLevel,
-  });
-  const sweeper = new Sweeper(database, {
-    report: (orphans) => app.log.warn({ acts: orphans.map(({ id }) => id) }, 'acts without an outcome'),
-    fault: (error) =>
-      app.log.error({ code: (error as { code?: string }).code }, 'the sweeper cannot reach the database'),
-  });
+  /** What ends with the service, however it ends. */
+  const ends = [() => connection.end({ timeout: 5 })];
   try {
+    await checkDatabase(connection, options);
+    const recorder = new Recorder(database);
+    const log = new DecisionLog(database);
+    const background = new Background(recommender);
+    ends.push(
+      () => recorder.close(),
+      () => log.close(),
+      () => background.close(),
+    );
+    const service = new Service({
+      recommender,
+      background,
+      log,
+      recorder,
+      connection,
+      connector,
+      unrecorded: options.unrecorded,
+      actWithinMs: options.actWithin * 1000,
+    });
+    const app = await createServer({
+      service,
+      connection,
+      keys,
+      runs: options.runs,
+      version,
+      maxInFlight: options.maxInFlight,
+      perMinute: options.perMinute,
+      tiles: options.tiles ?? null,
+      attribution: options.attribution,
+      logLevel: options.logLevel,
+    });
+    const sweeper = new Sweeper(database, {
+      report: (orphans) => app.log.warn({ acts: orphans.map(({ id }) => id) }, 'acts without an outcome'),
+      fault: (error) =>
+        app.log.error({ code: (error as { code?: string }).code }, 'the sweeper cannot reach the database'),
+    });
+    ends.push(() => sweeper.close());
     const url = await listen(app, options);
     const { devToken: role, company } = options;
     const token =
@@ -163,8 +179,8 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
     await stopped();
     await Promise.race([app.close(), new Promise((done) => setTimeout(done, DRAIN_MS).unref())]);
   } finally {
-    await sweeper.close();
-    await Promise.all([recorder.close(), log.close(), connection.end({ timeout: 5 })]);
+    // The last that was opened first.
+    for (const end of ends.reverse()) await end();
   }
 }
 

@@ -10,6 +10,8 @@ export type ServeErrorCode =
   | 'ERR_CONFLICT'
   /** Not recorded, and the service was told not to answer unrecorded. */
   | 'ERR_UNRECORDED'
+  /** For the moment: too much is asked, or a thread has died. */
+  | 'ERR_BUSY'
   /** The service itself is set up wrongly. */
   | 'ERR_SERVICE';
 

@@ -51,6 +51,9 @@ export class Policies {
   readonly default: ServedPolicy;
   /** Plays where the asked one cannot. */
   readonly fallback: ServedPolicy;
+  readonly networks: readonly TrainedNetwork[];
+  /** The world of rules. */
+  readonly base: CompiledScenario;
   readonly #byName = new Map<string, ServedPolicy>();
 
   /**
@@ -60,6 +63,8 @@ export class Policies {
    */
   constructor(networks: readonly TrainedNetwork[] = [], base: CompiledScenario = compileScenario(preset('geneva'))) {
     requirePlane(base);
+    this.networks = networks;
+    this.base = base;
     for (const network of networks) {
       if (this.#byName.has(network.name) || served.some((name) => name === network.name)) {
         throw new ServeError('ERR_SERVICE', `there are two policies called ${network.name}: rename a run's folder`);

@@ -28,6 +28,8 @@ export interface Context {
   /** SHA-256 of the request as it is stored. */
   readonly stateHash: string;
   readonly replay?: Replay;
+  /** When it was asked, in milliseconds of the epoch, from which the deadline counts; default now. */
+  readonly askedAt?: number;
 }
 
 /** An assignment as it was decided, in the world's own terms. */
@@ -58,8 +60,9 @@ export class Recommender {
    * @param request as `checkRequest` gave it
    * @throws ServeError `ERR_REQUEST`
    */
-  recommend(request: RecommendRequest, { decisionId, stateHash, replay }: Context): Answer {
-    const started = performance.now();
+  recommend(request: RecommendRequest, { decisionId, stateHash, replay, askedAt }: Context): Answer {
+    // Threads have clocks of their own, with one beginning.
+    const started = askedAt === undefined ? performance.now() : askedAt - performance.timeOrigin;
     const deadline = started + (request.deadline_ms ?? (request.explain === true ? EXPLAIN_DEADLINE_MS : DEADLINE_MS));
     const asked = this.policies.named(request.policy);
     const rules = rulesOf(request, asked);

@@ -46,6 +46,7 @@ const statusOf: Readonly<Record<ServeErrorCode | AuditErrorCode, number>> = {
   ERR_NOT_FOUND: 404,
   ERR_CONFLICT: 409,
   ERR_UNRECORDED: 503,
+  ERR_BUSY: 503,
   ERR_SERVICE: 500,
   ERR_DATABASE: 503,
   ERR_DEADLINE: 503,
@@ -131,6 +132,12 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   meters.inFlight.collect = () => meters.inFlight.set(inFlight);
   app.addHook('preClose', async () => {
     draining = true;
+    // A connection on which nobody has asked yet is not idle to Node, and would be waited for until it times out.
+    const look = setInterval(() => {
+      if (inFlight > 0) return;
+      clearInterval(look);
+      app.server.closeAllConnections();
+    }, 100);
     return Promise.resolve();
   });
 
@@ -299,7 +306,8 @@ function toldOf(error: unknown): Told {
     if (status < 500)
       return { status, code: error.code, message: error.message, ...(path === undefined ? {} : { path }) };
     // What the database says about itself is nobody's business.
-    const message = error.code === 'ERR_UNRECORDED' ? error.message : 'the service cannot do this now';
+    const ours = error.code === 'ERR_UNRECORDED' || error.code === 'ERR_BUSY';
+    const message = ours ? error.message : 'the service cannot do this now';
     return { status, code: error.code, message };
   }
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };

@@ -3,7 +3,6 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { Packr } from 'msgpackr';
 import { v7 as uuid } from 'uuid';
 import { AuditError, addDecisionEvent, findDecision, listDecisions, readDecision } from '../audit/index.js';
 import type { DecisionDetail, DecisionLog } from '../audit/index.js';
@@ -13,7 +12,10 @@ import { analyze } from './analyze.js';
 import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import type { Caller } from './auth.js';
+import { Background } from './background.js';
+import type { Task } from './background.js';
 import { ServeError, badField } from './errors.js';
+import { pack, unpack } from './packed.js';
 import { sha256 } from './policies.js';
 import type { Recommender, Replay } from './recommend.js';
 import { checkRequest } from './request.js';
@@ -40,6 +42,8 @@ export interface LastAsked {
 
 export interface ServiceOptions extends ActsOptions {
   readonly recommender: Recommender;
+  /** Where long questions are answered. */
+  readonly background: Background;
   readonly log: DecisionLog;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
@@ -48,16 +52,10 @@ export interface ServiceOptions extends ActsOptions {
 /** Companies whose last request is kept, and up to how many bytes. */
 const KEPT = 200;
 const LARGEST_KEPT = 256 * 1024;
-/** A request keeps all others waiting while it is computed. */
+/** Of one decision: five for each of as many shipments as a request can have. */
+const MOST_EVENTS = 2500;
+/** A thread explains one request at a time, and others wait in line. */
 const LONGEST_DEADLINE_MS = 1000;
-
-// A member called toJSON is what somebody sent, no function of ours.
-const packr = new Packr({ useRecords: true, useToJSON: false });
-
-/** SHA-256 of a request as it is stored. */
-export function hashOf(request: RecommendRequest): string {
-  return sha256(packr.pack(request));
-}
 
 export class Service {
   readonly recommender: Recommender;
@@ -78,15 +76,16 @@ export class Service {
    */
   async recommend(body: unknown, caller: Caller, companyId: number, key: string | null): Promise<AnswerWithActs> {
     const at = new Date();
+    const askedAt = performance.timeOrigin + performance.now();
     const request = bounded(checkRequest(body));
     const id = uuid();
-    const packed = packr.pack(request);
+    const packed = pack(request);
     const stateHash = sha256(packed);
     if (key !== null) {
       const earlier = await this.#earlier(key, stateHash, caller, companyId);
       if (earlier !== null) return earlier;
     }
-    const answer = this.recommender.recommend(request, { decisionId: id, stateHash });
+    const answer = await this.#answer(request, { packed, context: { decisionId: id, stateHash, askedAt } });
     const { provenance } = answer;
     try {
       await this.#options.log.record({
@@ -104,7 +103,7 @@ export class Service {
         unassigned: answer.unassigned.length,
         request: packed,
         // A third of the size for the twentieth part of the time that recording takes.
-        answer: deflateRawSync(packr.pack(answer), { level: 1 }),
+        answer: deflateRawSync(pack(answer), { level: 1 }),
       });
     } catch (cause) {
       return this.#unrecorded(answer, cause);
@@ -113,6 +112,12 @@ export class Service {
     const whole = answer.mode === 'auto' ? { ...answer, acts: await this.#acts.all(acting, false) } : answer;
     if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at });
     return whole;
+  }
+
+  /** Here and at once, or elsewhere if that takes long. */
+  async #answer(request: RecommendRequest, task: Task): Promise<Answer> {
+    if (!Background.isLong(request)) return this.recommender.recommend(request, task.context);
+    return (await this.#options.background.run(task)) as Answer;
   }
 
   /** What was answered under this key before; acts that were not told of are asked for once more, and done at most once. */
@@ -172,7 +177,7 @@ export class Service {
   /** @throws AuditError `ERR_NOT_FOUND` */
   async decision(id: string, companyId: number | undefined): Promise<object> {
     const { request, answer, events, ...row } = await readDecision(this.#options.connection, id, companyId);
-    return { ...(snake(row) as object), events, request: packr.unpack(request) as unknown, answer: answerOf(answer) };
+    return { ...(snake(row) as object), events, request: unpack(request), answer: answerOf(answer) };
   }
 
   async decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<unknown> {
@@ -194,10 +199,9 @@ export class Service {
       );
     }
     const replay: Replay = answer.provenance;
-    const again = this.recommender.recommend(
-      { ...request, policy },
-      { decisionId: id, stateHash: row.stateHash, replay },
-    );
+    const named = { ...request, policy };
+    const context = { decisionId: id, stateHash: row.stateHash, replay };
+    const again = await this.#answer(named, { packed: pack(named), context });
     if (again.provenance.world_hash !== answer.provenance.world_hash) {
       throw new ServeError(
         'ERR_CONFLICT',
@@ -215,7 +219,7 @@ export class Service {
     const row = await readDecision(this.#options.connection, id, companyId);
     return {
       row,
-      request: packr.unpack(row.request) as RecommendRequest,
+      request: unpack(row.request) as RecommendRequest,
       answer: answerOf(row.answer),
     };
   }
@@ -239,6 +243,9 @@ export class Service {
       (one) => one.kind === 'outcome' && one.by === by && isDeepStrictEqual(one.detail, detail),
     );
     if (!said) {
+      if (row.events.length >= MOST_EVENTS) {
+        throw new ServeError('ERR_CONFLICT', `the decision has ${MOST_EVENTS} entries already: no more are taken`);
+      }
       await addDecisionEvent(this.#options.connection, { id, companyId }, { kind: 'outcome', by, detail });
     }
     const told = { decision_id: id, ...detail, by };
@@ -249,10 +256,13 @@ export class Service {
   }
 
   /** Scores a person's plan beside the policy's. */
-  analyze(body: unknown): Analysis {
+  async analyze(body: unknown): Promise<Analysis> {
     const { plan, ...rest } = body as { plan: PlannedPair[] };
     // Nobody sees the explanation, and the time is bounded as in `recommend`.
-    return analyze(this.recommender, { ...bounded(checkRequest(rest)), explain: false }, plan);
+    const request = { ...bounded(checkRequest(rest)), explain: false };
+    if (!Background.isLong(request)) return analyze(this.recommender, request, plan);
+    const task = { packed: pack(request), context: { decisionId: '', stateHash: '' }, plan };
+    return (await this.#options.background.run(task)) as Analysis;
   }
 }
 
@@ -305,5 +315,5 @@ function bounded(request: RecommendRequest): RecommendRequest {
 }
 
 function answerOf(stored: Uint8Array): Answer {
-  return packr.unpack(inflateRawSync(stored)) as Answer;
+  return unpack(inflateRawSync(stored)) as Answer;
 }

@@ -213,6 +213,15 @@ describe('an act', () => {
     expect(again.entries.slice(before.entries.length).map(({ kind }) => kind)).toEqual(['review', 'review']);
     expect(await verify(made.database)).toMatchObject({ ok: true });
     expect(await readAction(app, id, companyId)).toMatchObject({ id });
+    // However many there are, what is shown stays within bounds: the last ones.
+    for (let k = 0; k < 120; k++) await reviewAction(app, id, { reviewer: 'eve', notes: String(k) });
+    const many = await readAction(app, id);
+    expect(many.review_count).toBe(before.review_count + 122);
+    expect(many.reviews.map(({ notes }) => notes)).toEqual(Array.from({ length: 100 }, (_, k) => String(k + 20)));
+    expect(many.entries.slice(0, 2).map(({ kind }) => kind)).toEqual(
+      before.entries.slice(0, 2).map(({ kind }) => kind),
+    );
+    expect(many.entries.filter(({ kind }) => kind === 'review')).toHaveLength(100);
   });
 
   it('of another company, or none, is not found; notes that are too long are refused', async () => {

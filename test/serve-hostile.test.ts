@@ -358,7 +358,7 @@ describe('100,000 requests that nobody should send', () => {
       while (k < total) {
         const n = k++;
         // Every second one goes to where most can go wrong.
-        const r = n % 2 === 0 ? all.findIndex(({ path }) => path === '/v1/recommend') : n % all.length;
+        const r = n % 2 === 0 ? all.findIndex(({ path }) => path === '/v1/recommend') : (n >> 1) % all.length;
         const { method, path } = all[r];
         const { bodies, queries } = samples[r];
         const words = Object.entries(queries[n % queries.length] as Record<string, unknown>).flatMap(([name, value]) =>
@@ -391,7 +391,7 @@ describe('100,000 requests that nobody should send', () => {
     expect(statuses[400]).toBeGreaterThan(total / 20);
     expect((await service.call('GET', '/ready')).body).toMatchObject({ ready: true });
     expect((await service.call('POST', '/v1/recommend', easyRequest(service.company))).status).toBe(200);
-  });
+  }, 600_000);
 
   it('also where they are nested deep, bring functions’ names, or name a thousand time zones', async () => {
     const authorization = `Bearer ${await service.token({ role: 'admin' })}`;

@@ -614,6 +614,40 @@ describe('faults', () => {
     await small.close();
   });
 
+  it('answers short questions while long ones are thought about, and outlives a thread that dies', async () => {
+    const few = await testService({ made: service.made });
+    const long = { ...easyRequest(few.company), explain: true };
+    const order: string[] = [];
+    const asked = Array.from({ length: 6 }, () =>
+      few.call('POST', '/v1/recommend', long).then(({ status }) => order.push(`long ${status}`)),
+    );
+    for (let k = 0; k < 3; k++) {
+      const { status } = await few.call('POST', '/v1/recommend', easyRequest(few.company));
+      order.push(`short ${status}`);
+    }
+    await Promise.all(asked);
+    // All at once, and the short ones are through while the long ones still stand in their line.
+    expect(order.slice(-3)).toEqual(['long 200', 'long 200', 'long 200']);
+    expect(order.filter((one) => one === 'short 200')).toHaveLength(3);
+
+    const before = await few.call('POST', '/v1/recommend', long);
+    const dying = Promise.all(Array.from({ length: 4 }, () => few.call('POST', '/v1/recommend', long)));
+    await new Promise((done) => setTimeout(done, 20));
+    await few.background.threads[0].terminate();
+    const statuses = (await dying).map(({ status }) => status);
+    expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    expect(statuses).toContain(503);
+    const after = await few.call('POST', '/v1/recommend', long);
+    expect(decided(after.body as Record<string, unknown>)).toBe(decided(before.body as Record<string, unknown>));
+    // What another thread refuses is refused as here.
+    const policy = 'nobody';
+    expect(await few.call('POST', '/v1/recommend', { ...long, policy })).toMatchObject({
+      status: 400,
+      body: { error: { code: 'ERR_REQUEST', path: 'policy' } },
+    });
+    await few.close();
+  });
+
   it('limits the requests of one token, not of another', async () => {
     const few = await testService({ made: service.made, perMinute: 5 });
     const statuses = await Promise.all(Array.from({ length: 8 }, () => few.call('GET', '/v1/policies')));
@@ -631,6 +665,14 @@ describe('faults', () => {
     const [reply] = await Promise.all([slow, new Promise((done) => setTimeout(done, 5)).then(() => stopping.close())]);
     expect(reply.status).toBe(200);
     await expect(stopping.call('GET', '/health')).rejects.toThrow();
+    // Nor is it kept by a connection on which nobody has asked anything.
+    const silent = await testService({ made: service.made });
+    const { port, hostname } = new URL(silent.url);
+    const socket = openSocket(Number(port), hostname);
+    const gone = new Promise((done) => socket.once('close', done));
+    socket.on('error', () => undefined);
+    await new Promise((done) => socket.once('connect', done));
+    await Promise.all([silent.close(), gone]);
   });
 });
 

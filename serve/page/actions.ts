@@ -19,6 +19,7 @@ interface Detail extends Action {
   readonly action_data: unknown;
   readonly error_message: string | null;
   readonly execution_time_ms: number | null;
+  readonly review_count: number;
   readonly reviews: readonly { reviewer: string; notes: string | null; at: string }[];
   readonly entries: readonly { seq: number; kind: string; at: string; hash: string }[];
 }
@@ -230,7 +231,11 @@ async function details(id: number, reload: () => void): Promise<void> {
         h('li', {}, `${seq} ${kind} at ${time(at)}, ${hash.slice(0, 16)}…`),
       ),
     ),
-    h('h3', {}, 'Reviews'),
+    h(
+      'h3',
+      {},
+      action.review_count > action.reviews.length ? `Reviews, the last of ${action.review_count}` : 'Reviews',
+    ),
     action.reviews.length === 0
       ? h('p', { class: 'muted' }, 'None yet.')
       : h(

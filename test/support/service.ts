@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { DecisionLog, Recorder, connect } from '#audit/index.js';
 import type { Connection, Database } from '#audit/index.js';
-import { KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
+import { Background, KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
 import { createServer } from '#serve/server.js';
 import type { Caller, Connector, ServerOptions, TrainedNetwork } from '#serve/index.js';
 import { addCompany, reachableFolder, superuser, testDatabase } from './database.js';
@@ -18,6 +18,7 @@ export interface TestService {
   readonly url: string;
   readonly keys: KeyRing;
   readonly keyFile: string;
+  readonly background: Background;
   readonly company: TestCompany;
   readonly other: TestCompany;
   token(caller?: Partial<Caller>, seconds?: number): Promise<string>;
@@ -67,7 +68,17 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const recorder = new Recorder(database);
   const log = new DecisionLog(database);
   const recommender = new Recommender(new Policies(networks), '0.0.0-test');
-  const service = new Service({ recommender, log, recorder, connection, connector, unrecorded, actWithinMs });
+  const background = new Background(recommender);
+  const service = new Service({
+    recommender,
+    background,
+    log,
+    recorder,
+    connection,
+    connector,
+    unrecorded,
+    actWithinMs,
+  });
   const app = await createServer({
     runs: join(folder, 'runs'),
     version: '0.0.0-test',
@@ -91,12 +102,14 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     url,
     keys,
     keyFile,
+    background,
     company,
     other,
     token,
     call: (method, path, body, bearer = usual) => callService(url, method, path, body, bearer),
     async close() {
       await app.close();
+      await background.close();
       await recorder.close(1);
       await log.close();
       await connection.end({ timeout: 1 });

@@ -1,0 +1,23 @@
+// The file that each thread of `Background` loads.
+
+import { workerData } from 'piscina';
+import { analyze } from './analyze.js';
+import type { Reply, Setup, Task } from './background.js';
+import { ServeError } from './errors.js';
+import { unpack } from './packed.js';
+import { Policies } from './policies.js';
+import { Recommender } from './recommend.js';
+import type { RecommendRequest } from './request.js';
+
+const { networks, base, version } = workerData as Setup;
+const recommender = new Recommender(new Policies(networks, base), version);
+
+export default function answer({ packed, context, plan }: Task): Reply {
+  const request = unpack(packed) as RecommendRequest;
+  try {
+    return { done: plan === undefined ? recommender.recommend(request, context) : analyze(recommender, request, plan) };
+  } catch (error) {
+    if (!(error instanceof ServeError)) throw error;
+    return { error: { code: error.code, message: error.message, path: error.path } };
+  }
+}
