@@ -46,12 +46,13 @@ async function stop({ process: child, folder }: Running): Promise<void> {
 }
 
 /** A state in Geneva: 10 vehicles, three of them busy, 20 shipments, one of five with a skill. */
-function state(seed: number): string {
+function state(seed: number, explain: boolean): string {
   const stream = new RandomStream(seed, Purpose.demand);
   const place = (): number[] => [6.0682 + stream.integer(0, 15_000) / 1e5, 46.1294 + stream.integer(0, 15_000) / 1e5];
   const asOf = 1_763_971_200;
   return JSON.stringify({
     as_of: asOf,
+    explain,
     time_zone: 'Europe/Zurich',
     vehicles: Array.from({ length: 10 }, (_, i) => ({
       id: i + 1,
@@ -74,6 +75,7 @@ async function load(
   { url, token }: Running,
   connections: number,
   much: { readonly duration: number } | { readonly amount: number },
+  explain = false,
 ): Promise<autocannon.Result> {
   const path = '/v1/recommend';
   return autocannon({
@@ -84,7 +86,7 @@ async function load(
       method: 'POST' as const,
       path,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: state(k),
+      body: state(k, explain),
     })),
   });
 }
@@ -123,6 +125,11 @@ export const serveBenchmark: Benchmark = {
       await load(running, CALLERS, seconds(10));
       note('one caller');
       const alone = await load(running, 1, seconds(20));
+      note('one caller, beside two who want explanations');
+      const [beside, explained] = await Promise.all([
+        load(running, 1, seconds(20)),
+        load(running, 2, seconds(20), true),
+      ]);
       const before = resident(running);
       note(`${CALLERS} callers${quick ? '' : ' for 5 minutes'}`);
       const steady = await load(running, CALLERS, seconds(300));
@@ -137,6 +144,9 @@ export const serveBenchmark: Benchmark = {
       return [
         one('one caller, p50', alone.latency.p50, 'ms'),
         one('one caller, p99', alone.latency.p99, 'ms'),
+        one('one caller beside two who want explanations, p50', beside.latency.p50, 'ms'),
+        one('one caller beside two who want explanations, p99', beside.latency.p99, 'ms'),
+        one('those two, explained answers', explained.requests.average, '1/s'),
         {
           name: `${CALLERS} callers, answers on record`,
           value: steady.requests.average,
