@@ -1,27 +1,10 @@
-// The answer's shape for the OpenAPI document; a test holds real answers to it.
+// The shape of a recommendation for the OpenAPI document; a test holds real answers to it.
 
 import { constraints } from './answer.js';
-import type { Props, Rule } from './schema.js';
 import { requestModes } from './request.js';
+import { id, list, number, object, refusal, seconds, text } from './rules.js';
+import type { Props, Rule } from './schema.js';
 
-const id: Rule = { type: 'id' };
-const number = (description?: string): Rule => ({
-  type: 'number',
-  ...(description === undefined ? {} : { description }),
-});
-const seconds = (description: string): Rule => ({ type: 'number', integer: true, description });
-const text: Rule = { type: 'string' };
-const list = (items: Rule, description?: string): Rule => ({
-  type: 'array',
-  items,
-  ...(description === undefined ? {} : { description }),
-});
-const object = (props: Props, more: { nullable?: boolean; optional?: boolean; description?: string } = {}): Rule => ({
-  type: 'object',
-  strict: true,
-  props,
-  ...more,
-});
 const estimate = (description: string): Rule =>
   object({ mean: number(), low: number(), high: number() }, { description });
 
@@ -42,6 +25,15 @@ const whatIf = object(
   },
   { nullable: true, optional: true, description: 'With `explain`; null where time was up' },
 );
+
+export const actProps: Props = {
+  shipment: id,
+  vehicle: id,
+  status: { type: 'enum', values: ['succeeded', 'dry_run', 'refused', 'failed', 'unknown'] },
+  action_id: { type: 'number', integer: true, nullable: true },
+  message: { type: 'string', optional: true },
+  refusal: { ...refusal, optional: true },
+};
 
 export const answerProps: Props = {
   as_of: seconds('As asked'),
@@ -138,13 +130,6 @@ export const answerProps: Props = {
     type: 'array',
     optional: true,
     description: 'In mode auto: what became of each assignment',
-    items: object({
-      shipment: id,
-      vehicle: id,
-      status: { type: 'enum', values: ['succeeded', 'dry_run', 'refused', 'failed', 'unknown'] },
-      action_id: { type: 'number', integer: true, nullable: true },
-      message: { type: 'string', optional: true },
-      refusal: { type: 'object', optional: true, props: { reason: text, message: text } },
-    }),
+    items: object(actProps),
   },
 };

@@ -31,6 +31,26 @@ import type {
 } from '../audit/index.js';
 import { answerProps } from './answer-schema.js';
 import { ServeError, badField } from './errors.js';
+import {
+  actionProps,
+  actionsProps,
+  analysisProps,
+  companiesProps,
+  controlsProps,
+  decisionProps,
+  decisionsProps,
+  killSwitchProps,
+  limitsProps,
+  liveProps,
+  outcomeProps,
+  policiesProps,
+  policyProps,
+  replayProps,
+  resetProps,
+  runProps,
+  runsProps,
+  statisticsProps,
+} from './other-schemas.js';
 import { documentedRequest, requestProps } from './request.js';
 import type { Route, RouteContext } from './routes.js';
 import { RunsReader } from './runs.js';
@@ -75,12 +95,14 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       // `checkRequest` checks it.
       documented: documentedRequest,
       answer: answerProps,
+      idempotent: true,
       bodyLimit: MEGABYTES_4,
       handle: (c) => service.recommend(c.body, c.caller, c.company(), c.idempotencyKey),
     },
     {
       method: 'POST',
       path: '/v1/analyze',
+      answer: analysisProps,
       tag: 'recommendations',
       roles: dispatchers,
       summary: 'Score a person’s plan beside the policy’s; nothing is recorded',
@@ -93,6 +115,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/decisions',
+      answer: decisionsProps,
       tag: 'decisions',
       roles: everyone,
       summary: 'Decisions, newest first',
@@ -109,6 +132,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/decisions/:id',
+      answer: decisionProps,
       tag: 'decisions',
       roles: everyone,
       summary: 'One decision: what was asked, what was answered, and what became of it',
@@ -119,6 +143,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/decisions/:id/replay',
+      answer: replayProps,
       tag: 'decisions',
       roles: everyone,
       summary: 'Compute a decision again from the stored request, and compare',
@@ -129,6 +154,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'POST',
       path: '/v1/decisions/:id/outcome',
+      answer: outcomeProps,
       tag: 'decisions',
       roles: dispatchers,
       summary: 'Say that a recommendation was accepted, or overridden and why',
@@ -145,6 +171,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/live',
+      answer: liveProps,
       tag: 'recommendations',
       roles: everyone,
       summary: 'The last request and its answer',
@@ -154,6 +181,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/policies',
+      answer: policiesProps,
       tag: 'policies',
       roles: everyone,
       summary: 'Who can be asked, the default first',
@@ -162,6 +190,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/policies/:name',
+      answer: policyProps,
       tag: 'policies',
       roles: everyone,
       summary: 'A policy’s card: what it was trained on, how it was evaluated, its hash',
@@ -176,6 +205,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/runs',
+      answer: runsProps,
       tag: 'runs',
       roles: everyone,
       summary: 'Training runs in the runs folder, newest first',
@@ -184,6 +214,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/runs/:name',
+      answer: runProps,
       tag: 'runs',
       roles: everyone,
       summary: 'A run’s configuration, metrics and evaluation',
@@ -197,6 +228,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
     {
       method: 'GET',
       path: '/v1/companies',
+      answer: companiesProps,
       tag: 'companies',
       roles: everyone,
       summary: 'The companies that the caller may look at: up to 1,000, by their ids',
@@ -254,6 +286,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'GET',
       path: ADMIN,
+      answer: actionsProps,
       tag: 'administration',
       roles: admins,
       summary: 'Autonomous actions, newest first',
@@ -303,6 +336,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'GET',
       path: `${ADMIN}/stats`,
+      answer: statisticsProps,
       tag: 'administration',
       roles: admins,
       summary: 'Figures of the last hour, day, week or month',
@@ -316,6 +350,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'GET',
       path: `${ADMIN}/:id`,
+      answer: actionProps,
       tag: 'administration',
       roles: admins,
       summary: 'One action with its reviews and its entries in the ledger',
@@ -326,6 +361,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'POST',
       path: `${ADMIN}/:id/review`,
+      answer: actionProps,
       tag: 'administration',
       roles: admins,
       summary: 'Put a review on record; earlier ones are kept',
@@ -341,6 +377,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'GET',
       path: '/api/admin/autonomy',
+      answer: controlsProps,
       tag: 'administration',
       roles: admins,
       summary: 'A company’s mode, rules, limits and what is left of them',
@@ -350,6 +387,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'PUT',
       path: '/api/admin/autonomy',
+      answer: controlsProps,
       tag: 'administration',
       roles: admins,
       summary: 'Change mode and rules; what is absent stays. On record',
@@ -364,6 +402,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'GET',
       path: '/api/admin/autonomy/limits',
+      answer: limitsProps,
       tag: 'administration',
       roles: admins,
       summary: 'Limits, and what is left of them',
@@ -373,6 +412,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'PUT',
       path: '/api/admin/autonomy/limits',
+      answer: limitsProps,
       tag: 'administration',
       roles: admins,
       summary: 'Change limits, all or none. On record',
@@ -403,6 +443,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'POST',
       path: '/api/admin/autonomy/kill-switch',
+      answer: killSwitchProps,
       tag: 'administration',
       roles: admins,
       summary: 'Stop all acts of a company, or of all of them, or let them go on. On record',
@@ -423,6 +464,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
     {
       method: 'POST',
       path: '/api/admin/autonomy/breaker/reset',
+      answer: resetProps,
       tag: 'administration',
       roles: admins,
       summary: 'Let an action type act again that failures have stopped. On record',

@@ -1,5 +1,6 @@
 // The OpenAPI 3.1 document, made from the routes: what is checked is what is shown.
 
+import { KEY } from './routes.js';
 import type { Route } from './routes.js';
 import { jsonSchema, objectSchema } from './schema.js';
 import type { Props } from './schema.js';
@@ -53,7 +54,7 @@ function operation(route: Route): object {
   const body = route.documented ?? route.body;
   const problem = { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } };
   const secured = route.roles.length > 0;
-  const answer = route.answer === undefined ? { type: 'object' } : objectSchema(route.answer);
+  const answer = objectSchema(route.answer);
   const codes = Object.keys(problems).filter((code) => {
     if (code === '413') return body !== undefined;
     if (code === '404') return route.path.includes(':');
@@ -63,7 +64,11 @@ function operation(route: Route): object {
     summary: route.summary,
     tags: [route.tag],
     ...(secured ? { security: [{ token: [] }], description: `Roles: ${route.roles.join(', ')}.` } : {}),
-    parameters: [...parameters('path', route.params), ...parameters('query', route.query)],
+    parameters: [
+      ...parameters('path', route.params),
+      ...parameters('query', route.query),
+      ...(route.idempotent === true ? [idempotencyKey] : []),
+    ],
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: objectSchema(body) } } } }),
@@ -73,6 +78,14 @@ function operation(route: Route): object {
     },
   };
 }
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'Under the same key the same request gets the same answer, and nothing is done twice',
+  schema: { type: 'string', pattern: KEY.source },
+};
 
 function parameters(place: 'path' | 'query', props: Props = {}): object[] {
   return Object.entries(props).map(([name, rule]) => ({

@@ -6,6 +6,9 @@ import { ServeError } from './errors.js';
 import { compile, refuse, show } from './schema.js';
 import type { Fault, Props, Rule } from './schema.js';
 
+/** Of the header Idempotency-Key. */
+export const KEY: RegExp = /^[\w.:-]{1,100}$/;
+
 export interface RouteContext {
   readonly caller: Caller;
   readonly params: Readonly<Record<string, string>>;
@@ -35,8 +38,10 @@ export interface Route {
   readonly bodyLimit?: number;
   /** What a body looks like, where `body` checks less than it shows. */
   readonly documented?: Props;
-  /** What it answers; default: any object. */
-  readonly answer?: Props;
+  /** What it answers. */
+  readonly answer: Props;
+  /** It takes a header Idempotency-Key. */
+  readonly idempotent?: boolean;
   readonly handle: (context: RouteContext) => unknown;
 }
 

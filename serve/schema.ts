@@ -191,7 +191,8 @@ function shapeOf(rule: Rule | undefined): string {
 export function jsonSchema(rule: Rule): Record<string, unknown> {
   const described = rule.description === undefined ? {} : { description: rule.description };
   const schema = { ...bareSchema(rule), ...described };
-  if (rule.nullable !== true) return schema;
+  // Anything may be null anyway.
+  if (rule.nullable !== true || rule.type === 'any') return schema;
   return 'type' in schema ? { ...schema, type: [schema.type, 'null'] } : { anyOf: [schema, { type: 'null' }] };
 }
 

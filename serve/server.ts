@@ -13,7 +13,7 @@ import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
 import { openApi } from './openapi.js';
 import { addPage } from './page.js';
-import { bodyChecker, requireRole, wordsReader } from './routes.js';
+import { KEY, bodyChecker, requireRole, wordsReader } from './routes.js';
 import type { Route, RouteContext } from './routes.js';
 import type { Service } from './service.js';
 
@@ -257,7 +257,7 @@ function addRoute(app: FastifyInstance, route: Route, keys: KeyRing): void {
 function keyOf({ headers }: FastifyRequest): string | null {
   const key = headers['idempotency-key'];
   if (key === undefined) return null;
-  if (typeof key === 'string' && /^[\w.:-]{1,100}$/.test(key)) return key;
+  if (typeof key === 'string' && KEY.test(key)) return key;
   throw new ServeError('ERR_REQUEST', 'the header Idempotency-Key must be up to 100 letters, digits and . : _ -', {
     path: 'Idempotency-Key',
   });

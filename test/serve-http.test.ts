@@ -1,7 +1,7 @@
 // The service over real HTTP: answers and their record, outcomes, replay, administration, limits, faults and loads.
 
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { connect as openSocket } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -15,7 +15,7 @@ import { constraints } from '#serve/answer.js';
 import { documentedRequest } from '#serve/request.js';
 import { compile } from '#serve/schema.js';
 import type { Props, Rule } from '#serve/schema.js';
-import { slowProxy } from './support/database.js';
+import { reachableFolder, slowProxy } from './support/database.js';
 import { callService, easyRequest, testService } from './support/service.js';
 import type { Reply, TestService } from './support/service.js';
 
@@ -702,6 +702,71 @@ describe('the documents', () => {
 });
 
 describe('the document', () => {
+  it('describes what is answered: on every route', async () => {
+    const runs = reachableFolder();
+    mkdirSync(join(runs, 'geneva-1'));
+    writeFileSync(join(runs, 'geneva-1', 'config.json'), JSON.stringify({ scenario: { name: 'geneva' } }));
+    const asked = await testService({ made: service.made, runs });
+    const admin = await asked.token({ role: 'admin' });
+    const everybody = await asked.token({ role: 'admin', companyId: null });
+    const seen = new Set<string>();
+    /** `call` itself compares with the document. */
+    const ask = async (method: string, path: string, body?: object, token = admin): Promise<Reply> => {
+      const reply = await asked.call(method, path, body, token);
+      expect([path, reply.status]).toEqual([path, 200]);
+      seen.add(
+        `${method} ${path.split('?')[0].replace(/[0-9a-f-]{36}|\/\d+(?=\/|$)/, (id) => (id.length === 36 ? ':id' : '/:id'))}`,
+      );
+      return reply;
+    };
+    const request = easyRequest(asked.company);
+    const recommended = await ask('POST', '/v1/recommend', { ...request, mode: 'auto', explain: true });
+    const id = recommended.body.provenance.decision_id as string;
+    const [{ shipment, vehicle }] = recommended.body.assignments as { shipment: number; vehicle: number }[];
+    await ask('POST', '/v1/analyze', { ...request, plan: [{ shipment, vehicle }] });
+    await ask('POST', `/v1/decisions/${id}/outcome`, { shipment, outcome: 'accepted' });
+    for (const path of [
+      'decisions',
+      `decisions/${id}`,
+      `decisions/${id}/replay`,
+      'live',
+      'policies',
+      'runs',
+      'companies',
+    ]) {
+      await ask('GET', `/v1/${path}`);
+    }
+    await ask('GET', '/v1/policies/edf');
+    await ask('GET', '/v1/runs/geneva-1');
+    const actions = '/api/admin/autonomous-actions';
+    const [{ id: action }] = (await ask('GET', actions)).body.actions as { id: number }[];
+    await ask('GET', `${actions}/stats`);
+    await ask('GET', `${actions}/${action}`);
+    await ask('POST', `${actions}/${action}/review`, { notes: 'seen' });
+    const autonomy = '/api/admin/autonomy';
+    await ask('GET', autonomy);
+    await ask('GET', `${autonomy}/limits`);
+    await ask('PUT', autonomy, { breaker_failures: 1 });
+    await ask('PUT', `${autonomy}/limits`, { limits: [{ scope: 'driver', per: 'day', capacity: null }] });
+    await ask('POST', `${autonomy}/kill-switch`, { stopped: true });
+    const refused = await ask('POST', '/v1/recommend', { ...request, mode: 'auto' });
+    expect(refused.body.acts[0].refusal.reason).toBe('kill_switch');
+    await ask('GET', `${actions}?status=refused`);
+    await ask('POST', `${autonomy}/kill-switch`, { stopped: true, all: true }, everybody);
+    await ask('POST', `${autonomy}/kill-switch`, { stopped: false, all: true }, everybody);
+    await ask('POST', `${autonomy}/breaker/reset`, { action_type: 'assign' });
+    const { paths } = (await asked.call('GET', '/openapi.json')).body as { paths: Record<string, object> };
+    const all = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path.replace('{id}', ':id')}`),
+    );
+    const named = new Set(
+      [...seen].map((one) => one.replace(/policies\/edf|runs\/geneva-1/, (path) => `${path.split('/')[0]}/{name}`)),
+    );
+    expect(all.filter((one) => !named.has(one))).toEqual([]);
+    await asked.close();
+    rmSync(runs, { recursive: true });
+  });
+
   it('describes every route, in OpenAPI 3.1, with what it takes', async () => {
     const { body } = await service.call('GET', '/openapi.json');
     expect(body.openapi).toBe('3.1.0');
@@ -713,5 +778,14 @@ describe('the document', () => {
       'per_page',
     );
     expect(Object.keys(body.paths as object).length).toBeGreaterThan(15);
+    for (const operations of Object.values(body.paths as Record<string, Record<string, unknown>>)) {
+      for (const operation of Object.values(operations)) {
+        const { responses } = operation as {
+          responses: Record<string, { content: Record<string, { schema: object }> }>;
+        };
+        expect(Object.keys(responses['200'].content['application/json'].schema)).toContain('required');
+      }
+    }
+    expect(recommend.parameters.at(-1)).toMatchObject({ name: 'Idempotency-Key', in: 'header' });
   });
 });

@@ -6,6 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { DecisionLog, Recorder, connect } from '#audit/index.js';
 import type { Connection, Database } from '#audit/index.js';
 import { Background, KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
+import { apiRoutes } from '#serve/api.js';
+import { compile } from '#serve/schema.js';
 import { createServer } from '#serve/server.js';
 import type { Caller, Connector, ServerOptions, TrainedNetwork } from '#serve/index.js';
 import { addCompany, reachableFolder, superuser, testDatabase } from './database.js';
@@ -89,6 +91,11 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     connection,
     keys,
   });
+  const shapes = apiRoutes({ service, connection, runs: '' }).map((route) => ({
+    method: route.method,
+    pattern: new RegExp(`^${route.path.replace(/:\w+/g, '[^/]+')}$`),
+    check: compile(route.answer),
+  }));
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
   const company = await addCompany(owner, 'mine');
   const other = await addCompany(owner, 'theirs');
@@ -106,7 +113,15 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     company,
     other,
     token,
-    call: (method, path, body, bearer = usual) => callService(url, method, path, body, bearer),
+    async call(method, path, body, bearer = usual) {
+      const reply = await callService(url, method, path, body, bearer);
+      // Whatever a test asks: what is answered has the shape that the document promises.
+      const [address] = path.split('?');
+      const shape = shapes.find((one) => one.method === method && one.pattern.test(address));
+      const fault = reply.status === 200 ? shape?.check(reply.body) : null;
+      if (fault) throw new Error(`${method} ${path} answers ${fault.path} ${fault.message}`);
+      return reply;
+    },
     async close() {
       await app.close();
       await background.close();
