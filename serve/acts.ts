@@ -1,7 +1,7 @@
 // From assignments to acts: mode `auto` through the recorder, and what a person approved. A state grows old while one acts on
 // it, so that after a while no more acts are begun.
 
-import { AuditError, addDecisionEvent, findAction } from '../audit/index.js';
+import { AuditError, addDecisionEvent, findAction, listActions } from '../audit/index.js';
 import type { ActionRow, Connection, Recorder } from '../audit/index.js';
 import type { Answer } from './answer.js';
 import type { Connector } from './connector.js';
@@ -67,7 +67,8 @@ export class Acts {
 
   /**
    * One assignment that a person has approved; under the key that was refused for want of it, so that it is done once.
-   * @throws ServeError `ERR_CONFLICT` if the decision is too old
+   * The caller has asked `checkApprovable`.
+   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way
    */
   async approved(acting: Acting, assignment: Answer['assignments'][number]): Promise<ActResult> {
     const act = await this.#act(acting, assignment, acting.by);
@@ -75,14 +76,25 @@ export class Acts {
     return act;
   }
 
-  /** @throws ServeError `ERR_CONFLICT` */
-  checkApprovable({ at }: Pick<Acting, 'at'>): void {
-    const minutes = Math.floor((Date.now() - at.getTime()) / 60_000);
-    if (minutes < APPROVE_WITHIN_MS / 60_000) return;
-    throw new ServeError(
-      'ERR_CONFLICT',
-      `the decision is ${minutes} min old, its state has moved on: ask again, and approve within ${APPROVE_WITHIN_MS / 60_000} min`,
+  /** @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since */
+  async checkApprovable({ answer, companyId, at }: Acting, shipment: Id): Promise<void> {
+    const age = Date.now() - at.getTime();
+    if (age > APPROVE_WITHIN_MS) {
+      const minutes = (ms: number): number => Math.floor(ms / 60_000);
+      throw new ServeError(
+        'ERR_CONFLICT',
+        `the decision is ${minutes(age)} min old, its state has moved on: ask again, and approve within ${minutes(APPROVE_WITHIN_MS)} min`,
+      );
+    }
+    if (typeof shipment !== 'number') return;
+    const filter = { companyId, bookingId: shipment, actionType: 'assign', from: at } as const;
+    const { actions } = await listActions(this.#options.connection, filter);
+    const other = actions.find(
+      ({ status, idempotency_key: key }) =>
+        status !== 'refused' && status !== 'failed' && key !== keyOf(answer, shipment),
     );
+    if (other === undefined) return;
+    throw new ServeError('ERR_CONFLICT', `shipment ${shipment} has been assigned since, by action ${other.id}`);
   }
 
   async #act(

@@ -236,7 +236,7 @@ export class Service {
     const by = caller.subject;
     const acting = { companyId, answer, at: row.createdAt, by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
-    if (approves) this.#acts.checkApprovable(acting);
+    if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
     const detail = { ...outcome, recommended: assignment?.vehicle ?? null };
     // Said twice by the same person, it counts once.
     const said = row.events.some(

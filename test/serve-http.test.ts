@@ -315,6 +315,18 @@ describe('mode auto', () => {
     const [row] = await acting.owner<{ approved_by: string }[]>`
       select approved_by from autonomous_action where company_id = ${acting.company.id} and status = 'succeeded'`;
     expect(row.approved_by).toBe('tester');
+    // Another decision of the same minutes: what has been assigned is not assigned again.
+    const later = await acting.call('POST', '/v1/recommend', { ...easyRequest(acting.company), mode: 'auto' });
+    const outcomes = `/v1/decisions/${later.body.provenance.decision_id as string}/outcome`;
+    expect(
+      (await acting.call('POST', outcomes, { shipment: third.shipment, outcome: 'accepted' })).body.act.status,
+    ).toBe('succeeded');
+    const twice = await accept(third.shipment);
+    expect([twice.status, twice.body.error.message]).toEqual([
+      409,
+      expect.stringMatching(`shipment ${third.shipment} has been assigned since, by action`),
+    ]);
+    expect(target.taken).toHaveLength(2);
     // A limit holds for what is approved, too.
     const limits = [{ scope: 'assign', per: 'hour', kind: 'window', capacity: 1 }];
     await acting.call('PUT', '/api/admin/autonomy/limits', { limits }, admin);
@@ -331,7 +343,7 @@ describe('mode auto', () => {
       409,
       'the decision is 6 min old, its state has moved on: ask again, and approve within 5 min',
     ]);
-    expect(target.taken).toHaveLength(1);
+    expect(target.taken).toHaveLength(2);
     expect(await verify(acting.made.database)).toMatchObject({ ok: true });
     await acting.close();
     await target.close();
