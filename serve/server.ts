@@ -95,10 +95,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(securityHeaders);
     if (request.routeOptions.config.open === true || request.is404 || isFile(request)) return;
-    if (inFlight >= maxInFlight) {
-      meters.shed.inc();
-      throw new Overloaded();
-    }
+    if (inFlight >= maxInFlight) throw new Overloaded();
     inFlight++;
     // However it ends: answered, or its client gone. Answers that wait in a connection's line are not closed with it by
     // Node, so that the connection itself counts what it has open.
@@ -141,7 +138,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     return Promise.resolve();
   });
 
-  app.setErrorHandler((error, request, reply) => answerError(error, request.log, reply));
+  app.setErrorHandler((error, request, reply) => {
+    if (isShed(error)) meters.shed.inc();
+    return answerError(error, request.log, reply);
+  });
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: 60_000,
@@ -205,6 +205,11 @@ function isFile({ method, url }: FastifyRequest): boolean {
 const callers = new WeakMap<FastifyRequest, Caller>();
 
 class Overloaded extends Error {}
+
+/** What is too much for now, and no fault. */
+function isShed(error: unknown): boolean {
+  return error instanceof Overloaded || (error instanceof ServeError && error.code === 'ERR_BUSY');
+}
 
 const securityHeaders = {
   'x-content-type-options': 'nosniff',

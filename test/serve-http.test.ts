@@ -651,6 +651,14 @@ describe('faults', () => {
     expect(statuses).toContain(503);
     const after = await few.call('POST', '/v1/recommend', long);
     expect(decided(after.body as Record<string, unknown>)).toBe(decided(before.body as Record<string, unknown>));
+    // More than can wait in line come again.
+    const many = await Promise.all(Array.from({ length: 60 }, () => few.call('POST', '/v1/recommend', long)));
+    const busy = many.filter(({ status }) => status === 503);
+    expect(busy.length).toBeGreaterThan(0);
+    expect(many.filter(({ status }) => status === 200).length + busy.length).toBe(60);
+    for (const { headers, body } of busy) {
+      expect([headers.get('retry-after'), body.error.code]).toEqual(['1', 'ERR_BUSY']);
+    }
     // What another thread refuses is refused as here.
     const policy = 'nobody';
     expect(await few.call('POST', '/v1/recommend', { ...long, policy })).toMatchObject({
