@@ -30,6 +30,8 @@ export function openApi(routes: readonly Route[], version: string): object {
       description: 'Recommendations for vehicle dispatch, and the record of what was done.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    // Wherever this document came from.
+    servers: [{ url: '/' }],
     paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
@@ -61,6 +63,7 @@ function operation(route: Route): object {
     return secured || !['401', '403', '429', '409'].includes(code);
   });
   return {
+    operationId: operationId(route),
     summary: route.summary,
     tags: [route.tag],
     ...(secured ? { security: [{ token: [] }], description: `Roles: ${route.roles.join(', ')}.` } : {}),
@@ -77,6 +80,15 @@ function operation(route: Route): object {
       ...Object.fromEntries(codes.map((code) => [code, { description: problems[code], content: problem }])),
     },
   };
+}
+
+/** `getDecisionsByIdReplay` of GET /v1/decisions/:id/replay: a name for those who make clients from this. */
+function operationId({ method, path }: Route): string {
+  const words = path
+    .replace(/^\/(v1|api)\//, '')
+    .replace(/:/g, 'by-')
+    .split(/[/-]/);
+  return method.toLowerCase() + words.map((word) => word[0].toUpperCase() + word.slice(1)).join('');
 }
 
 const idempotencyKey = {

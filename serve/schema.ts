@@ -122,7 +122,11 @@ function faultOf({ type, field, actual, expected, message }: ValidationError, va
     value,
   );
   if (type === 'required') return { path, message: `is missing: give ${shapeOf(ruleAt(props, keys))}` };
-  return { path, message: `is ${show(found)}: ${remedyOf(type, String(expected), message ?? 'it is not allowed')}` };
+  const rule = ruleAt(props, keys);
+  // A number that is too large is often of another unit.
+  const about = rule?.type === 'number' && rule.description !== undefined ? ` (${rule.description})` : '';
+  const remedy = remedyOf(type, String(expected), message ?? 'it is not allowed');
+  return { path, message: `is ${show(found)}: ${remedy}${about}` };
 }
 
 function remedyOf(type: string, expected: string, message: string): string {

@@ -798,8 +798,12 @@ describe('the document', () => {
       'per_page',
     );
     expect(Object.keys(body.paths as object).length).toBeGreaterThan(15);
+    const ids = new Set<string>();
     for (const operations of Object.values(body.paths as Record<string, Record<string, unknown>>)) {
       for (const operation of Object.values(operations)) {
+        const { operationId } = operation as { operationId: string };
+        expect([operationId, ids.has(operationId)]).toEqual([expect.stringMatching(/^[a-zA-Z]+$/), false]);
+        ids.add(operationId);
         const { responses } = operation as {
           responses: Record<string, { content: Record<string, { schema: object }> }>;
         };
