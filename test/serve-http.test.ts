@@ -350,10 +350,10 @@ describe('mode auto', () => {
   });
 
   it('begins nothing when the state has grown old, also where it is asked again', async () => {
-    const target = await receiver([], 60);
+    const target = await receiver([], 1200);
     const acting = await testService({
       made: service.made,
-      actWithinMs: 50,
+      actWithinMs: 1000,
       connector: new WebhookConnector({ url: target.url, secret }),
     });
     const token = await acting.token();
@@ -367,7 +367,7 @@ describe('mode auto', () => {
     };
     const first = await ask();
     expect(first.acts.map(({ status }) => status)).toEqual(['succeeded', 'refused', 'refused']);
-    expect(first.acts[1].message).toMatch(/^not begun within 0\.05 s of the decision/);
+    expect(first.acts[1].message).toMatch(/^not begun within 1 s of the decision/);
     // As if the service had died before it noted what became of the acts.
     await acting.owner`alter table decision_event disable trigger decision_event_append_only`;
     await acting.owner`delete from decision_event where kind = 'acts' and company_id = ${acting.company.id}`;
@@ -630,7 +630,7 @@ describe('faults', () => {
     const few = await testService({ made: service.made });
     const long = { ...easyRequest(few.company), explain: true };
     const order: string[] = [];
-    const asked = Array.from({ length: 6 }, () =>
+    const asked = Array.from({ length: 20 }, () =>
       few.call('POST', '/v1/recommend', long).then(({ status }) => order.push(`long ${status}`)),
     );
     for (let k = 0; k < 3; k++) {
@@ -638,15 +638,16 @@ describe('faults', () => {
       order.push(`short ${status}`);
     }
     await Promise.all(asked);
-    // All at once, and the short ones are through while the long ones still stand in their line.
-    expect(order.slice(-3)).toEqual(['long 200', 'long 200', 'long 200']);
+    // All at once, and the short ones are through while long ones still stand in their line.
+    expect(order.at(-1)).toBe('long 200');
     expect(order.filter((one) => one === 'short 200')).toHaveLength(3);
 
     const before = await few.call('POST', '/v1/recommend', long);
-    const dying = Promise.all(Array.from({ length: 4 }, () => few.call('POST', '/v1/recommend', long)));
-    await new Promise((done) => setTimeout(done, 20));
-    await few.background.threads[0].terminate();
-    const statuses = (await dying).map(({ status }) => status);
+    const dying = Array.from({ length: 20 }, () => few.call('POST', '/v1/recommend', long));
+    // One is answered, and every thread is busy with another.
+    await Promise.race(dying);
+    await Promise.all(few.background.threads.map((thread) => thread.terminate()));
+    const statuses = (await Promise.all(dying)).map(({ status }) => status);
     expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
     expect(statuses).toContain(503);
     const after = await few.call('POST', '/v1/recommend', long);
