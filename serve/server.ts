@@ -312,7 +312,11 @@ function toldOf(error: unknown): Told {
       return { status, code: error.code, message: error.message, ...(path === undefined ? {} : { path }) };
     // What the database says about itself is nobody's business.
     const ours = error.code === 'ERR_UNRECORDED' || error.code === 'ERR_BUSY';
-    const message = ours ? error.message : 'the service cannot do this now';
+    const message = ours
+      ? error.message
+      : status === 503
+        ? 'the record cannot be reached now: come again in a second'
+        : 'the service cannot do this now';
     return { status, code: error.code, message };
   }
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };
