@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import type { CompiledScenario } from '../engine/index.js';
 import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
@@ -11,7 +12,6 @@ import type { ServeErrorCode } from './errors.js';
 import type { TrainedNetwork } from './policies.js';
 import type { Context, Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
-import type { CompiledScenario } from '../engine/index.js';
 
 /** What a thread needs to answer as this one does. */
 export interface Setup {
@@ -51,6 +51,8 @@ export class Background {
       // The first is there when the first question comes.
       minThreads: 1,
       maxThreads: threads,
+      // Making one anew takes longer than most questions.
+      idleTimeout: 60_000,
       concurrentTasksPerWorker: 1,
       maxQueue: MOST_WAITING,
       workerData: { networks, base, version } satisfies Setup,
