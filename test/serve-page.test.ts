@@ -1,7 +1,7 @@
 // The dashboard in a real browser: log in, ask, accept, override, filter, review, limits, kill switch, runs. With
 // FLEETSTEP_SCREENSHOTS set to a folder, it leaves pictures there.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,9 +16,10 @@ describe.skipIf(browserMissing())('the dashboard', () => {
   let service: TestService;
   let browser: Browser;
   const faults: string[] = [];
+  let runs: string;
 
   beforeAll(async () => {
-    const runs = reachableFolder();
+    runs = reachableFolder();
     const run = join(runs, 'geneva-test');
     mkdirSync(run);
     writeFileSync(
@@ -44,6 +45,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
   afterAll(async () => {
     await browser.close();
     await service.close();
+    rmSync(runs, { recursive: true });
   });
 
   async function open(options: BrowserContextOptions = {}): Promise<Page> {
