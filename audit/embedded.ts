@@ -59,6 +59,8 @@ interface Ids {
 
 const START_SECONDS = 30;
 const STOP_SECONDS = 30;
+/** A killed server is gone after that, however much memory it has to give back. */
+const DEATH_SECONDS = 10;
 /** Where the cluster goes if root's project folder is closed to the unprivileged user that the server runs as. */
 const SYSTEM_FOLDER = '/var/lib/fleetstep';
 
@@ -98,19 +100,16 @@ export async function openEmbedded(folder: string, binariesFolder?: string): Pro
     checkVersion(cluster, binaries, ids);
     const leave = enterUsers(place);
     try {
-      const running = await settledServer(cluster);
-      const { pid, port } = running ?? (await start(place, cluster, binaries, ids));
-      const url = (user: string, password: string, database: string): string =>
-        `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
-      await createRolesAndDatabase(url('postgres', secrets.superuser, 'postgres'), secrets);
+      const { pid, port, started } = await serve(place, cluster, secrets, () => start(place, cluster, binaries, ids));
+      const url = (user: string, password: string): string => urlOf(port, user, password, 'fleetstep');
       let open = true;
       return {
         folder: place,
-        ownerUrl: url('fleetstep_owner', secrets.owner, 'fleetstep'),
-        appUrl: url('fleetstep_app', secrets.app, 'fleetstep'),
-        superuserUrl: url('postgres', secrets.superuser, 'fleetstep'),
+        ownerUrl: url('fleetstep_owner', secrets.owner),
+        appUrl: url('fleetstep_app', secrets.app),
+        superuserUrl: url('postgres', secrets.superuser),
         pid,
-        started: running === undefined,
+        started,
         async close(): Promise<void> {
           if (!open) return;
           open = false;
@@ -124,6 +123,54 @@ export async function openEmbedded(folder: string, binariesFolder?: string): Pro
       throw error;
     }
   });
+}
+
+interface Server {
+  readonly pid: number;
+  readonly port: number;
+}
+
+/** The server that runs on the cluster, or a new one; its roles and database exist. */
+async function serve(
+  place: string,
+  cluster: string,
+  secrets: Secrets,
+  launch: () => Promise<Server>,
+): Promise<Server & { started: boolean }> {
+  const running = await settledServer(cluster);
+  if (running !== undefined) {
+    try {
+      await createRolesAndDatabase(running.port, secrets);
+      return { ...running, started: false };
+    } catch (cause) {
+      // What the server itself says is no matter of its life.
+      if (cause instanceof postgres.PostgresError) throw cause;
+      // One that is being killed is a process still, while it takes no connections any more.
+      if (!(await diesWithin(DEATH_SECONDS, running.pid))) {
+        throw new AuditError(
+          'ERR_DATABASE',
+          `the embedded PostgreSQL in ${place} runs (process ${running.pid}), but takes no connections: ${(cause as Error).message}; end that process`,
+          { cause },
+        );
+      }
+    }
+  }
+  const server = await launch();
+  await createRolesAndDatabase(server.port, secrets);
+  return { ...server, started: true };
+}
+
+async function diesWithin(seconds: number, pid: number): Promise<boolean> {
+  const until = Date.now() + seconds * 1000;
+  while (isAlive(pid)) {
+    if (Date.now() > until) return false;
+    await sleep(10);
+  }
+  return true;
+}
+
+function urlOf(port: number, user: string, password: string, database: string): string {
+  return `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
 }
 
 /** Where `folder`'s cluster lies: inside it, unless root's server process could not get there. */
@@ -265,7 +312,7 @@ function checkVersion(cluster: string, binaries: Binaries, ids: Ids): void {
 }
 
 /** Process and port of the server that runs on `cluster`, from its own lock file. */
-function runningServer(cluster: string): { pid: number; port: number } | undefined {
+function runningServer(cluster: string): Server | undefined {
   let lines: string[];
   try {
     lines = readFileSync(join(cluster, 'postmaster.pid'), 'utf8').split('\n');
@@ -278,7 +325,7 @@ function runningServer(cluster: string): { pid: number; port: number } | undefin
 }
 
 /** The running server, after one that is just starting has started, and one that is just dying has died. */
-async function settledServer(cluster: string): Promise<{ pid: number; port: number } | undefined> {
+async function settledServer(cluster: string): Promise<Server | undefined> {
   const until = Date.now() + START_SECONDS * 1000;
   for (;;) {
     const running = runningServer(cluster);
@@ -309,12 +356,27 @@ function isServer(pid: number): boolean {
   }
 }
 
-async function start(
+async function start(place: string, cluster: string, binaries: Binaries, ids: Ids): Promise<Server> {
+  const until = Date.now() + START_SECONDS * 1000;
+  for (;;) {
+    const server = await tryToStart(place, cluster, binaries, ids, until);
+    if (typeof server === 'object') return server;
+    // A killed server's children outlive it for a moment, and the memory that they share is not given up before.
+    if (Date.now() > until || !server.includes('still in use')) {
+      throw new AuditError('ERR_DATABASE', `the embedded PostgreSQL in ${place} does not start: ${server}`);
+    }
+    await sleep(100);
+  }
+}
+
+/** @returns a server that takes connections, or the last words of one that does not */
+async function tryToStart(
   place: string,
   cluster: string,
   binaries: Binaries,
   ids: Ids,
-): Promise<{ pid: number; port: number }> {
+  until: number,
+): Promise<Server | string> {
   const logFile = join(place, 'server.log');
   const log = openSync(logFile, 'a', 0o640);
   const from = statSync(logFile).size;
@@ -338,13 +400,11 @@ async function start(
   let ended = false;
   server.once('error', () => (ended = true)).once('exit', () => (ended = true));
   server.unref();
-  const until = Date.now() + START_SECONDS * 1000;
   for (;;) {
     const running = runningServer(cluster);
     if (running !== undefined && running.pid === server.pid) return running;
     if (ended || Date.now() > until) {
-      const tail = readFileSync(logFile).subarray(from).toString().trim().split('\n').slice(-3).join(' | ');
-      throw new AuditError('ERR_DATABASE', `the embedded PostgreSQL in ${place} does not start: ${tail}`);
+      return readFileSync(logFile).subarray(from).toString().trim().split('\n').slice(-3).join(' | ');
     }
     await sleep(10);
   }
@@ -355,18 +415,18 @@ async function stop(cluster: string): Promise<void> {
   const running = runningServer(cluster);
   if (running === undefined) return;
   process.kill(running.pid, 'SIGINT');
-  const until = Date.now() + STOP_SECONDS * 1000;
-  while (isAlive(running.pid)) {
-    if (Date.now() > until) {
-      throw new AuditError('ERR_DATABASE', `the embedded PostgreSQL (process ${running.pid}) does not stop`);
-    }
-    await sleep(10);
+  if (!(await diesWithin(STOP_SECONDS, running.pid))) {
+    throw new AuditError('ERR_DATABASE', `the embedded PostgreSQL (process ${running.pid}) does not stop`);
   }
 }
 
 /** Idempotent: a start that was broken off after `initdb` is made whole by the next one. */
-async function createRolesAndDatabase(url: string, secrets: Secrets): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined, connect_timeout: START_SECONDS });
+async function createRolesAndDatabase(port: number, secrets: Secrets): Promise<void> {
+  const sql = postgres(urlOf(port, 'postgres', secrets.superuser, 'postgres'), {
+    max: 1,
+    onnotice: () => undefined,
+    connect_timeout: START_SECONDS,
+  });
   try {
     const roles = await sql<{ rolname: string }[]>`select rolname from pg_roles where rolname like 'fleetstep_%'`;
     const has = new Set(roles.map(({ rolname }) => rolname));

@@ -2,12 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -113,6 +116,45 @@ describe('the embedded server', () => {
     expect(again.started).toBe(true);
     expect(new URL(again.appUrl).port).toBe(new URL(server.appUrl).port);
     await again.close();
+  });
+
+  it('waits for one that is being killed: a process that still lives, and takes no connections', async () => {
+    const path = folder();
+    const server = await openEmbedded(path);
+    const cluster = join(path, 'postgres', 'cluster');
+    const claim = readFileSync(join(cluster, 'postmaster.pid'), 'utf8');
+    await server.close();
+    const sleeper = join(path, 'postgres', 'sleeper');
+    mkdirSync(sleeper);
+    copyFileSync('/bin/sleep', join(sleeper, 'postgres'));
+    const dying = spawn(join(sleeper, 'postgres'), ['60']);
+    await once(dying, 'spawn');
+    const pidFile = join(cluster, 'postmaster.pid');
+    writeFileSync(pidFile, claim.replace(/^\d+/, String(dying.pid)), { mode: 0o600 });
+    const { uid, gid } = statSync(cluster);
+    chownSync(pidFile, uid, gid);
+    setTimeout(() => dying.kill('SIGKILL'), 500);
+    const again = await openEmbedded(path);
+    expect(again.started).toBe(true);
+    expect(dying.signalCode).toBe('SIGKILL');
+    expect(await ask(again.appUrl)).toBe('fleetstep_app');
+    await again.close();
+  });
+
+  it('waits for the children of one that was killed', async () => {
+    const path = folder();
+    const server = await openEmbedded(path);
+    const sql = postgres(server.appUrl, { max: 1, onclose: () => undefined });
+    const [{ pid }] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    process.kill(pid, 'SIGSTOP');
+    process.kill(server.pid, 'SIGKILL');
+    while (isAlive(server.pid)) await new Promise((done) => setTimeout(done, 5));
+    setTimeout(() => process.kill(pid, 'SIGCONT'), 1000);
+    const again = await openEmbedded(path);
+    expect(again.started).toBe(true);
+    await sql.end({ timeout: 1 });
+    await again.close();
+    expect(readFileSync(join(path, 'postgres', 'server.log'), 'utf8')).toContain('still in use');
   });
 
   it('tells what the server says when it does not start, and leaves nothing running', async () => {
