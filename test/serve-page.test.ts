@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { barriers } from './support/barriers.js';
 import { browserMissing, openBrowser } from './support/browser.js';
 import { reachableFolder } from './support/database.js';
 import { easyRequest, testService } from './support/service.js';
@@ -70,7 +71,12 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     expect(page.url()).not.toContain('token');
   }
 
-  async function picture(page: Page, name: string): Promise<void> {
+  /** What is shown keeps nobody out, light or dark. */
+  async function look(page: Page, name: string, last: 'dark' | 'light' = 'light'): Promise<void> {
+    for (const colorScheme of last === 'light' ? (['dark', 'light'] as const) : (['light', 'dark'] as const)) {
+      await page.emulateMedia({ colorScheme });
+      expect([name, colorScheme, await barriers(page)]).toEqual([name, colorScheme, []]);
+    }
     if (pictures === undefined) return;
     mkdirSync(pictures, { recursive: true });
     await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
@@ -87,7 +93,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByLabel(/Token/).fill(`${head}.${forged}.${signature}`);
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.getByText('the token is not valid').waitFor();
-    await picture(page, 'log-in');
+    await look(page, 'log-in');
     await page.getByLabel(/Token/).fill(await service.token({ role: 'dispatcher' }));
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
@@ -116,14 +122,14 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await service.call('POST', '/v1/recommend', easyRequest(service.company));
     await page.waitForTimeout(2500);
     expect(await page.getByRole('link', { name: 'Actions' }).count()).toBe(0);
-    await picture(page, 'live');
+    await look(page, 'live');
     await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
     await page.getByText('Shipment 101: accepted').waitFor();
     await page.getByRole('button', { name: 'Override 103' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Who drives it instead').selectOption('1');
     await dialog.getByLabel(/^Why/).fill('vehicle 3 is at the garage');
-    await picture(page, 'override');
+    await look(page, 'override');
     await dialog.getByRole('button', { name: 'Put on record' }).click();
     await page.getByText('Shipment 103: overridden: vehicle 3 is at the garage').waitFor();
     // The last but one: another was asked meanwhile, and shows when it may.
@@ -148,7 +154,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await dialog.getByText('None yet.').waitFor();
     expect(await dialog.getByText(/dry_run at/).count()).toBe(1);
     await dialog.getByLabel(/^Notes/).fill('looked at it <b>closely</b>');
-    await picture(page, 'action');
+    await look(page, 'action');
     await dialog.getByRole('button', { name: 'Put review on record' }).click();
     await page.getByText(/^Action \d+ reviewed/).waitFor();
     await page.getByRole('button', { name: /^Details of action/ }).click();
@@ -157,7 +163,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'All', exact: true }).click();
     await page.getByText('3 actions').waitFor();
-    await picture(page, 'actions');
+    await look(page, 'actions');
   });
 
   it('approves what the company’s mode leaves to a person, and sets rules', async () => {
@@ -173,7 +179,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     const admin = await service.token({ role: 'admin' });
     const { settings } = (await service.call('GET', '/api/admin/autonomy', undefined, admin)).body;
     expect(settings).toMatchObject({ mode: 'SEMI_AUTO', auto_notify_customer: false });
-    await picture(page, 'rules');
+    await look(page, 'rules');
     const { bookings, drivers } = service.company;
     await service.call('POST', '/v1/recommend', {
       ...easyRequest({ bookings: bookings.slice(0, 1), drivers }),
@@ -183,7 +189,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByText(/^Act: refused \(mode SEMI_AUTO/).waitFor();
     await page.getByRole('button', { name: `Approve ${bookings[0]} to` }).click();
     await page.getByText('Act: dry run').waitFor();
-    await picture(page, 'approved');
+    await look(page, 'approved');
     await service.call('PUT', '/api/admin/autonomy', { mode: 'FULLY_AUTO', auto_notify_customer: true }, admin);
   });
 
@@ -198,7 +204,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByLabel('Company').selectOption({ label: `${service.other.id}: theirs` });
     await page.getByRole('heading', { name: 'Limits and switches of theirs' }).waitFor();
     await page.getByText('0 actions').waitFor();
-    await picture(page, 'all-companies');
+    await look(page, 'all-companies');
   });
 
   it('stops everything with the kill switch, and changes limits, on record', async () => {
@@ -206,7 +212,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await enter(page);
     await page.getByRole('link', { name: 'Actions' }).click();
     await page.getByRole('button', { name: 'Stop all actions' }).click();
-    await picture(page, 'kill-switch');
+    await look(page, 'kill-switch');
     await page.getByRole('button', { name: 'Yes, stop' }).click();
     await page.getByText('Stopped: nothing is done automatically.').waitFor();
     const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
@@ -230,25 +236,69 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByRole('cell', { name: '6000.00' }).waitFor();
     expect(await page.locator('.uplot').count()).toBe(4);
     expect(await page.getByRole('button', { name: 'Accept' }).count()).toBe(0);
-    await picture(page, 'runs');
+    await look(page, 'runs');
   });
 
-  it('works on a narrow screen, in the dark, and has a name for every control', async () => {
-    const page = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
+  it('works on a narrow screen, and in the dark', async () => {
+    const page = await open({ viewport: { width: 390, height: 844 } });
     await enter(page);
     for (const section of ['Live', 'Actions', 'Runs']) {
       await page.getByRole('link', { name: section }).click();
       await page.waitForTimeout(600);
       const wide = await page.evaluate('document.documentElement.scrollWidth');
       expect([section, wide]).toEqual([section, 390]);
-      await picture(page, `narrow-${section.toLowerCase()}`);
-      const nameless = await page.evaluate(`[...document.querySelectorAll('button, input, select, textarea, a')]
-        .filter((one) => !one.closest('.leaflet-control-container'))
-        .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).length`);
-      expect([section, nameless]).toEqual([section, 0]);
+      await look(page, `narrow-${section.toLowerCase()}`, 'dark');
     }
     const dark = await page.evaluate('getComputedStyle(document.body).backgroundColor');
     expect(dark).toBe('rgb(15, 20, 25)');
+  });
+
+  it('can be used without a mouse', async () => {
+    const page = await open();
+    await enter(page);
+    const focused = async (): Promise<string> =>
+      page.evaluate(`(() => {
+        const { id, ariaLabel, textContent, tagName } = document.activeElement;
+        return id || ariaLabel || (tagName === 'BODY' ? 'nothing' : textContent);
+      })()`);
+    const press = async (...keys: string[]): Promise<string> => {
+      for (const key of keys) await page.keyboard.press(key);
+      return focused();
+    };
+    expect(await focused()).toBe('content');
+    // The link to the content comes first, and stays in the section.
+    await page.getByRole('link', { name: 'Actions' }).focus();
+    expect(await press('Enter')).toBe('Actions');
+    await page.getByText('Newest first').waitFor();
+    expect(await press('Shift+Tab', 'Shift+Tab')).toBe('Skip to the content');
+    expect(await press('Enter')).toBe('content');
+    await page.getByRole('heading', { name: 'Autonomous actions' }).waitFor();
+    // Back from a dialog, the keyboard is where it was, though the list was drawn anew.
+    const details = page.getByRole('button', { name: /^Details of action/ }).first();
+    const name = (await details.getAttribute('aria-label'))!;
+    await details.focus();
+    await page.keyboard.press('Enter');
+    await page
+      .getByRole('dialog')
+      .getByLabel(/^Notes/)
+      .focus();
+    await page.keyboard.type('by keyboard');
+    await press('Tab', 'Enter');
+    await page.getByText(/^Action \d+ reviewed/).waitFor();
+    await page.waitForTimeout(500);
+    expect(await focused()).toBe(name);
+    await page.getByRole('button', { name: 'Stop all actions' }).focus();
+    await press('Enter', 'Escape');
+    expect(await focused()).toBe('Stop all actions');
+    await press('Enter', 'Tab');
+    await page.getByRole('button', { name: 'Yes, stop' }).focus();
+    await press('Enter');
+    await page.getByText('Stopped: nothing is done automatically.').waitFor();
+    expect(await focused()).toBe('Let actions go on');
+    await press('Enter');
+    await page.getByRole('button', { name: 'Yes, go on' }).focus();
+    await press('Enter');
+    await page.getByText('Actions are let through within their limits.').waitFor();
   });
 
   it('has met no fault, and asked nobody outside', () => {

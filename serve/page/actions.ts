@@ -3,7 +3,7 @@
 import uPlot from '/lib/uplot/uPlot.esm.js';
 import { call } from './client.js';
 import { controls } from './controls.js';
-import { filled, h, input, openDialog, select, tell, tellFault, time } from './dom.js';
+import { column, filled, h, input, openDialog, redraw, select, tell, tellFault, time } from './dom.js';
 
 interface Action {
   readonly id: number;
@@ -57,7 +57,7 @@ export function actions(main: HTMLElement): void {
 }
 
 function listSection(): HTMLElement {
-  const body = h('tbody', {});
+  const body = h('tbody', { tabindex: -1 });
   const count = h('p', { class: 'muted', role: 'status' });
   const back = h('button', { type: 'button', disabled: true }, 'Newer');
   const on = h('button', { type: 'button', disabled: true }, 'Older');
@@ -95,7 +95,7 @@ function listSection(): HTMLElement {
     if (cursor !== null && cursor !== undefined) query.set('cursor', cursor);
     const page = await call<Page>('GET', `${PATH}?${query}`);
     next = page.pagination.next;
-    body.replaceChildren(...page.actions.map((action) => row(action, reload)));
+    redraw(body, ...page.actions.map((action) => row(action, reload)));
     const { total, total_is_exact: exact } = page.pagination;
     if (total !== null) count.textContent = `${exact === false ? 'over ' : ''}${total} actions`;
     back.disabled = cursors.length === 1;
@@ -139,9 +139,8 @@ function listSection(): HTMLElement {
           h(
             'tr',
             {},
-            ...['When', 'Type', 'What', 'Status', 'Booking', 'Driver', 'Reviewed', ''].map((name) =>
-              h('th', { scope: 'col' }, name),
-            ),
+            ...['When', 'Type', 'What', 'Status', 'Booking', 'Driver', 'Reviewed'].map((name) => column(name)),
+            column('Details', true),
           ),
         ),
         body,

@@ -1,7 +1,7 @@
 // A company's mode, rules, limits and switches: what software may do, and what is left of it.
 
 import { call } from './client.js';
-import { checkbox, h, openDialog, poll, select, tell, tellFault } from './dom.js';
+import { checkbox, column, h, openDialog, poll, redraw, select, tell, tellFault } from './dom.js';
 
 interface Settings {
   readonly mode: string;
@@ -29,20 +29,17 @@ type Change = (work: Promise<unknown>, done: string) => void;
 
 /** The panel of a company's controls, drawn anew when something has changed. */
 export function controls(): HTMLElement {
-  const section = h('section', { class: 'panel', 'aria-label': 'Limits and switches' });
+  const section = h('section', { class: 'panel', 'aria-label': 'Limits and switches', tabindex: -1 });
   let shown = '';
   const refresh = async (): Promise<void> => {
     const found = await call<Controls>('GET', '/api/admin/autonomy');
     const key = JSON.stringify(found);
-    const active = section.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
-    // Somebody is typing a number here: not now.
-    if (key === shown || (active instanceof HTMLInputElement && active.type === 'number')) return;
+    const active = document.activeElement;
+    const typing = active instanceof HTMLInputElement && active.type === 'number' && section.contains(active);
+    if (key === shown || typing) return;
     shown = key;
-    const focused = active === null ? null : nameOf(active);
     const open = section.querySelector('details')?.open ?? false;
-    section.replaceChildren(...parts(found, open, change));
-    const again = [...section.querySelectorAll<HTMLElement>('button, input, select, summary')];
-    again.find((one) => nameOf(one) === focused)?.focus();
+    redraw(section, ...parts(found, open, change));
   };
   const change: Change = (work, done) =>
     void work
@@ -57,10 +54,6 @@ export function controls(): HTMLElement {
   return section;
 }
 
-function nameOf(element: HTMLElement): string {
-  return element.getAttribute('name') ?? element.getAttribute('aria-label') ?? element.textContent;
-}
-
 function parts(
   { company, settings, stopped_all, limits, broken, connector }: Controls,
   open: boolean,
@@ -70,6 +63,7 @@ function parts(
     'button',
     {
       type: 'button',
+      name: 'kill_switch',
       class: settings.stopped ? 'primary' : 'danger',
       onclick: () => killSwitch(settings.stopped, change),
     },
@@ -139,7 +133,7 @@ function parts(
         'table',
         {},
         h('caption', {}, 'What is left of each limit'),
-        h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of', ''].map((name) => h('th', { scope: 'col' }, name)))),
+        h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of'].map((name) => column(name)), column('Set', true))),
         h('tbody', {}, ...limits.map((limit) => gauge(limit, change))),
       ),
     ),

@@ -22,6 +22,24 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** New children for `box`; the keyboard stays on the control where it was, or, if that has gone, on the box. */
+export function redraw(box: HTMLElement, ...children: readonly (Node | string)[]): void {
+  const active = box.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
+  box.replaceChildren(...children);
+  if (active === null || active === box || active.isConnected) return;
+  const controls = [...box.querySelectorAll<HTMLElement>('a, button, input, select, textarea, summary')];
+  (controls.find((one) => nameOf(one) === nameOf(active)) ?? box).focus();
+}
+
+function nameOf(element: HTMLElement): string {
+  return element.getAttribute('name') ?? element.getAttribute('aria-label') ?? element.textContent;
+}
+
+/** A heading of a column; of one with buttons, only those are told it who cannot see them. */
+export function column(name: string, unseen = false): HTMLElement {
+  return h('th', { scope: 'col' }, unseen ? h('span', { class: 'unseen' }, name) : name);
+}
+
 export function select(name: string, label: string, options: readonly (readonly [string, string])[]): HTMLElement {
   return h('label', {}, label, h('select', { name }, ...options.map(([value, text]) => h('option', { value }, text))));
 }

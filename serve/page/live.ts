@@ -2,7 +2,7 @@
 
 import * as L from '/lib/leaflet/leaflet-src.esm.js';
 import { account, call } from './client.js';
-import { checkbox, clock, filled, h, openDialog, poll, select, tell, tellFault } from './dom.js';
+import { checkbox, clock, filled, h, openDialog, poll, redraw, select, tell, tellFault } from './dom.js';
 
 type Id = number | string;
 type Place = [longitude: number, latitude: number];
@@ -69,10 +69,10 @@ interface Last {
 export async function live(main: HTMLElement): Promise<void> {
   const mapBox = h('div', {
     id: 'map',
-    role: 'img',
+    role: 'group',
     'aria-label': 'Map of vehicles and pickups; the lists beside it say the same',
   });
-  const lists = h('div', {});
+  const lists = h('div', { tabindex: -1 });
   /** Somebody wants time to look at it, while others are asked. */
   let held = false;
   const ask = h(
@@ -129,7 +129,8 @@ export async function live(main: HTMLElement): Promise<void> {
     if (held) return;
     shown = key;
     if (last === null) {
-      lists.replaceChildren(
+      redraw(
+        lists,
         h(
           'section',
           { class: 'panel' },
@@ -140,7 +141,7 @@ export async function live(main: HTMLElement): Promise<void> {
       return;
     }
     draw(map, layer, last);
-    lists.replaceChildren(recommendations(last));
+    redraw(lists, recommendations(last));
   };
   async function askExample(): Promise<void> {
     const example = (await (await fetch('/page/example.json')).json()) as object;
@@ -363,7 +364,7 @@ function card(
               'aria-label': `${approves ? 'Approve' : 'Accept'} ${shipment} to ${vehicle}`,
               onclick: () => void send({ outcome: 'accepted' }, approves ? 'Approved' : 'Accepted'),
             },
-            approves ? 'Approve: do it' : 'Accept',
+            approves ? 'Approve' : 'Accept',
           ),
           h(
             'button',

@@ -2,7 +2,7 @@
 
 import { actions } from './actions.js';
 import { account, accountOf, call, chooseCompany, chosenCompany, logIn, logOut } from './client.js';
-import { clock, filled, h, select, tell, tellFault } from './dom.js';
+import { clock, filled, h, redraw, select, tell, tellFault } from './dom.js';
 import { live } from './live.js';
 import { runs } from './runs.js';
 
@@ -77,6 +77,7 @@ async function enter(): Promise<void> {
   );
   nav.hidden = false;
   show();
+  main.focus();
 }
 
 /** An admin of all companies says which one he looks at; he starts with the first. */
@@ -101,7 +102,8 @@ function show(): void {
   if (current === null) return;
   const mine = sections.filter(({ roles }) => (roles as readonly string[]).includes(current.role));
   const section = mine.find(({ name }) => location.hash === `#${name}`) ?? mine[0];
-  nav.replaceChildren(
+  redraw(
+    nav,
     ...mine.map(({ name, title }) =>
       h('a', { href: `#${name}`, 'aria-current': name === section.name ? 'page' : undefined }, title),
     ),
@@ -120,6 +122,11 @@ function takeToken(): boolean {
   return true;
 }
 
+// Its address would be taken for that of a section.
+document.querySelector('.skip')!.addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
 window.addEventListener('hashchange', () => {
   if (takeToken()) void enter().catch(tellFault);
   else show();

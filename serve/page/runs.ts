@@ -2,7 +2,7 @@
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
 import { call } from './client.js';
-import { h, poll, tellFault, time } from './dom.js';
+import { h, poll, redraw, tellFault, time } from './dom.js';
 
 interface Summary {
   readonly name: string;
@@ -30,7 +30,7 @@ const charts = [
 ] as const;
 
 export function runs(main: HTMLElement): void {
-  const list = h('ul', { class: 'cards' });
+  const list = h('ul', { class: 'cards', tabindex: -1 });
   const detail = h('section', { class: 'panel', 'aria-label': 'Run' });
   main.append(h('div', { class: 'two' }, detail, h('section', { class: 'panel' }, h('h2', {}, 'Training runs'), list)));
   let chosen: string | null = null;
@@ -52,8 +52,8 @@ export function runs(main: HTMLElement): void {
       choose(found[0].name);
       return;
     }
-    const focused = document.activeElement?.getAttribute('data-run') ?? null;
-    list.replaceChildren(
+    redraw(
+      list,
       ...found.map(({ name, scenario, finished, changed_at }) =>
         h(
           'li',
@@ -62,7 +62,6 @@ export function runs(main: HTMLElement): void {
             'button',
             {
               type: 'button',
-              'data-run': name,
               'aria-pressed': name === chosen ? 'true' : 'false',
               onclick: () => choose(name),
             },
@@ -76,7 +75,6 @@ export function runs(main: HTMLElement): void {
         ),
       ),
     );
-    if (focused !== null) list.querySelector<HTMLElement>(`[data-run="${CSS.escape(focused)}"]`)?.focus();
   };
   poll(list, 5000, refresh);
 }
