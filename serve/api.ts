@@ -174,7 +174,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       answer: liveProps,
       tag: 'recommendations',
       roles: everyone,
-      summary: 'The last request and its answer',
+      summary: 'The last request, its answer, and what people made of it',
       query: company,
       handle: (c) => ({ last: service.last(c.company()) }),
     },

@@ -38,18 +38,28 @@ export const decisionProps: Props = {
   answer,
 };
 export const replayProps: Props = { same: flag, sha256: text, answer };
-export const outcomeProps: Props = {
-  decision_id: text,
+const told: Props = {
   shipment: id,
   outcome: { type: 'enum', values: ['accepted', 'overridden'] },
   vehicle: { ...id, optional: true },
   reason: { ...text, optional: true },
   recommended: nullable(id),
   by: text,
+};
+export const outcomeProps: Props = {
+  decision_id: text,
+  ...told,
   act: { ...object(actProps), optional: true, description: 'Where accepting was the approval of an act' },
 };
 export const liveProps: Props = {
-  last: nullable(object({ request: anything('As it was asked'), answer, at: date })),
+  last: nullable(
+    object({
+      request: anything('As it was asked'),
+      answer,
+      at: date,
+      outcomes: list(object(told), 'What people made of it since, the last word on each shipment'),
+    }),
+  ),
 };
 
 const totals = object({

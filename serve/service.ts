@@ -33,11 +33,20 @@ export interface Outcome {
   readonly reason?: string;
 }
 
+/** An outcome as it is on record. */
+export interface ToldOutcome extends Outcome {
+  /** The vehicle that was recommended, if any was. */
+  readonly recommended: Id | null;
+  readonly by: string;
+}
+
 /** The last thing that a company asked, for its dashboard. */
 export interface LastAsked {
   readonly request: RecommendRequest;
   readonly answer: AnswerWithActs;
   readonly at: Date;
+  /** What people made of it since, the last word on each shipment. */
+  readonly outcomes: readonly ToldOutcome[];
 }
 
 export interface ServiceOptions extends ActsOptions {
@@ -110,7 +119,7 @@ export class Service {
     }
     const acting = { companyId, answer, at, by: caller.subject };
     const whole = answer.mode === 'auto' ? { ...answer, acts: await this.#acts.all(acting, false) } : answer;
-    if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at });
+    if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at, outcomes: [] });
     return whole;
   }
 
@@ -156,12 +165,19 @@ export class Service {
     if (this.#last.size > KEPT) this.#last.delete(this.#last.keys().next().value!);
   }
 
-  /** In the dashboard, too, an act that was approved is no longer one that was refused. */
-  #keepAct(companyId: number, decisionId: string, act: ActResult): void {
+  /** In the dashboard, too, it is seen who said what, and an act that was approved is no longer one that was refused. */
+  #keepOutcome(companyId: number, decisionId: string, told: ToldOutcome, act?: ActResult): void {
     const last = this.#last.get(companyId);
     if (last?.answer.provenance.decision_id !== decisionId) return;
-    const acts = last.answer.acts?.map((one) => (one.shipment === act.shipment ? act : one)) ?? [act];
-    this.#last.set(companyId, { ...last, answer: { ...last.answer, acts } });
+    const outcomes = [...last.outcomes.filter(({ shipment }) => shipment !== told.shipment), told];
+    const { acts } = last.answer;
+    const answer = {
+      ...last.answer,
+      ...(acts === undefined || act === undefined
+        ? {}
+        : { acts: acts.map((one) => (one.shipment === act.shipment ? act : one)) }),
+    };
+    this.#last.set(companyId, { ...last, answer, outcomes });
   }
 
   /** Where acts go. */
@@ -248,11 +264,12 @@ export class Service {
       }
       await addDecisionEvent(this.#options.connection, { id, companyId }, { kind: 'outcome', by, detail });
     }
-    const told = { decision_id: id, ...detail, by };
-    if (!approves) return told;
+    const told = { ...detail, by };
+    this.#keepOutcome(companyId, id, told);
+    if (!approves) return { decision_id: id, ...told };
     const act = await this.#acts.approved(acting, assignment!);
-    this.#keepAct(companyId, id, act);
-    return { ...told, act };
+    this.#keepOutcome(companyId, id, told, act);
+    return { decision_id: id, ...told, act };
   }
 
   /** Scores a person's plan beside the policy's. */

@@ -124,14 +124,19 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     expect(await page.getByRole('link', { name: 'Actions' }).count()).toBe(0);
     await look(page, 'live');
     await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
-    await page.getByText('Shipment 101: accepted').waitFor();
+    await page.getByText('Shipment 101: accepted by tester').waitFor();
     await page.getByRole('button', { name: 'Override 103' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Who drives it instead').selectOption('1');
     await dialog.getByLabel(/^Why/).fill('vehicle 3 is at the garage');
     await look(page, 'override');
+    // What was typed is not lost where the service does not take it.
+    const refusal = { status: 409, json: { error: { message: 'not now' } } };
+    await page.route('**/outcome', (route) => route.fulfill(refusal), { times: 1 });
     await dialog.getByRole('button', { name: 'Put on record' }).click();
-    await page.getByText('Shipment 103: overridden: vehicle 3 is at the garage').waitFor();
+    await dialog.getByRole('status').getByText('not now').waitFor();
+    await dialog.getByRole('button', { name: 'Put on record' }).click();
+    await page.getByText('Shipment 103: overridden by tester, vehicle 1 instead: vehicle 3 is at the garage').waitFor();
     // The last but one: another was asked meanwhile, and shows when it may.
     const { decisions } = (await service.call('GET', '/v1/decisions?limit=2')).body as { decisions: { id: string }[] };
     const { events } = (await service.call('GET', `/v1/decisions/${decisions[1].id}`)).body;
@@ -139,6 +144,18 @@ describe.skipIf(browserMissing())('the dashboard', () => {
       { shipment: 101, outcome: 'accepted' },
       { shipment: 103, outcome: 'overridden', vehicle: 1, reason: 'vehicle 3 is at the garage' },
     ]);
+  });
+
+  it('shows what colleagues said of it, without asking for the page again', async () => {
+    const [mine, yours] = [await open(), await open()];
+    for (const page of [mine, yours]) await enter(page, 'dispatcher');
+    await mine.getByRole('button', { name: 'Ask with an example state' }).click();
+    await yours.getByText('Shipment 102 to vehicle 2').waitFor();
+    await mine.getByRole('button', { name: 'Accept 102 to 2' }).click();
+    const card = yours.getByRole('listitem').filter({ hasText: 'Shipment 102 to vehicle 2' });
+    await card.getByText('accepted by tester').waitFor();
+    await mine.reload();
+    await mine.getByText('accepted by tester').waitFor();
   });
 
   it('filters actions, shows one with its history, and reviews it', async () => {

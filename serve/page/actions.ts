@@ -139,8 +139,14 @@ function listSection(): HTMLElement {
           h(
             'tr',
             {},
-            ...['When', 'Type', 'What', 'Status', 'Booking', 'Driver', 'Reviewed'].map((name) => column(name)),
-            column('Details', true),
+            column('When'),
+            column('Type', 'spare'),
+            column('What'),
+            column('Status'),
+            column('Booking', 'spare'),
+            column('Driver', 'spare'),
+            column('Reviewed', 'spare'),
+            column('Details', 'unseen'),
           ),
         ),
         body,
@@ -155,12 +161,12 @@ function row(action: Action, reload: () => void): HTMLElement {
     'tr',
     {},
     h('td', {}, time(action.created_at)),
-    h('td', {}, action.action_type.replaceAll('_', ' ')),
+    h('td', { class: 'spare' }, action.action_type.replaceAll('_', ' ')),
     h('td', { class: 'wide' }, action.action_description),
     h('td', { class: classOf(action.status) }, action.status.replaceAll('_', ' ')),
-    h('td', { class: 'number' }, action.booking_id),
-    h('td', { class: 'number' }, action.driver_id),
-    h('td', {}, action.reviewed_by_admin ? 'yes' : 'no'),
+    h('td', { class: 'spare number' }, action.booking_id),
+    h('td', { class: 'spare number' }, action.driver_id),
+    h('td', { class: 'spare' }, action.reviewed_by_admin ? 'yes' : 'no'),
     h(
       'td',
       {},
@@ -195,8 +201,8 @@ async function details(id: number, reload: () => void): Promise<void> {
       onsubmit: (event) => {
         event.preventDefault();
         void call('POST', `${PATH}/${id}/review`, { notes: filled(form)['notes'] ?? null }).then(() => {
-          tell(`Action ${id} reviewed.`);
           dialog.close();
+          tell(`Action ${id} reviewed.`);
           reload();
         }, tellFault);
       },
@@ -215,7 +221,10 @@ async function details(id: number, reload: () => void): Promise<void> {
     h(
       'dl',
       { class: 'figures' },
+      figure('type', action.action_type.replaceAll('_', ' ')),
       figure('status', action.status.replaceAll('_', ' ')),
+      figure('booking', String(action.booking_id ?? '-')),
+      figure('driver', String(action.driver_id ?? '-')),
       figure('asked', time(action.created_at)),
       figure('took', action.execution_time_ms === null ? '-' : `${action.execution_time_ms.toFixed(1)} ms`),
     ),

@@ -133,7 +133,7 @@ function parts(
         'table',
         {},
         h('caption', {}, 'What is left of each limit'),
-        h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of'].map((name) => column(name)), column('Set', true))),
+        h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of'].map((name) => column(name)), column('Set', 'unseen'))),
         h('tbody', {}, ...limits.map((limit) => gauge(limit, change))),
       ),
     ),

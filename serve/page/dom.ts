@@ -35,9 +35,13 @@ function nameOf(element: HTMLElement): string {
   return element.getAttribute('name') ?? element.getAttribute('aria-label') ?? element.textContent;
 }
 
-/** A heading of a column; of one with buttons, only those are told it who cannot see them. */
-export function column(name: string, unseen = false): HTMLElement {
-  return h('th', { scope: 'col' }, unseen ? h('span', { class: 'unseen' }, name) : name);
+/** A heading of a column: of one with buttons unseen, but told; of one that a narrow screen leaves out, spare. */
+export function column(name: string, kind: 'seen' | 'unseen' | 'spare' = 'seen'): HTMLElement {
+  return h(
+    'th',
+    { scope: 'col', class: kind === 'spare' ? kind : undefined },
+    kind === 'unseen' ? h('span', { class: kind }, name) : name,
+  );
 }
 
 export function select(name: string, label: string, options: readonly (readonly [string, string])[]): HTMLElement {
@@ -57,7 +61,7 @@ export function filled(form: HTMLFormElement): Record<string, string> {
   return values;
 }
 
-/** Opens a dialog with a heading and a way to close it, and takes it away afterwards. */
+/** Opens a dialog with a heading, a line for what is told, and a way to close it, and takes it away afterwards. */
 export function openDialog(heading: string, ...children: readonly Child[]): HTMLDialogElement {
   const id = 'dialog-heading';
   const dialog = h(
@@ -65,6 +69,7 @@ export function openDialog(heading: string, ...children: readonly Child[]): HTML
     { 'aria-labelledby': id, onclose: () => dialog.remove() },
     h('div', { class: 'row' }, h('h2', { id }, heading)),
     ...children,
+    h('p', { class: 'message', role: 'status' }),
     h('div', { class: 'row' }, h('button', { type: 'button', onclick: () => dialog.close() }, 'Close')),
   );
   document.body.append(dialog);
@@ -72,11 +77,12 @@ export function openDialog(heading: string, ...children: readonly Child[]): HTML
   return dialog;
 }
 
-/** Says something to everybody, those who listen included. */
+/** Says something to everybody, those who listen included; also in a dialog, as nothing behind one is heard. */
 export function tell(text: string, bad = false): void {
-  const line = document.querySelector('#message')!;
-  line.textContent = text;
-  line.classList.toggle('bad', bad);
+  for (const line of document.querySelectorAll('#message, dialog[open] .message')) {
+    line.textContent = text;
+    line.classList.toggle('bad', bad);
+  }
 }
 
 export function tellFault(error: unknown): void {

@@ -35,8 +35,16 @@ interface Act {
   readonly message?: string;
   readonly refusal?: { readonly reason: string };
 }
+interface Outcome {
+  readonly shipment: Id;
+  readonly outcome: 'accepted' | 'overridden';
+  readonly vehicle?: Id;
+  readonly reason?: string;
+  readonly by: string;
+}
 interface Last {
   readonly at: string;
+  readonly outcomes: readonly Outcome[];
   readonly request: {
     readonly as_of: number;
     readonly time_zone?: string;
@@ -120,10 +128,13 @@ export async function live(main: HTMLElement): Promise<void> {
   const map = await mapIn(mapBox);
   const layer = L.layerGroup().addTo(map);
   let shown = '';
+  let onMap = '';
   const refresh = async (): Promise<void> => {
     if (held) return;
     const { last } = await call<{ last: Last | null }>('GET', '/v1/live');
-    const key = last === null ? 'none' : `${last.answer.provenance.decision_id} ${last.at}`;
+    const key = JSON.stringify(
+      last === null ? null : [last.answer.provenance.decision_id, last.at, last.outcomes, last.answer.acts],
+    );
     if (key === shown) return;
     // While the answer was under way.
     if (held) return;
@@ -140,7 +151,10 @@ export async function live(main: HTMLElement): Promise<void> {
       );
       return;
     }
-    draw(map, layer, last);
+    if (last.answer.provenance.decision_id !== onMap) {
+      draw(map, layer, last);
+      onMap = last.answer.provenance.decision_id;
+    }
     redraw(lists, recommendations(last));
   };
   async function askExample(): Promise<void> {
@@ -222,7 +236,7 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
   if (bounds.length > 0) map.fitBounds(L.latLngBounds(bounds).pad(0.1), { animate: false });
 }
 
-function recommendations({ request, answer, at }: Last): HTMLElement {
+function recommendations({ request, answer, at, outcomes }: Last): HTMLElement {
   const { provenance } = answer;
   const local = new Intl.DateTimeFormat(undefined, {
     timeZone: request.time_zone ?? 'UTC',
@@ -232,6 +246,7 @@ function recommendations({ request, answer, at }: Last): HTMLElement {
   });
   const hour = (second: number): string => local.format(second * 1000);
   const acts = new Map((answer.acts ?? []).map((act) => [act.shipment, act]));
+  const said = new Map(outcomes.map((one) => [one.shipment, one]));
   return h(
     'section',
     { class: 'panel' },
@@ -251,7 +266,14 @@ function recommendations({ request, answer, at }: Last): HTMLElement {
       'ol',
       { class: 'cards' },
       ...answer.assignments.map((assignment) =>
-        card(assignment, request.vehicles, provenance.decision_id, hour, acts.get(assignment.shipment)),
+        card(
+          assignment,
+          request.vehicles,
+          provenance.decision_id,
+          hour,
+          acts.get(assignment.shipment),
+          said.get(assignment.shipment),
+        ),
       ),
     ),
     ...group(
@@ -303,8 +325,9 @@ function card(
   decision: string,
   hour: (second: number) => string,
   act: Act | undefined,
+  outcome: Outcome | undefined,
 ): HTMLElement {
-  const said = h('p', { class: 'muted' });
+  const said = h('p', { class: 'muted' }, outcome === undefined ? '' : words(outcome));
   const done = h('p', {});
   const showAct = ({ status, message }: Act): void => {
     done.className = status === 'succeeded' ? 'good' : 'warn';
@@ -312,15 +335,12 @@ function card(
   };
   if (act !== undefined) showAct(act);
   const approves = act?.refusal?.reason === 'approval';
-  const send = async (outcome: object, words: string): Promise<void> => {
-    try {
-      const reply = await call<{ act?: Act }>('POST', `/v1/decisions/${decision}/outcome`, { shipment, ...outcome });
-      if (reply.act !== undefined) showAct(reply.act);
-      said.textContent = words;
-      tell(`Shipment ${shipment}: ${words.toLowerCase()}`);
-    } catch (error) {
-      tellFault(error);
-    }
+  const send = async (body: object): Promise<string> => {
+    const path = `/v1/decisions/${decision}/outcome`;
+    const reply = await call<Outcome & { act?: Act }>('POST', path, { shipment, ...body });
+    if (reply.act !== undefined) showAct(reply.act);
+    said.textContent = words(reply);
+    return `Shipment ${shipment}: ${words(reply)}`;
   };
   const late = lateness === 0 ? 'on time' : `${Math.ceil(lateness / 60)} min late`;
   return h(
@@ -362,7 +382,7 @@ function card(
               type: 'button',
               class: 'primary',
               'aria-label': `${approves ? 'Approve' : 'Accept'} ${shipment} to ${vehicle}`,
-              onclick: () => void send({ outcome: 'accepted' }, approves ? 'Approved' : 'Accepted'),
+              onclick: () => void send({ outcome: 'accepted' }).then(tell, tellFault),
             },
             approves ? 'Approve' : 'Accept',
           ),
@@ -380,11 +400,16 @@ function card(
   );
 }
 
+function words({ outcome, by, vehicle, reason }: Outcome): string {
+  const instead = outcome === 'overridden' && vehicle !== undefined ? `, vehicle ${vehicle} instead` : '';
+  return `${outcome} by ${by}${instead}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
 function override(
   shipment: Id,
   recommended: Id,
   vehicles: readonly Vehicle[],
-  send: (outcome: object, done: string) => Promise<void>,
+  send: (outcome: object) => Promise<string>,
 ): void {
   const form = h(
     'form',
@@ -393,10 +418,11 @@ function override(
         event.preventDefault();
         const { vehicle, reason } = filled(form);
         const chosen = vehicles.find(({ id }) => String(id) === vehicle)?.id;
-        void send(
-          { outcome: 'overridden', reason, ...(chosen === undefined ? {} : { vehicle: chosen }) },
-          `Overridden: ${reason ?? ''}`,
-        ).then(() => dialog.close());
+        const body = { outcome: 'overridden', reason, ...(chosen === undefined ? {} : { vehicle: chosen }) };
+        void send(body).then((text) => {
+          dialog.close();
+          tell(text);
+        }, tellFault);
       },
     },
     select('vehicle', 'Who drives it instead', [

@@ -86,7 +86,8 @@ function show(detail: HTMLElement, name: string): () => void {
   );
   const progress = h('p', { class: 'muted' });
   const evaluation = h('div', { class: 'scroll' });
-  const curves = charts.map(([, title], k) => h('div', {}, h('h3', {}, title), boxes[k]));
+  const headings = charts.map(([, title]) => h('h3', {}, title));
+  const curves = headings.map((heading, k) => h('div', {}, heading, boxes[k]));
   const here = h('div', {}, h('h2', {}, name), progress, evaluation, h('div', { class: 'charts' }, ...curves));
   detail.replaceChildren(here);
   const metrics: Metrics[] = [];
@@ -101,7 +102,12 @@ function show(detail: HTMLElement, name: string): () => void {
         ? ''
         : ` of ${run.total_steps.toLocaleString()} (${Math.min(100, (100 * steps) / run.total_steps).toFixed(0)}%)`;
     progress.textContent = `${steps.toLocaleString()} steps${share}`;
-    charts.forEach(([key], k) => draw(plots, boxes[k], key, metrics));
+    charts.forEach(([key, title], k) => {
+      draw(plots, boxes[k], key, metrics);
+      const last = metrics.at(-1)?.[key] ?? null;
+      headings[k].textContent =
+        last === null ? title : `${title}: ${last.toLocaleString(undefined, { maximumSignificantDigits: 4 })}`;
+    });
     if (run.evaluation !== null) evaluation.replaceChildren(evaluationTable(run.evaluation));
   });
   return () => here.remove();
