@@ -118,6 +118,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
       expect([kind, await page.locator(`.marker.${kind}`).count()]).toEqual([kind, count]);
     }
     await page.getByText('104 stays with vehicle 3').waitFor();
+    await page.getByText('What if 103 goes another way').click();
+    await page.getByRole('rowheader', { name: 'waits' }).first().waitFor();
+    expect(await page.getByRole('rowheader', { name: 'vehicle 1' }).first().isVisible()).toBe(true);
     await page.getByLabel('Hold what is shown').check();
     await service.call('POST', '/v1/recommend', easyRequest(service.company));
     await page.waitForTimeout(2500);
@@ -165,7 +168,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByText('3 actions').waitFor();
     await page.getByLabel('Booking').fill(String(service.company.bookings[0]));
     await page.getByRole('button', { name: 'Filter' }).click();
-    await page.getByText('1 actions').waitFor();
+    await page.getByText('1 action').waitFor();
     await page.getByRole('button', { name: /^Details of action/ }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('None yet.').waitFor();

@@ -97,7 +97,9 @@ function listSection(): HTMLElement {
     next = page.pagination.next;
     redraw(body, ...page.actions.map((action) => row(action, reload)));
     const { total, total_is_exact: exact } = page.pagination;
-    if (total !== null) count.textContent = `${exact === false ? 'over ' : ''}${total} actions`;
+    if (total !== null) {
+      count.textContent = `${exact === false ? 'over ' : ''}${total} action${total === 1 ? '' : 's'}`;
+    }
     back.disabled = cursors.length === 1;
     on.disabled = next === null;
   };

@@ -38,8 +38,7 @@ export function controls(): HTMLElement {
     const typing = active instanceof HTMLInputElement && active.type === 'number' && section.contains(active);
     if (key === shown || typing) return;
     shown = key;
-    const open = section.querySelector('details')?.open ?? false;
-    redraw(section, ...parts(found, open, change));
+    redraw(section, ...parts(found, change));
   };
   const change: Change = (work, done) =>
     void work
@@ -56,7 +55,6 @@ export function controls(): HTMLElement {
 
 function parts(
   { company, settings, stopped_all, limits, broken, connector }: Controls,
-  open: boolean,
   change: Change,
 ): (HTMLElement | '')[] {
   const stop = h(
@@ -106,7 +104,7 @@ function parts(
         )
       : '',
     h('div', { class: 'row' }, mode, stop),
-    ruleSet(settings, open, change),
+    ruleSet(settings, change),
     ...broken.map(({ action_type, failures }) =>
       h(
         'p',
@@ -149,7 +147,7 @@ const rules = [
 ] as const;
 
 /** What software may decide alone, and how far. */
-function ruleSet(settings: Settings, open: boolean, change: Change): HTMLElement {
+function ruleSet(settings: Settings, change: Change): HTMLElement {
   const put = (name: keyof Settings, value: boolean | number, done: string): void =>
     change(call('PUT', '/api/admin/autonomy', { [name]: value }), done);
   const number = (name: 'adjust_time_max_minutes' | 'breaker_failures', label: string, max: number): HTMLElement => {
@@ -159,7 +157,7 @@ function ruleSet(settings: Settings, open: boolean, change: Change): HTMLElement
   };
   return h(
     'details',
-    { open },
+    {},
     h('summary', {}, 'Rules'),
     h(
       'fieldset',

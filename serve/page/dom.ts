@@ -22,10 +22,16 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** New children for `box`; the keyboard stays on the control where it was, or, if that has gone, on the box. */
+/**
+ * New children for `box`. What was unfolded stays so, and the keyboard stays on the control where it was, or, if that has
+ * gone, on the box.
+ */
 export function redraw(box: HTMLElement, ...children: readonly (Node | string)[]): void {
   const active = box.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
+  const unfolded = new Set([...box.querySelectorAll<HTMLElement>('details[open] > summary')].map(nameOf));
   box.replaceChildren(...children);
+  for (const details of box.querySelectorAll('details'))
+    details.open = unfolded.has(nameOf(details.querySelector('summary')!));
   if (active === null || active === box || active.isConnected) return;
   const controls = [...box.querySelectorAll<HTMLElement>('a, button, input, select, textarea, summary')];
   (controls.find((one) => nameOf(one) === nameOf(active)) ?? box).focus();
@@ -36,12 +42,9 @@ function nameOf(element: HTMLElement): string {
 }
 
 /** A heading of a column: of one with buttons unseen, but told; of one that a narrow screen leaves out, spare. */
-export function column(name: string, kind: 'seen' | 'unseen' | 'spare' = 'seen'): HTMLElement {
-  return h(
-    'th',
-    { scope: 'col', class: kind === 'spare' ? kind : undefined },
-    kind === 'unseen' ? h('span', { class: kind }, name) : name,
-  );
+export function column(name: string, kind: 'text' | 'number' | 'unseen' | 'spare' = 'text'): HTMLElement {
+  if (kind === 'unseen') return h('th', { scope: 'col' }, h('span', { class: kind }, name));
+  return h('th', { scope: 'col', class: kind }, name);
 }
 
 export function select(name: string, label: string, options: readonly (readonly [string, string])[]): HTMLElement {

@@ -2,7 +2,7 @@
 
 import * as L from '/lib/leaflet/leaflet-src.esm.js';
 import { account, call } from './client.js';
-import { checkbox, clock, filled, h, openDialog, poll, redraw, select, tell, tellFault } from './dom.js';
+import { checkbox, clock, column, filled, h, openDialog, poll, redraw, select, tell, tellFault } from './dom.js';
 
 type Id = number | string;
 type Place = [longitude: number, latitude: number];
@@ -17,6 +17,21 @@ interface Shipment {
   readonly pickup: { readonly id?: Id; readonly location?: Place };
   readonly delivery: { readonly location?: Place };
 }
+interface Estimate {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+interface WhatIf {
+  readonly futures: number;
+  readonly seconds_ahead: number;
+  readonly candidates: readonly {
+    readonly vehicle: Id | null;
+    readonly late: Estimate;
+    readonly minutes_late: Estimate;
+    readonly lost: Estimate;
+  }[];
+}
 interface Assignment {
   readonly rank: number;
   readonly shipment: Id;
@@ -28,6 +43,7 @@ interface Assignment {
   readonly alternatives: readonly { readonly vehicle: Id; readonly pickup_eta: number; readonly extra_wait: number }[];
   readonly hungarian: Id | null;
   readonly nearest: Id | null;
+  readonly what_if?: WhatIf | null;
 }
 interface Act {
   readonly shipment: Id;
@@ -159,7 +175,7 @@ export async function live(main: HTMLElement): Promise<void> {
   };
   async function askExample(): Promise<void> {
     const example = (await (await fetch('/page/example.json')).json()) as object;
-    await call('POST', '/v1/recommend', example);
+    await call('POST', '/v1/recommend', { ...example, explain: true });
     tell('Asked.');
     await refresh();
   }
@@ -320,6 +336,7 @@ function card(
     alternatives,
     hungarian,
     nearest,
+    what_if: whatIf,
   }: Assignment,
   vehicles: readonly Vehicle[],
   decision: string,
@@ -370,6 +387,7 @@ function card(
           `The Hungarian method: ${hungarian ?? 'nobody'}; the nearest rule: ${nearest ?? 'nobody'}`,
         )
       : null,
+    whatIf === undefined || whatIf === null ? null : whatIfTable(shipment, whatIf),
     act === undefined ? null : done,
     account()?.role === 'viewer'
       ? null
@@ -397,6 +415,46 @@ function card(
           ),
         ),
     said,
+  );
+}
+
+function whatIfTable(shipment: Id, { futures, seconds_ahead: ahead, candidates }: WhatIf): HTMLElement {
+  const cell = ({ mean, low, high }: Estimate, show: (value: number) => string): HTMLElement =>
+    h('td', { class: 'number' }, show(mean), h('span', { class: 'muted' }, ` ${show(low)} to ${show(high)}`));
+  const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
+  const tenths = (value: number): string => value.toFixed(1);
+  return h(
+    'details',
+    {},
+    h('summary', {}, `What if ${shipment} goes another way`),
+    h(
+      'table',
+      {},
+      h(
+        'caption',
+        {},
+        `All pickups of the next ${Math.round(ahead / 60)} min, in ${futures} simulated futures, with 95% intervals`,
+      ),
+      h(
+        'thead',
+        {},
+        h('tr', {}, column('Choice'), ...['Late', 'Minutes late', 'Lost'].map((name) => column(name, 'number'))),
+      ),
+      h(
+        'tbody',
+        {},
+        ...candidates.map(({ vehicle, late, minutes_late, lost }) =>
+          h(
+            'tr',
+            {},
+            h('th', { scope: 'row' }, vehicle === null ? 'waits' : `vehicle ${vehicle}`),
+            cell(late, percent),
+            cell(minutes_late, tenths),
+            cell(lost, tenths),
+          ),
+        ),
+      ),
+    ),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
 import { call } from './client.js';
-import { h, poll, redraw, tellFault, time } from './dom.js';
+import { column, h, poll, redraw, tellFault, time } from './dom.js';
 
 interface Summary {
   readonly name: string;
@@ -152,12 +152,7 @@ function evaluationTable(rows: readonly Evaluation[]): HTMLElement {
     h(
       'thead',
       {},
-      h(
-        'tr',
-        {},
-        h('th', { scope: 'col' }, 'Policy'),
-        ...['Return', 'Served', 'On time', 'Empty'].map((name) => h('th', { scope: 'col', class: 'number' }, name)),
-      ),
+      h('tr', {}, column('Policy'), ...['Return', 'Served', 'On time', 'Empty'].map((name) => column(name, 'number'))),
     ),
     h(
       'tbody',
