@@ -220,9 +220,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByLabel('Company').waitFor();
     expect(page.url()).not.toContain('token');
     await page.getByRole('link', { name: 'Actions' }).click();
-    await page.getByRole('heading', { name: 'Limits and switches of mine' }).waitFor();
+    await page.getByRole('heading', { name: 'Switches of mine' }).waitFor();
     await page.getByLabel('Company').selectOption({ label: `${service.other.id}: theirs` });
-    await page.getByRole('heading', { name: 'Limits and switches of theirs' }).waitFor();
+    await page.getByRole('heading', { name: 'Limits of theirs' }).waitFor();
     await page.getByText('0 actions').waitFor();
     await look(page, 'all-companies');
   });

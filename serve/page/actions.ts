@@ -52,7 +52,9 @@ const words = (list: readonly string[]): [string, string][] => [
 
 export function actions(main: HTMLElement): void {
   const figures = h('section', { class: 'panel', 'aria-label': 'Figures' });
-  main.append(h('div', { class: 'two wider' }, h('div', {}, figures, listSection()), controls()));
+  const { switches, limits } = controls();
+  // The switches come first where everything is in one column.
+  main.append(h('div', { class: 'two acts' }, switches, h('div', { class: 'left' }, figures, listSection()), limits));
   statistics(figures);
 }
 

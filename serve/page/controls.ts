@@ -27,18 +27,20 @@ interface Controls {
 
 type Change = (work: Promise<unknown>, done: string) => void;
 
-/** The panel of a company's controls, drawn anew when something has changed. */
-export function controls(): HTMLElement {
-  const section = h('section', { class: 'panel', 'aria-label': 'Limits and switches', tabindex: -1 });
+/** A company's switches and its limits, each a panel, drawn anew when something has changed. */
+export function controls(): { readonly switches: HTMLElement; readonly limits: HTMLElement } {
+  const switches = h('section', { class: 'panel', 'aria-label': 'Switches', tabindex: -1 });
+  const limits = h('section', { class: 'panel', 'aria-label': 'Limits', tabindex: -1 });
   let shown = '';
   const refresh = async (): Promise<void> => {
     const found = await call<Controls>('GET', '/api/admin/autonomy');
     const key = JSON.stringify(found);
     const active = document.activeElement;
-    const typing = active instanceof HTMLInputElement && active.type === 'number' && section.contains(active);
-    if (key === shown || typing) return;
+    const typing = active instanceof HTMLInputElement && active.type === 'number';
+    if (key === shown || (typing && (switches.contains(active) || limits.contains(active)))) return;
     shown = key;
-    redraw(section, ...parts(found, change));
+    redraw(switches, ...switchesOf(found, change));
+    redraw(limits, ...limitsOf(found, change));
   };
   const change: Change = (work, done) =>
     void work
@@ -49,12 +51,12 @@ export function controls(): HTMLElement {
         return refresh();
       })
       .catch(tellFault);
-  poll(section, 5000, refresh);
-  return section;
+  poll(switches, 5000, refresh);
+  return { switches, limits };
 }
 
-function parts(
-  { company, settings, stopped_all, limits, broken, connector }: Controls,
+function switchesOf(
+  { company, settings, stopped_all, broken, connector }: Controls,
   change: Change,
 ): (HTMLElement | '')[] {
   const stop = h(
@@ -78,7 +80,7 @@ function parts(
     change(call('PUT', '/api/admin/autonomy', { mode: chooser.value }), `Mode is ${chooser.value}.`),
   );
   return [
-    h('h2', {}, `Limits and switches of ${company}`),
+    h('h2', {}, `Switches of ${company}`),
     settings.stopped || stopped_all
       ? h(
           'p',
@@ -114,6 +116,7 @@ function parts(
           'button',
           {
             type: 'button',
+            'aria-label': `Let it act again: ${action_type.replaceAll('_', ' ')}`,
             onclick: () =>
               change(
                 call('POST', '/api/admin/autonomy/breaker/reset', { action_type: action_type }),
@@ -124,13 +127,19 @@ function parts(
         ),
       ),
     ),
+  ];
+}
+
+function limitsOf({ company, limits }: Controls, change: Change): HTMLElement[] {
+  return [
+    h('h2', {}, `Limits of ${company}`),
     h(
       'div',
-      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Limits' },
+      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Table of limits' },
       h(
         'table',
         {},
-        h('caption', {}, 'What is left of each limit'),
+        h('caption', {}, 'What is left of each'),
         h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of'].map((name) => column(name)), column('Set', 'unseen'))),
         h('tbody', {}, ...limits.map((limit) => gauge(limit, change))),
       ),
