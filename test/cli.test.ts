@@ -120,6 +120,13 @@ describe('fleetstep', () => {
     expect(fleetstep('simulate', '--policy', 'edf', '--events').stdout).toMatch(/^08:00:00 {2}created {4}booking 0/);
   });
 
+  it('runs as a program, as npx does once it has linked it', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    expect(spawnSync(main, ['--version'], { encoding: 'utf8' }).stdout.trim()).toBe(version);
+  });
+
   it('every command explains itself with examples', () => {
     for (const command of ['train', 'eval', 'simulate', 'import', 'doctor']) {
       const { stdout, status } = fleetstep(command, '--help');
