@@ -127,6 +127,7 @@ export async function live(main: HTMLElement): Promise<void> {
             ['waiting', 'waiting'],
             ['unserved', 'not served'],
           ),
+          '. Grey lines lead to where a busy vehicle will be free, blue ones are what is recommended, dashed while empty.',
         ),
         h(
           'div',
@@ -218,23 +219,24 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
       return shipment === null || id === undefined ? [] : [[id, shipment] as const];
     }),
   );
+  const line = (a: Place, b: Place, color: string, dashed: boolean): void => {
+    const ends: [number, number][] = [
+      [a[1], a[0]],
+      [b[1], b[0]],
+    ];
+    bounds.push(...ends);
+    L.polyline(ends, { color, weight: 2, ...(dashed ? { dashArray: '4 4' } : {}) }).addTo(layer);
+  };
+  for (const { start, free_location: free } of request.vehicles) {
+    if (start !== undefined && free !== undefined) line(start, free, '#8b949e', true);
+  }
   for (const { shipment, vehicle } of answer.assignments) {
     const from = vehicles.get(vehicle);
     const start = from?.free_location ?? from?.start;
     const to = shipments.get(shipment);
     if (start === undefined || to?.pickup.location === undefined) continue;
-    for (const place of [start, to.delivery.location]) if (place !== undefined) bounds.push([place[1], place[0]]);
-    const line = (a: Place, b: Place, dashed: boolean): void => {
-      L.polyline(
-        [
-          [a[1], a[0]],
-          [b[1], b[0]],
-        ],
-        { color: '#2f81f7', weight: 2, ...(dashed ? { dashArray: '4 4' } : {}) },
-      ).addTo(layer);
-    };
-    line(start, to.pickup.location, true);
-    if (to.delivery.location !== undefined) line(to.pickup.location, to.delivery.location, false);
+    line(start, to.pickup.location, '#2f81f7', true);
+    if (to.delivery.location !== undefined) line(to.pickup.location, to.delivery.location, '#2f81f7', false);
   }
   const lots = new Map<Id, readonly [kind: string, words: string]>([
     ...answer.assignments.map(({ shipment, vehicle }) => [shipment, ['assigned', `to vehicle ${vehicle}`]] as const),
