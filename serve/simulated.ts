@@ -6,6 +6,19 @@ import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
 import type { RecommendRequest, ShipmentInput, VehicleInput } from './request.js';
 
+type Place = readonly [longitude: number, latitude: number];
+
+/** What a vehicle was given to do, in seconds of the simulation. */
+interface Ride {
+  readonly shipment: ShipmentInput;
+  readonly from: Place;
+  readonly departAt: number;
+  /** At the pickup, where it may have to wait. */
+  readonly arriveAt: number;
+  readonly pickupAt: number;
+  readonly dropoffAt: number;
+}
+
 /** A Monday at midnight, UTC: the day that is simulated. */
 const DAY = 1_767_571_200;
 
@@ -13,6 +26,8 @@ export class SimulatedFleet {
   readonly #world: World;
   readonly #travel: PlaneTravelSpec;
   readonly #offset: number;
+  /** By vehicle, in the order of driving; past ones are dropped. */
+  readonly #rides: Ride[][];
 
   /**
    * @param seed of the day's demand
@@ -31,6 +46,7 @@ export class SimulatedFleet {
     const env = new VectorDispatchEnv({ scenario: compiled, numEnvs: 1, source });
     env.reset({ seed });
     this.#world = env.world;
+    this.#rides = Array.from({ length: env.world.drivers }, () => []);
   }
 
   /** Seconds on the request's clock. */
@@ -60,27 +76,43 @@ export class SimulatedFleet {
         // Whatever is open in a simulation can be assigned.
         horizon: 86_400,
       },
-      vehicles: Array.from({ length: this.#world.drivers }, (_, i) => this.#vehicle(i)),
-      shipments: this.#open().map((j) => this.#shipment(j)),
+      vehicles: this.#rides.map((_, i) => this.#vehicle(i)),
+      shipments: [
+        ...this.#rides.flatMap((_, i) => this.#promised(i).map(({ shipment }) => shipment)),
+        ...this.#open().map((j) => this.#shipment(j)),
+      ],
     };
+  }
+
+  /** The ride that vehicle i is on, and those that follow. */
+  #ahead(i: number): readonly Ride[] {
+    const now = this.#world.state.now[0];
+    return this.#rides[i].filter(({ dropoffAt }) => dropoffAt > now);
+  }
+
+  #promised(i: number): readonly Ride[] {
+    return this.#ahead(i).slice(1);
   }
 
   #vehicle(i: number): VehicleInput {
     const { state: st, compiled } = this.#world;
-    const { queue, skills } = compiled.scenario;
-    const place = this.#place(st.endX[i], st.endY[i]);
+    const { skills } = compiled.scenario;
+    const [ride, ...promised] = this.#ahead(i);
     const own = skills.filter((_, k) => (compiled.driverSkills[i] & (1 << k)) !== 0).map(({ name }) => name);
     return {
       id: i + 1,
-      start: place,
-      load: st.load[i],
+      start: ride === undefined ? this.#place(st.endX[i], st.endY[i]) : whereabouts(ride, st.now[0]),
+      load: st.load[i] - promised.length,
       ...(compiled.emergency[i] === 1 ? { kind: 'EMERGENCY' as const } : {}),
       ...(own.length > 0 ? { skills: own } : {}),
-      ...(st.planLength[i] === 0
+      ...(ride === undefined
         ? {}
-        : st.planLength[i] >= queue
-          ? { status: 'offline' as const }
-          : { status: 'busy' as const, free_at: st.freeAt[i] + this.#offset, free_location: place }),
+        : {
+            status: 'busy' as const,
+            free_at: ride.dropoffAt + this.#offset,
+            free_location: ride.shipment.delivery.location!,
+          }),
+      ...(promised.length > 0 ? { locked: promised.map(({ shipment }) => shipment.id!) } : {}),
     };
   }
 
@@ -102,7 +134,7 @@ export class SimulatedFleet {
     };
   }
 
-  #place(x: number, y: number): [number, number] {
+  #place(x: number, y: number): Place {
     const { longitude, latitude } = toDegrees(x, y, this.#travel.centreLongitude, this.#travel.centreLatitude);
     return [longitude, latitude];
   }
@@ -120,10 +152,24 @@ export class SimulatedFleet {
       const i = Number(vehicle) - 1;
       const j = this.#open().find((slot) => st.booking[slot] + 1 === shipment);
       if (j === undefined || !this.#world.accepts(0, i, j)) continue;
+      this.#rides[i] = [...this.#ahead(i), this.#ride(i, j)];
       this.#world.step(0, this.#world.actionOf(i, j));
       taken++;
     }
     return taken;
+  }
+
+  #ride(i: number, j: number): Ride {
+    const { state: st } = this.#world;
+    const departAt = Math.max(st.now[0], st.freeAt[i]);
+    return {
+      shipment: this.#shipment(j),
+      from: this.#place(st.endX[i], st.endY[i]),
+      departAt,
+      arriveAt: departAt + this.#world.approachSeconds(0, i, j),
+      pickupAt: this.#world.pickupSecond(0, i, j),
+      dropoffAt: this.#world.dropoffSecond(0, i, j),
+    };
   }
 
   /** Lets a tick pass. */
@@ -136,4 +182,17 @@ export class SimulatedFleet {
     this.#world.writeEpisode(0);
     return { return: this.#world.out.episodeReturns[0], kpis: kpisOf(this.#world.out.episodeKpis, 0) };
   }
+}
+
+/** Where a vehicle on a ride is at a second: on the straight way to the pickup, waiting there, or on that to the drop-off. */
+function whereabouts({ from, departAt, arriveAt, pickupAt, dropoffAt, shipment }: Ride, second: number): Place {
+  const pickup = shipment.pickup.location!;
+  return second < pickupAt
+    ? between(from, pickup, (second - departAt) / Math.max(1, arriveAt - departAt))
+    : between(pickup, shipment.delivery.location!, (second - pickupAt) / Math.max(1, dropoffAt - pickupAt));
+}
+
+function between(a: Place, b: Place, share: number): Place {
+  const part = Math.min(1, Math.max(0, share));
+  return [a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part];
 }

@@ -11,6 +11,8 @@ import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 import { randomRequest } from './support/random-request.js';
 
+type Place = readonly [number, number];
+
 const checkShape = compile(answerProps);
 
 const recommender = new Recommender(new Policies(), '0.0.0');
@@ -286,14 +288,32 @@ describe('loads', () => {
 
 describe('a simulated company', () => {
   it('can drive all that is recommended, tick by tick, and fares as the rule itself does', () => {
+    let promised = 0;
+    let moved = 0;
     for (const policy of ['hungarian', 'edf', 'nearest']) {
       for (let seed = 1; seed <= 3; seed++) {
         const fleet = new SimulatedFleet(compileScenario(preset('geneva')), seed);
         let recommended = 0;
         let taken = 0;
+        let before = new Map<unknown, { start: Place; free: Place }>();
         while (!fleet.over) {
-          const answer = ask({ ...fleet.state(), policy });
+          const state = fleet.state();
+          const answer = ask({ ...state, policy });
           expect(answer.violations).toEqual([]);
+          promised += answer.locked.length;
+          // Who goes on with a ride is further on the way, or waits at the pickup.
+          const now = new Map(
+            state.vehicles.flatMap(({ id, start, free_location: free }) =>
+              free === undefined ? [] : [[id, { start: start!, free }] as const],
+            ),
+          );
+          for (const [id, { start, free }] of now) {
+            expect(Math.hypot(start[0] - 6.1432, start[1] - 46.2044)).toBeLessThan(0.3);
+            const earlier = before.get(id);
+            if (earlier !== undefined && String(earlier.free) === String(free))
+              moved += Number(String(start) !== String(earlier.start));
+          }
+          before = now;
           recommended += answer.assignments.length;
           taken += fleet.apply(answer);
           fleet.advance();
@@ -304,6 +324,8 @@ describe('a simulated company', () => {
         expect(fleet.figures().return).toBeGreaterThan(0);
       }
     }
+    expect(promised).toBeGreaterThan(20);
+    expect(moved).toBeGreaterThan(500);
   });
 });
 
