@@ -173,15 +173,16 @@ function slack(world: World, e: number, i: number, j: number, depart: number): n
 
 /**
  * What stands in the way of slot j in environment e: each smallest set of constraints without which a vehicle could take it.
- * A slot that a vehicle can take there has lost to others.
+ * A slot that a vehicle can take there has lost to others. Vehicles are in the order in which they would be there.
  */
 export function unassignedOf(problem: Problem, world: World, e: number, j: number): UnassignedReason[] {
   const { request } = problem;
   const bySet = new Map<string, { relaxed: Constraint[]; vehicles: Id[]; first: number }>();
   const able: Id[] = [];
-  for (let i = 0; i < request.vehicles.length; i++) {
-    // Where a vehicle ends up that is left alone is not known, so neither is what it could do.
-    if (problem.promised[i] === null) continue;
+  // Where a vehicle ends up that is left alone is not known, so neither is what it could do.
+  const judged = [...request.vehicles.keys()].filter((i) => problem.promised[i] !== null);
+  const there = request.vehicles.map((_, i) => world.pickupSecond(e, i, j));
+  for (const i of judged.sort((a, b) => there[a] - there[b] || a - b)) {
     const failing = failingOf(problem, world, e, i, j);
     if (failing.length === 0) {
       able.push(request.vehicles[i].id);

@@ -107,7 +107,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await enter(page, 'dispatcher');
     await page.getByRole('button', { name: 'Ask with an example state' }).click();
     await page.getByText('Shipment 101 to vehicle 1').waitFor();
-    await page.getByText('105: vehicles 1, 2, 3 could take it but for the skills that it needs').waitFor();
+    await page.getByText('105: vehicles 1, 3, 2 could take it but for the skills that it needs').waitFor();
     expect(await page.locator('.marker.vehicle').count()).toBe(4);
     for (const [kind, count] of [
       ['assigned', 3],

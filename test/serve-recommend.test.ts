@@ -85,6 +85,27 @@ describe('a recommendation', () => {
       expect([one, (counts[one] ?? 0) > 3]).toEqual([one, true]);
     }
   });
+
+  it('names first who would be there first, and says how late that is', () => {
+    const vehicle = (id: number, east: number): object => ({ id, start: [6.14 + east, 46.2] });
+    const { unassigned } = ask({
+      as_of: 36_000,
+      vehicles: [vehicle(1, 0.3), vehicle(2, 0.1), vehicle(3, 0.2)],
+      shipments: [
+        {
+          id: 9,
+          pickup: { location: [6.14, 46.2], time_windows: [[36_000, 36_060]] },
+          delivery: { location: [6.15, 46.2] },
+        },
+      ],
+      options: { late_tolerance: 60 },
+    });
+    expect(unassigned).toMatchObject([{ shipment: 9, reasons: [{ relaxed: ['window'], vehicles: [2, 3, 1] }] }]);
+    const [, minutes] = /window: (\d+) min late/.exec(unassigned[0].reasons[0].message)!;
+    // 7.7 km at 30 km/h and up to 1.5 times that in traffic.
+    expect(Number(minutes)).toBeGreaterThanOrEqual(14);
+    expect(Number(minutes)).toBeLessThan(23);
+  });
 });
 
 describe('times of day', () => {
