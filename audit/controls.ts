@@ -34,12 +34,14 @@ export const limitScopes: readonly (ActionType | 'all' | 'driver')[] = ['all', .
 export type LimitScope = (typeof limitScopes)[number];
 export const periods = ['hour', 'day'] as const;
 export type Period = (typeof periods)[number];
+export const limitKinds = ['bucket', 'window'] as const;
+export type LimitKind = (typeof limitKinds)[number];
 
 export interface LimitChange {
   readonly scope: LimitScope;
   readonly per: Period;
   /** `bucket` refills evenly, and may admit up to twice its capacity within its first period; `window` never exceeds it. */
-  readonly kind?: 'bucket' | 'window' | undefined;
+  readonly kind?: LimitKind | undefined;
   /** Acts per period; null takes a driver limit away. */
   readonly capacity: number | null;
 }
@@ -48,7 +50,7 @@ export interface Gauge {
   /** `all`, an action type, `driver` (what each driver starts with), or `driver/<id>`. */
   readonly scope: string;
   readonly per: Period;
-  readonly kind: 'bucket' | 'window';
+  readonly kind: LimitKind;
   readonly capacity: number;
   /** Whole acts that it would admit now. */
   readonly left: number;
@@ -98,7 +100,7 @@ const limitSchema: ValidationSchema = {
   $$strict: true,
   scope: { type: 'enum', values: [...limitScopes] },
   per: { type: 'enum', values: [...periods] },
-  kind: { type: 'enum', values: ['bucket', 'window'], optional: true },
+  kind: { type: 'enum', values: [...limitKinds], optional: true },
   capacity: { type: 'number', integer: true, min: 0, max: 1_000_000, nullable: true },
 };
 const checkSettings = compileFields(settingsSchema);

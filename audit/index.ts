@@ -1,6 +1,16 @@
 // Acting on record: limits, the record itself, and its proof.
 
-export { configure, limitScopes, modes, periods, readControls, resetBreaker, setLimits, stopAll } from './controls.js';
+export {
+  configure,
+  limitKinds,
+  limitScopes,
+  modes,
+  periods,
+  readControls,
+  resetBreaker,
+  setLimits,
+  stopAll,
+} from './controls.js';
 export type { Controls, Gauge, LimitChange, LimitScope, Mode, Period, Settings } from './controls.js';
 export { APP_ROLE, OWNER_ROLE, connect, databaseError, databaseOptionsFrom, openDatabase } from './database.js';
 export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';

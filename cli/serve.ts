@@ -2,28 +2,9 @@
 
 import { Command, Option } from 'commander';
 import type { FastifyInstance } from 'fastify';
-import {
-  AuditError,
-  DecisionLog,
-  Recorder,
-  Sweeper,
-  connect,
-  firstCompany,
-  listCompanies,
-  migrate,
-  migrationStates,
-} from '../audit/index.js';
+import { AuditError, Sweeper, connect, firstCompany, listCompanies, migrate, migrationStates } from '../audit/index.js';
 import type { Connection, Database } from '../audit/index.js';
-import {
-  Background,
-  KeyRing,
-  Recommender,
-  ServeError,
-  Service,
-  WebhookConnector,
-  dryRunConnector,
-  roles,
-} from '../serve/index.js';
+import { KeyRing, Recommender, ServeError, Service, WebhookConnector, dryRunConnector, roles } from '../serve/index.js';
 import type { Connector, Role } from '../serve/index.js';
 import { accountName, withDatabase } from './database.js';
 import { dataOption, jsonOption, scenarioOption, whole } from './options.js';
@@ -128,24 +109,15 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
   const ends = [() => connection.end({ timeout: 5 })];
   try {
     await checkDatabase(connection, options);
-    const recorder = new Recorder(database);
-    const log = new DecisionLog(database);
-    const background = new Background(recommender);
-    ends.push(
-      () => recorder.close(),
-      () => log.close(),
-      () => background.close(),
-    );
     const service = new Service({
       recommender,
-      background,
-      log,
-      recorder,
+      database,
       connection,
       connector,
       unrecorded: options.unrecorded,
       actWithinMs: options.actWithin * 1000,
     });
+    ends.push(() => service.close());
     const app = await createServer({
       service,
       connection,

@@ -2,7 +2,7 @@
 
 import { constraints } from './answer.js';
 import { requestModes } from './request.js';
-import { id, list, number, object, refusal, seconds, text } from './rules.js';
+import { flag, id, list, nullable, number, object, refusal, seconds, text, whole } from './rules.js';
 import type { Props, Rule } from './schema.js';
 
 const estimate = (description: string): Rule =>
@@ -12,7 +12,7 @@ const whatIf = object(
   {
     candidates: list(
       object({
-        vehicle: { type: 'id', nullable: true, description: 'Null: wait' },
+        vehicle: { ...nullable(id), description: 'Null: wait' },
         late: estimate('Chance that a pickup promised from now on is late'),
         minutes_late: estimate('Their sum'),
         lost: estimate('Shipments whose window ends before anybody was sent'),
@@ -21,7 +21,7 @@ const whatIf = object(
     ),
     futures: number('In how many futures each was played'),
     seconds_ahead: number(),
-    new_demand: { type: 'boolean', description: 'Whether new shipments come up in them' },
+    new_demand: { ...flag, description: 'Whether new shipments come up in them' },
   },
   { nullable: true, optional: true, description: 'With `explain`; null where time was up' },
 );
@@ -30,8 +30,8 @@ export const actProps: Props = {
   shipment: id,
   vehicle: id,
   status: { type: 'enum', values: ['succeeded', 'dry_run', 'refused', 'failed', 'unknown'] },
-  action_id: { type: 'number', integer: true, nullable: true },
-  message: { type: 'string', optional: true },
+  action_id: nullable(whole),
+  message: { ...text, optional: true },
   refusal: { ...refusal, optional: true },
 };
 
@@ -49,11 +49,7 @@ export const answerProps: Props = {
       approach_distance: seconds('Empty metres'),
       approach_duration: seconds('Seconds'),
       score: number('What it would be paid under the world’s rules'),
-      confidence: {
-        type: 'number',
-        nullable: true,
-        description: 'Probability that a network gave it; null for a rule',
-      },
+      confidence: nullable(number('Probability that a network gave it; null for a rule')),
       reasons: list(text),
       alternatives: list(
         object({
@@ -67,8 +63,8 @@ export const answerProps: Props = {
           extra_distance: seconds('More empty metres'),
         }),
       ),
-      nearest: { type: 'id', nullable: true, description: 'The vehicle that the nearest rule would have sent now' },
-      hungarian: { type: 'id', nullable: true, description: 'The same of the Hungarian method' },
+      nearest: { ...nullable(id), description: 'The vehicle that the nearest rule would have sent now' },
+      hungarian: { ...nullable(id), description: 'The same of the Hungarian method' },
       what_if: whatIf,
     }),
   ),
@@ -77,12 +73,9 @@ export const answerProps: Props = {
       shipment: id,
       reason: text,
       revisit_at: seconds('When to ask again'),
-      latest_safe: {
-        type: 'number',
-        integer: true,
-        nullable: true,
-        description: 'Until then a vehicle, as planned now, still is in time; null where nothing was planned yet',
-      },
+      latest_safe: nullable(
+        seconds('Until then a vehicle, as planned now, still is in time; null where nothing was planned yet'),
+      ),
     }),
   ),
   unassigned: list(
@@ -107,10 +100,7 @@ export const answerProps: Props = {
       breaks: list({ type: 'enum', values: constraints }, 'What the promise does not keep to; it stands all the same'),
     }),
   ),
-  violations: list(
-    object({ shipment: { type: 'id', nullable: true }, path: text, message: text }),
-    'What is wrong in single shipments',
-  ),
+  violations: list(object({ shipment: nullable(id), path: text, message: text }), 'What is wrong in single shipments'),
   provenance: object({
     decision_id: text,
     version: text,
@@ -118,18 +108,10 @@ export const answerProps: Props = {
     policy_hash: text,
     world_hash: text,
     state_hash: text,
-    fallback: object(
-      { policy: text, reason: { type: 'enum', values: ['deadline', 'out_of_distribution'] } },
-      { nullable: true },
-    ),
+    fallback: nullable(object({ policy: text, reason: { type: 'enum', values: ['deadline', 'out_of_distribution'] } })),
     out_of_distribution: list(text),
     futures: list(number()),
-    recorded: { type: 'boolean' },
+    recorded: flag,
   }),
-  acts: {
-    type: 'array',
-    optional: true,
-    description: 'In mode auto: what became of each assignment',
-    items: object(actProps),
-  },
+  acts: { ...list(object(actProps), 'In mode auto: what became of each assignment'), optional: true },
 };

@@ -6,6 +6,7 @@ import {
   actionStatuses,
   actionTypes,
   configure,
+  limitKinds,
   limitScopes,
   listActions,
   listCompanies,
@@ -56,6 +57,7 @@ import type { Route, RouteContext } from './routes.js';
 import { RunsReader } from './runs.js';
 import { show } from './schema.js';
 import type { Props, Rule } from './schema.js';
+import { outcomes } from './service.js';
 import type { Outcome, Service } from './service.js';
 import { snake, snakeName } from './snake.js';
 
@@ -162,7 +164,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       query: company,
       body: {
         shipment: { type: 'id' },
-        outcome: { type: 'enum', values: ['accepted', 'overridden'] },
+        outcome: { type: 'enum', values: outcomes },
         vehicle: optional({ type: 'id' }, 'Who drives it instead'),
         reason: optional({ type: 'string', max: 1000 }, 'Needed if overridden; no personal data'),
       },
@@ -428,7 +430,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
             props: {
               scope: { type: 'enum', values: limitScopes },
               per: { type: 'enum', values: periods },
-              kind: optional({ type: 'enum', values: ['bucket', 'window'] }),
+              kind: optional({ type: 'enum', values: limitKinds }),
               capacity: { type: 'number', integer: true, min: 0, max: 1_000_000, nullable: true },
             },
           },

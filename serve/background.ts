@@ -1,14 +1,16 @@
-// Long questions are answered on other threads, so that those with short ones do not wait: explanations, and requests of
-// many vehicles and shipments. The only file of this room that knows of threads.
+// Where a question is answered: short ones here and at once, long ones on other threads, so that those with short ones do not
+// wait. Long are explanations, and requests of many vehicles and shipments. The only file of this room that knows of threads.
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { CompiledScenario } from '../engine/index.js';
+import { analyze } from './analyze.js';
 import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
+import { pack } from './packed.js';
 import type { TrainedNetwork } from './policies.js';
 import type { Context, Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
@@ -20,13 +22,10 @@ export interface Setup {
   readonly version: string;
 }
 
-export interface Task {
-  /** The request as `pack` made it. */
-  readonly packed: Uint8Array;
-  readonly context: Context;
-  /** If given, it is scored. */
-  readonly plan?: readonly PlannedPair[];
-}
+/** A request as `pack` made it, to be answered, or with a plan to be scored. */
+export type Task =
+  | { readonly packed: Uint8Array; readonly context: Context }
+  | { readonly packed: Uint8Array; readonly plan: readonly PlannedPair[] };
 
 /** Errors lose their class on the way between threads. */
 export type Reply =
@@ -39,13 +38,16 @@ const SHORT = 5000;
 const MOST_WAITING = 32;
 
 export class Background {
+  readonly #recommender: Recommender;
   readonly #pool: Piscina;
 
   /** @param threads default: one core is left to everybody else, four at most */
-  constructor(
-    { policies: { networks, base }, version }: Recommender,
-    threads: number = Math.max(1, Math.min(4, availableParallelism() - 1)),
-  ) {
+  constructor(recommender: Recommender, threads: number = Math.max(1, Math.min(4, availableParallelism() - 1))) {
+    const {
+      policies: { networks, base },
+      version,
+    } = recommender;
+    this.#recommender = recommender;
     this.#pool = new Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
       // The first is there when the first question comes.
@@ -59,12 +61,22 @@ export class Background {
     });
   }
 
-  static isLong({ explain, vehicles, shipments }: RecommendRequest): boolean {
-    return explain === true || vehicles.length * shipments.length > SHORT;
+  /**
+   * @param packed the request, if it is at hand
+   * @throws ServeError as `Recommender.recommend`; `ERR_BUSY` if a thread died, or too many wait already
+   */
+  async recommend(request: RecommendRequest, context: Context, packed?: Uint8Array): Promise<Answer> {
+    if (!isLong(request)) return this.#recommender.recommend(request, context);
+    return (await this.#run({ packed: packed ?? pack(request), context })) as Answer;
   }
 
-  /** @throws ServeError what the thread threw; `ERR_BUSY` if it died, or too many wait already */
-  async run(task: Task): Promise<Answer | Analysis> {
+  /** @throws ServeError as `recommend` */
+  async analyze(request: RecommendRequest, plan: readonly PlannedPair[]): Promise<Analysis> {
+    if (!isLong(request)) return analyze(this.#recommender, request, plan);
+    return (await this.#run({ packed: pack(request), plan })) as Analysis;
+  }
+
+  async #run(task: Task): Promise<Answer | Analysis> {
     let reply;
     try {
       reply = (await this.#pool.run(task)) as Reply;
@@ -84,4 +96,8 @@ export class Background {
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
+}
+
+function isLong({ explain, vehicles, shipments }: RecommendRequest): boolean {
+  return explain === true || vehicles.length * shipments.length > SHORT;
 }

@@ -1,10 +1,11 @@
 // The shapes of all answers but recommendations, for the OpenAPI document; a test holds real answers to them.
 
-import { actionStatuses, actionTypes, modes, periods, statisticsPeriods } from '../audit/index.js';
+import { actionStatuses, actionTypes, limitKinds, modes, periods, statisticsPeriods } from '../audit/index.js';
 import { actProps, answerProps } from './answer-schema.js';
 import { constraints } from './answer.js';
 import { anything, date, flag, id, list, nullable, number, object, refusal, text, whole } from './rules.js';
 import type { Props, Rule } from './schema.js';
+import { outcomes } from './service.js';
 
 const answer = object(answerProps);
 
@@ -40,7 +41,7 @@ export const decisionProps: Props = {
 export const replayProps: Props = { same: flag, sha256: text, answer };
 const told: Props = {
   shipment: id,
-  outcome: { type: 'enum', values: ['accepted', 'overridden'] },
+  outcome: { type: 'enum', values: outcomes },
   vehicle: { ...id, optional: true },
   reason: { ...text, optional: true },
   recommended: nullable(id),
@@ -185,7 +186,7 @@ export const statisticsProps: Props = {
 const gauge: Rule = object({
   scope: text,
   per: { type: 'enum', values: periods },
-  kind: { type: 'enum', values: ['bucket', 'window'] },
+  kind: { type: 'enum', values: limitKinds },
   capacity: whole,
   left: whole,
   taken: whole,

@@ -4,16 +4,22 @@
 import { isDeepStrictEqual } from 'node:util';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { v7 as uuid } from 'uuid';
-import { AuditError, addDecisionEvent, findDecision, listDecisions, readDecision } from '../audit/index.js';
-import type { DecisionDetail, DecisionLog } from '../audit/index.js';
+import {
+  AuditError,
+  DecisionLog,
+  Recorder,
+  addDecisionEvent,
+  findDecision,
+  listDecisions,
+  readDecision,
+} from '../audit/index.js';
+import type { Database, DecisionDetail } from '../audit/index.js';
 import { Acts } from './acts.js';
 import type { ActResult, ActsOptions } from './acts.js';
-import { analyze } from './analyze.js';
 import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import type { Caller } from './auth.js';
 import { Background } from './background.js';
-import type { Task } from './background.js';
 import { ServeError, badField } from './errors.js';
 import { pack, unpack } from './packed.js';
 import { sha256 } from './policies.js';
@@ -26,9 +32,11 @@ import { snake } from './snake.js';
 
 export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };
 
+export const outcomes = ['accepted', 'overridden'] as const;
+
 export interface Outcome {
   readonly shipment: Id;
-  readonly outcome: 'accepted' | 'overridden';
+  readonly outcome: (typeof outcomes)[number];
   readonly vehicle?: Id;
   readonly reason?: string;
 }
@@ -49,11 +57,10 @@ export interface LastAsked {
   readonly outcomes: readonly ToldOutcome[];
 }
 
-export interface ServiceOptions extends ActsOptions {
+export interface ServiceOptions extends Omit<ActsOptions, 'recorder'> {
   readonly recommender: Recommender;
-  /** Where long questions are answered. */
-  readonly background: Background;
-  readonly log: DecisionLog;
+  /** Where the record is. */
+  readonly database: Database;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
 }
@@ -68,14 +75,27 @@ const LONGEST_DEADLINE_MS = 1000;
 
 export class Service {
   readonly recommender: Recommender;
+  readonly background: Background;
   readonly #options: ServiceOptions;
+  readonly #log: DecisionLog;
+  readonly #recorder: Recorder;
   readonly #acts: Acts;
   readonly #last = new Map<number, LastAsked>();
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.recommender = options.recommender;
-    this.#acts = new Acts(options);
+    this.background = new Background(options.recommender);
+    this.#log = new DecisionLog(options.database);
+    this.#recorder = new Recorder(options.database);
+    this.#acts = new Acts({ ...options, recorder: this.#recorder });
+  }
+
+  /** Leaves threads and record; the connection is the caller's. @param seconds for acts under way, at most */
+  async close(seconds?: number): Promise<void> {
+    await this.background.close();
+    await this.#log.close();
+    await this.#recorder.close(seconds);
   }
 
   /**
@@ -94,10 +114,10 @@ export class Service {
       const earlier = await this.#earlier(key, stateHash, caller, companyId);
       if (earlier !== null) return earlier;
     }
-    const answer = await this.#answer(request, { packed, context: { decisionId: id, stateHash, askedAt } });
+    const answer = await this.background.recommend(request, { decisionId: id, stateHash, askedAt }, packed);
     const { provenance } = answer;
     try {
-      await this.#options.log.record({
+      await this.#log.record({
         id,
         companyId,
         requestedBy: caller.subject,
@@ -121,12 +141,6 @@ export class Service {
     const whole = answer.mode === 'auto' ? { ...answer, acts: await this.#acts.all(acting, false) } : answer;
     if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at, outcomes: [] });
     return whole;
-  }
-
-  /** Here and at once, or elsewhere if that takes long. */
-  async #answer(request: RecommendRequest, task: Task): Promise<Answer> {
-    if (!Background.isLong(request)) return this.recommender.recommend(request, task.context);
-    return (await this.#options.background.run(task)) as Answer;
   }
 
   /** What was answered under this key before; acts that were not told of are asked for once more, and done at most once. */
@@ -169,15 +183,12 @@ export class Service {
   #keepOutcome(companyId: number, decisionId: string, told: ToldOutcome, act?: ActResult): void {
     const last = this.#last.get(companyId);
     if (last?.answer.provenance.decision_id !== decisionId) return;
-    const outcomes = [...last.outcomes.filter(({ shipment }) => shipment !== told.shipment), told];
-    const { acts } = last.answer;
-    const answer = {
-      ...last.answer,
-      ...(acts === undefined || act === undefined
-        ? {}
-        : { acts: acts.map((one) => (one.shipment === act.shipment ? act : one)) }),
-    };
-    this.#last.set(companyId, { ...last, answer, outcomes });
+    const acts = last.answer.acts?.map((one) => (one.shipment === act?.shipment ? act : one));
+    this.#last.set(companyId, {
+      ...last,
+      answer: acts === undefined ? last.answer : { ...last.answer, acts },
+      outcomes: [...last.outcomes.filter(({ shipment }) => shipment !== told.shipment), told],
+    });
   }
 
   /** Where acts go. */
@@ -215,9 +226,8 @@ export class Service {
       );
     }
     const replay: Replay = answer.provenance;
-    const named = { ...request, policy };
     const context = { decisionId: id, stateHash: row.stateHash, replay };
-    const again = await this.#answer(named, { packed: pack(named), context });
+    const again = await this.background.recommend({ ...request, policy }, context);
     if (again.provenance.world_hash !== answer.provenance.world_hash) {
       throw new ServeError(
         'ERR_CONFLICT',
@@ -276,10 +286,7 @@ export class Service {
   async analyze(body: unknown): Promise<Analysis> {
     const { plan, ...rest } = body as { plan: PlannedPair[] };
     // Nobody sees the explanation, and the time is bounded as in `recommend`.
-    const request = { ...bounded(checkRequest(rest)), explain: false };
-    if (!Background.isLong(request)) return analyze(this.recommender, request, plan);
-    const task = { packed: pack(request), context: { decisionId: '', stateHash: '' }, plan };
-    return (await this.#options.background.run(task)) as Analysis;
+    return this.background.analyze({ ...bounded(checkRequest(rest)), explain: false }, plan);
   }
 }
 

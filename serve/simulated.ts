@@ -4,9 +4,8 @@ import { VectorDispatchEnv, adapt, episodeSource, kpisOf, toDegrees } from '../e
 import type { CompiledScenario, Kpis, PlaneTravelSpec, World } from '../engine/index.js';
 import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
+import type { Place } from './places.js';
 import type { RecommendRequest, ShipmentInput, VehicleInput } from './request.js';
-
-type Place = readonly [longitude: number, latitude: number];
 
 /** What a vehicle was given to do, in seconds of the simulation. */
 interface Ride {
@@ -26,7 +25,7 @@ export class SimulatedFleet {
   readonly #world: World;
   readonly #travel: PlaneTravelSpec;
   readonly #offset: number;
-  /** By vehicle, in the order of driving; past ones are dropped. */
+  /** By vehicle, the one that it is on first; those that are over go when time goes on. */
   readonly #rides: Ride[][];
 
   /**
@@ -78,26 +77,16 @@ export class SimulatedFleet {
       },
       vehicles: this.#rides.map((_, i) => this.#vehicle(i)),
       shipments: [
-        ...this.#rides.flatMap((_, i) => this.#promised(i).map(({ shipment }) => shipment)),
+        ...this.#rides.flatMap(([, ...promised]) => promised.map(({ shipment }) => shipment)),
         ...this.#open().map((j) => this.#shipment(j)),
       ],
     };
   }
 
-  /** The ride that vehicle i is on, and those that follow. */
-  #ahead(i: number): readonly Ride[] {
-    const now = this.#world.state.now[0];
-    return this.#rides[i].filter(({ dropoffAt }) => dropoffAt > now);
-  }
-
-  #promised(i: number): readonly Ride[] {
-    return this.#ahead(i).slice(1);
-  }
-
   #vehicle(i: number): VehicleInput {
     const { state: st, compiled } = this.#world;
     const { skills } = compiled.scenario;
-    const [ride, ...promised] = this.#ahead(i);
+    const [ride, ...promised] = this.#rides[i];
     const own = skills.filter((_, k) => (compiled.driverSkills[i] & (1 << k)) !== 0).map(({ name }) => name);
     return {
       id: i + 1,
@@ -152,7 +141,7 @@ export class SimulatedFleet {
       const i = Number(vehicle) - 1;
       const j = this.#open().find((slot) => st.booking[slot] + 1 === shipment);
       if (j === undefined || !this.#world.accepts(0, i, j)) continue;
-      this.#rides[i] = [...this.#ahead(i), this.#ride(i, j)];
+      this.#rides[i].push(this.#ride(i, j));
       this.#world.step(0, this.#world.actionOf(i, j));
       taken++;
     }
@@ -175,6 +164,8 @@ export class SimulatedFleet {
   /** Lets a tick pass. */
   advance(): void {
     this.#world.step(0, 0);
+    const now = this.#world.state.now[0];
+    for (const rides of this.#rides) while (rides.length > 0 && rides[0].dropoffAt <= now) rides.shift();
   }
 
   /** Of the day so far. */

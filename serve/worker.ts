@@ -12,10 +12,12 @@ import type { RecommendRequest } from './request.js';
 const { networks, base, version } = workerData as Setup;
 const recommender = new Recommender(new Policies(networks, base), version);
 
-export default function answer({ packed, context, plan }: Task): Reply {
-  const request = unpack(packed) as RecommendRequest;
+export default function answer(task: Task): Reply {
+  const request = unpack(task.packed) as RecommendRequest;
   try {
-    return { done: plan === undefined ? recommender.recommend(request, context) : analyze(recommender, request, plan) };
+    const done =
+      'plan' in task ? analyze(recommender, request, task.plan) : recommender.recommend(request, task.context);
+    return { done };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
     return { error: { code: error.code, message: error.message, path: error.path } };

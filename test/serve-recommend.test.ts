@@ -6,12 +6,11 @@ import { initialiseNetwork, networkLayout } from '#policy/index.js';
 import { Policies, Recommender, SimulatedFleet, checkRequest } from '#serve/index.js';
 import type { Answer, TrainedNetwork } from '#serve/index.js';
 import { answerProps } from '#serve/answer-schema.js';
+import type { Place } from '#serve/places.js';
 import { compile } from '#serve/schema.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 import { randomRequest } from './support/random-request.js';
-
-type Place = readonly [number, number];
 
 const checkShape = compile(answerProps);
 

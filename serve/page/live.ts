@@ -145,13 +145,12 @@ export async function live(main: HTMLElement): Promise<void> {
   const map = await mapIn(mapBox);
   const layer = L.layerGroup().addTo(map);
   let shown = '';
-  let onMap = '';
+  let onMap: string | undefined;
   const refresh = async (): Promise<void> => {
     if (held) return;
     const { last } = await call<{ last: Last | null }>('GET', '/v1/live');
-    const key = JSON.stringify(
-      last === null ? null : [last.answer.provenance.decision_id, last.at, last.outcomes, last.answer.acts],
-    );
+    const decision = last?.answer.provenance.decision_id;
+    const key = JSON.stringify([decision, last?.outcomes, last?.answer.acts]);
     if (key === shown) return;
     // While the answer was under way.
     if (held) return;
@@ -168,10 +167,8 @@ export async function live(main: HTMLElement): Promise<void> {
       );
       return;
     }
-    if (last.answer.provenance.decision_id !== onMap) {
-      draw(map, layer, last);
-      onMap = last.answer.provenance.decision_id;
-    }
+    if (decision !== onMap) draw(map, layer, last);
+    onMap = decision;
     redraw(lists, recommendations(last));
   };
   async function askExample(): Promise<void> {

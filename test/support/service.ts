@@ -3,13 +3,13 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { DecisionLog, Recorder, connect } from '#audit/index.js';
+import { connect } from '#audit/index.js';
 import type { Connection, Database } from '#audit/index.js';
-import { Background, KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
+import { KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
 import { apiRoutes } from '#serve/api.js';
 import { compile } from '#serve/schema.js';
 import { createServer } from '#serve/server.js';
-import type { Caller, Connector, ServerOptions, TrainedNetwork } from '#serve/index.js';
+import type { Background, Caller, Connector, ServerOptions, TrainedNetwork } from '#serve/index.js';
 import { addCompany, reachableFolder, superuser, testDatabase } from './database.js';
 import type { TestCompany, TestDatabase } from './database.js';
 
@@ -67,20 +67,8 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   await keys.open();
   const database = way ?? made.database;
   const connection = connect(database, { role: 'app', max: 4, statementTimeoutMs: 3000, connectTimeoutSeconds: 2 });
-  const recorder = new Recorder(database);
-  const log = new DecisionLog(database);
   const recommender = new Recommender(new Policies(networks), '0.0.0-test');
-  const background = new Background(recommender);
-  const service = new Service({
-    recommender,
-    background,
-    log,
-    recorder,
-    connection,
-    connector,
-    unrecorded,
-    actWithinMs,
-  });
+  const service = new Service({ recommender, database, connection, connector, unrecorded, actWithinMs });
   const app = await createServer({
     runs: join(folder, 'runs'),
     version: '0.0.0-test',
@@ -109,7 +97,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     url,
     keys,
     keyFile,
-    background,
+    background: service.background,
     company,
     other,
     token,
@@ -124,9 +112,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     },
     async close() {
       await app.close();
-      await background.close();
-      await recorder.close(1);
-      await log.close();
+      await service.close(1);
       await connection.end({ timeout: 1 });
       await owner.end({ timeout: 1 });
       if (given === undefined) await made.remove();
