@@ -138,7 +138,7 @@ function checkTravel(travel: MatrixTravel): void {
   if (!Array.isArray(seconds) || seconds.length === 0) {
     throw fault(`travel.periods.seconds is ${shown(seconds)}: expected a list of tables`);
   }
-  seconds.forEach((values, k) => table(`travel.periods.seconds[${k}]`, values, pairs));
+  seconds.forEach((values: Int32Array, k) => table(`travel.periods.seconds[${k}]`, values, pairs));
   column('travel.periods.ofMinute', ofMinute, 'Uint8Array', 1440);
   const at = ofMinute.findIndex((period) => period >= seconds.length);
   if (at >= 0)

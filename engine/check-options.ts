@@ -67,11 +67,11 @@ function distance(a: string, b: string): number {
 /** A value in an error: short, and never a whole structure. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
+  if (value === null) return 'null';
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (typeof value === 'object' && value !== null)
-    return `${/^[AEIOU]/.test(kindOf(value)) ? 'an' : 'a'} ${kindOf(value)}`;
-  if (typeof value === 'function') return 'a function';
-  return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  const kind = kindOf(value);
+  return `${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
 /** Name of the kind of an object, of whatever realm: `Int32Array`, `Array`, `Object`, ... */
