@@ -15,7 +15,7 @@ export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
 export { observationKinds, observationShape, observationSize } from './observation.js';
 export type { ObservationKind, ObservationShape } from './observation.js';
 export { PAIR_COLUMNS, PairWriter, pairColumns } from './pairs.js';
-export { preset, presetNames } from './presets.js';
+export { preset, presetMeaning, presetNames } from './presets.js';
 export { Purpose, RandomStream, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } from './random.js';
 export { weightedReward } from './reward.js';
 export { actionCount } from './scenario.js';

@@ -15,7 +15,7 @@ import {
   stateSpec,
   viewsOf,
 } from '#engine/index.js';
-import type { Dataset, EngineErrorCode, ResetOptions, Trace, VectorDispatchEnvOptions } from '#engine/index.js';
+import type { EngineErrorCode, ResetOptions, Trace, VectorDispatchEnvOptions } from '#engine/index.js';
 import { inventedDataset } from './support/random-scenario.js';
 
 function refused(code: EngineErrorCode, message: string, call: () => unknown): void {
@@ -209,8 +209,7 @@ describe('recorded trips', () => {
   );
   const { trace, travel } = dataset;
   const skilled = { ...scenario, skills: [{ name: 'wheelchair', driverShare: 1, bookingShare: 0 }] };
-  const compile = (changes: object, of: object = scenario): unknown =>
-    compileScenario(of, { ...dataset, ...changes });
+  const compile = (changes: object, of: object = scenario): unknown => compileScenario(of, { ...dataset, ...changes });
 
   /** The trace with entry `at` of a column set to `value`. */
   function withValue(
