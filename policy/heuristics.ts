@@ -4,6 +4,7 @@
 import { Purpose } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { AssignmentSolver } from './assignment.js';
+import { PolicyError } from './policy.js';
 import type { Policy } from './policy.js';
 
 /** One action per environment from one question per environment. */
@@ -255,6 +256,13 @@ export function isHeuristic(name: string): name is HeuristicName {
   return Object.hasOwn(makers, name);
 }
 
+/** @throws PolicyError `ERR_POLICY` for a name that is none of them */
 export function heuristic(name: HeuristicName): Policy {
+  if (!isHeuristic(name)) {
+    throw new PolicyError(
+      'ERR_POLICY',
+      `unknown heuristic ${JSON.stringify(name)}: choose one of ${heuristicNames.join(', ')}`,
+    );
+  }
   return makers[name]();
 }

@@ -8,12 +8,13 @@ import {
   PolicyError,
   SimdMlp,
   argmax,
+  heuristic,
   initialiseNetwork,
   logSumExp,
   networkLayout,
   sample,
 } from '#policy/index.js';
-import type { Layer, NetworkShape } from '#policy/index.js';
+import type { HeuristicName, Layer, NetworkShape } from '#policy/index.js';
 
 function reference(layers: readonly Layer[], weights: Float32Array, x: Float32Array): Float64Array {
   let h: ArrayLike<number> = x;
@@ -178,6 +179,13 @@ describe('Actor', () => {
       [{ hidden: [8, NaN] }, 'a hidden layer is NaN wide'],
     ] as const) {
       expect(() => networkLayout({ ...shape, ...change } as NetworkShape)).toThrow(message);
+    }
+  });
+
+  it('has heuristics by name, and says which there are', () => {
+    for (const name of ['hungarion', 'constructor', '', undefined, null, 3]) {
+      expect(() => heuristic(name as HeuristicName)).toThrow(PolicyError);
+      expect(() => heuristic(name as HeuristicName)).toThrow('choose one of random, nearest, edf');
     }
   });
 
