@@ -1,17 +1,22 @@
 // The trips room's public names.
 
 export { makeFolder, writeFileAtomic } from './atomic-file.js';
-export { describe, examine, faultNames } from './booking-record.js';
+export { describe, longitudeBetween, metresBetween, recordOf, timesOf } from './booking-record.js';
 export type {
+  BookingId,
+  BookingInstants,
   BookingRecord,
   BookingStatistics,
-  FaultName,
+  BookingTimes,
+  Instants,
   Percentiles,
-  QualityReport,
   UsableBooking,
+  UsableTimes,
 } from './booking-record.js';
 export { collectTrips } from './collect.js';
 export type { CollectOptions, Collected, Fleet } from './collect.js';
+export { CompanyClock } from './company-clock.js';
+export type { ClockReading } from './company-clock.js';
 export { demoBookings, spoil } from './demo.js';
 export { TripsError } from './errors.js';
 export type { TripsErrorCode } from './errors.js';
@@ -20,6 +25,9 @@ export { COLLECTED_TRIPS, loadDataset, loadScenario } from './load.js';
 export type { ScenarioRequest } from './load.js';
 export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
 export type { NycScenario } from './nyc-amod.js';
+export { BookingExaminer, examine, faultMeaning, faultNames } from './quality.js';
+export type { FaultName, FaultyBooking, QualityReport } from './quality.js';
 export { SealError, openSealed, writeSealed } from './sealed-file.js';
 export type { SealFault } from './sealed-file.js';
 export { readTrips, writeTrips } from './trips-file.js';
+export { refuseTaken, writeWholeFolder } from './whole-folder.js';
