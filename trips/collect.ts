@@ -95,7 +95,13 @@ export function collectTrips(bookings: readonly UsableBooking[], fleet: Fleet, o
     ),
     fare: zeros,
   };
-  const dataset: Dataset = { scenario: name, travel: null, trace, splits: played.splits };
+  const dataset: Dataset = {
+    scenario: name,
+    travel: null,
+    trace,
+    recordedSeconds: scenario.horizonSeconds,
+    splits: played.splits,
+  };
   // Whatever is wrong with it shall show here, not when somebody trains on it.
   compileScenario(scenario, dataset);
   return { scenario, dataset, order, skillsLeftOut: played.skillsLeftOut };
