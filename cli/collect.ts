@@ -11,7 +11,6 @@ import {
   CompanyClock,
   collectTrips,
   describe,
-  faultMeaning,
   infinityToWord,
   recordOf,
   refuseTaken,
@@ -19,11 +18,10 @@ import {
   writeTrips,
   writeWholeFolder,
 } from '../trips/index.js';
-import type { FaultName } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import { companyOption, withConnection } from './database.js';
 import { jsonOption, seedOption, whole, workersOption } from './options.js';
-import { evaluationTable, printJson, progress, table } from './print.js';
+import { evaluationTable, faultTable, printJson, progress, table } from './print.js';
 
 interface CollectOptions {
   readonly days: number;
@@ -140,7 +138,7 @@ Examples:
         });
         return;
       }
-      const faults = Object.entries(report.faults).filter(([, { count }]) => count > 0);
+      const faults = faultTable(report.faults);
       const line = (name: string, p: { p50: number; p90: number; p99: number }): string[] => [
         name,
         p.p50.toFixed(1),
@@ -149,17 +147,7 @@ Examples:
       ];
       process.stdout.write(
         `${report.usable} of ${report.bookings} bookings can be used; ${dataset.trace.days.length} days, ${drivers.length} drivers\n` +
-          (faults.length === 0
-            ? ''
-            : `${table(
-                ['fault', 'bookings', 'such as', 'meaning'],
-                faults.map(([name, { count, examples }]) => [
-                  name,
-                  String(count),
-                  examples.slice(0, 3).join(', '),
-                  faultMeaning[name as FaultName],
-                ]),
-              )}\nall of them by id: ${join(out, QUALITY)}\n`) +
+          (faults === '' ? '' : `${faults}\nall of them by id: ${join(out, QUALITY)}\n`) +
           (skillsLeftOut.length === 0
             ? ''
             : `note: a scenario holds 8 skills; no longer asked for: ${skillsLeftOut.join(', ')}\n`) +

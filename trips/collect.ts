@@ -201,10 +201,14 @@ function shareOf(count: number, drivers: number): number {
   return share;
 }
 
-/** Days in their order: the first 70% train, then 15% validation and 15% test, at least one of each if there are three. */
+/**
+ * Days in their order: the first 70% train, then 15% validation and 15% test, at least one of each. With fewer than three
+ * days all parts are all days: a policy can be tried, but not be judged.
+ */
 function splitDays(days: number): Dataset['splits'] {
-  const held = Math.max(days >= 3 ? 1 : 0, Math.floor(0.15 * days));
   const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, k) => from + k);
+  if (days < 3) return { training: range(0, days), validation: range(0, days), test: range(0, days) };
+  const held = Math.max(1, Math.floor(0.15 * days));
   return {
     training: range(0, days - 2 * held),
     validation: range(days - 2 * held, days - held),
