@@ -33,7 +33,7 @@ export function real(min: number, max: number): (text: string) => number {
 export const scenarioOption = (): Option =>
   new Option('--scenario <name|file.json>', 'geneva, nyc-small, nyc-large, or a scenario file').default('geneva');
 export const dataOption = (): Option =>
-  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or a file written by "fleetstep import"');
+  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote');
 export const policyOption = (): Option =>
   new Option(
     '--policy <name|run>',
