@@ -170,7 +170,7 @@ describe('trips between places', () => {
     expect(() => importOf(rides, { map: { pickup_time: 'start' } })).toThrow(
       /line 1, column "start": missing; the header has .*; "pickup_time" is mapped to it/,
     );
-    expect(() => importOf(rides, { map: { pickup_tme: 'x' } as OwnTripsOptions['map'] })).toThrow(
+    expect(() => importOf(rides, { map: { pickup_tme: 'x' } as NonNullable<OwnTripsOptions['map']> })).toThrow(
       /"pickup_tme" cannot be mapped \(did you mean "pickup_time"\?\)/,
     );
     expect(() => importOf('pickup_time,pickup_zone\n1,2')).toThrow(
