@@ -143,11 +143,12 @@ export function playedDays(
 
   const days = [...new Set(bookings.map(({ day }) => day))].sort();
   const dayOf = new Map(days.map((day, k) => [day, k]));
+  const dayIndex = Int32Array.from(bookings, ({ day }) => dayOf.get(day)!);
   const order = Int32Array.from(bookings.keys()).sort(
-    (a, b) => dayOf.get(bookings[a].day)! - dayOf.get(bookings[b].day)! || knownAt[a] - knownAt[b] || a - b,
+    (a, b) => dayIndex[a] - dayIndex[b] || knownAt[a] - knownAt[b] || a - b,
   );
   const dayStart = new Int32Array(days.length + 1);
-  for (const b of bookings) dayStart[dayOf.get(b.day)! + 1]++;
+  for (const d of dayIndex) dayStart[d + 1]++;
   for (let d = 0; d < days.length; d++) dayStart[d + 1] += dayStart[d];
 
   const needs = new Map<string, number>();
