@@ -17,7 +17,7 @@ export type { Connection, ConnectionOptions, Database, DatabaseOptions } from '.
 export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision } from './decisions.js';
 export type { DecisionDetail, DecisionEvent, DecisionLogOptions, DecisionRow, DecisionSummary } from './decisions.js';
 export { insertDemo } from './demo.js';
-export type { DemoCompany } from './demo.js';
+export type { DemoBooking, DemoCompany } from './demo.js';
 export { AuditError } from './errors.js';
 export type { AuditErrorCode, Refusal } from './errors.js';
 export { firstCompany, listCompanies, readBookings, readFleet } from './fleet.js';

@@ -36,7 +36,7 @@ export const scenarioOption = (): Option =>
     `a scenario file, or: ${presetNames.map((name) => `${name} (${presetMeaning[name]})`).join('; ')}`,
   ).default('geneva');
 export const dataOption = (): Option =>
-  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or a file written by "fleetstep import"');
+  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote');
 export const policyOption = (): Option =>
   new Option(
     '--policy <name|run>',

@@ -5,7 +5,8 @@ import Table from 'cli-table3';
 import pc from 'picocolors';
 import { kpiMeaning, kpiNames } from '../engine/index.js';
 import type { Kpis } from '../engine/index.js';
-import { infinityToWord } from '../trips/index.js';
+import { faultMeaning, infinityToWord } from '../trips/index.js';
+import type { FaultName, QualityReport } from '../trips/index.js';
 import type { Evaluation } from '../workers/index.js';
 
 export function printJson(value: unknown): void {
@@ -37,6 +38,21 @@ export function evaluationTable(evaluations: readonly Evaluation[]): string {
       `${kpis.meanLatenessMinutes.toFixed(1)} min`,
       percent(kpis.emptyShare),
       percent(kpis.utilisation),
+    ]),
+  );
+}
+
+/** Faults that were found, with what they mean; empty if there are none. */
+export function faultTable(faults: QualityReport['faults']): string {
+  const found = Object.entries(faults).filter(([, { count }]) => count > 0);
+  if (found.length === 0) return '';
+  return table(
+    ['fault', 'count', 'such as', 'meaning'],
+    found.map(([name, { count, examples }]) => [
+      name,
+      String(count),
+      examples.slice(0, 3).join(', '),
+      faultMeaning[name as FaultName],
     ]),
   );
 }
