@@ -2,9 +2,13 @@
 
 import { createRequire } from 'node:module';
 import { TrainError } from './errors.js';
+import { fillWasmGaps } from './wasm-gaps.js';
 
-/** The namespace of TensorFlow.js; every backend brings the same one, and a process has one active backend: the last loaded. */
-export type Tensorflow = typeof import('@tensorflow/tfjs-core');
+/**
+ * The whole namespace of TensorFlow.js, with gradients, chained methods and layers; every backend brings the same one, and a
+ * process has one active backend: the last loaded.
+ */
+export type Tensorflow = typeof import('@tensorflow/tfjs');
 
 export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
 export const backendNames: readonly BackendName[] = ['tensorflow', 'wasm', 'cpu'];
@@ -32,27 +36,34 @@ async function loadTensorflow(): Promise<Omit<Backend, 'reason'>> {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   // For our small products oneDNN is about a fifth slower than TensorFlow's own kernels, and it reorders sums.
   process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '0';
-  let tf: Tensorflow & { version: Record<string, string> };
+  let tf: Tensorflow;
   try {
-    tf = require('@tensorflow/tfjs-node') as typeof tf;
+    tf = require('@tensorflow/tfjs-node') as Tensorflow;
   } catch (cause) {
     const first = (cause as Error).message.split('\n')[0];
     throw new Error(`@tensorflow/tfjs-node does not load (${first}): run "npm run tfjs-node"`, { cause });
   }
   await tf.setBackend('tensorflow');
   await tf.ready();
-  return { tf, name: 'tensorflow', version: `tfjs-node ${tf.version['tfjs-node'] ?? tf.version_core}` };
+  return {
+    tf,
+    name: 'tensorflow',
+    version: `tfjs-node ${(tf.version as Record<string, string>)['tfjs-node'] ?? tf.version_core}`,
+  };
 }
 
 async function loadPortable(name: 'wasm' | 'cpu'): Promise<Omit<Backend, 'reason'>> {
-  // Through require, so that this is the same instance of tfjs-core that tfjs-node would use.
-  const tf = require('@tensorflow/tfjs-core') as Tensorflow;
-  require(`@tensorflow/tfjs-backend-${name}`);
+  // Through require, as tfjs-node and the wasm backend do: all of them share one instance of tfjs-core. It brings the cpu backend.
+  const tf = require('@tensorflow/tfjs') as Tensorflow;
+  if (name === 'wasm') {
+    require('@tensorflow/tfjs-backend-wasm');
+    fillWasmGaps(tf);
+  }
   // Without it the cpu backend prints an advertisement for tfjs-node.
   tf.enableProdMode();
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js cannot start its ${name} backend`);
   await tf.ready();
-  return { tf, name, version: `tfjs-core ${tf.version_core}` };
+  return { tf, name, version: `tfjs ${tf.version_core}` };
 }
 
 /**
