@@ -19,6 +19,7 @@ import { recommendCommand } from './recommend.js';
 import { seedDemoCommand } from './seed-demo.js';
 import { serveCommand } from './serve.js';
 import { simulateCommand } from './simulate.js';
+import { tfjsNodeCommand } from './tfjs-node.js';
 import { tokenCommand } from './token.js';
 import { trainCommand } from './train.js';
 import { version } from './version.js';
@@ -47,6 +48,7 @@ for (const command of [
   seedDemoCommand(),
   auditCommand(),
   doctorCommand(),
+  tfjsNodeCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -28,7 +28,9 @@ async function loadTensorflow(): Promise<Omit<Backend, 'reason'>> {
   try {
     require.resolve('@tensorflow/tfjs-node/package.json');
   } catch {
-    throw new Error('@tensorflow/tfjs-node is not installed (its download may be blocked): run "npm run tfjs-node"');
+    throw new Error(
+      '@tensorflow/tfjs-node is not installed (its download may be blocked): run "npx fleetstep tfjs-node"',
+    );
   }
   // Removed from Node 23 on, deprecated with a warning before, and still called by tfjs-node 4.22.
   const util = require('node:util') as { isNullOrUndefined: (value: unknown) => boolean };
@@ -41,7 +43,7 @@ async function loadTensorflow(): Promise<Omit<Backend, 'reason'>> {
     tf = require('@tensorflow/tfjs-node') as Tensorflow;
   } catch (cause) {
     const first = (cause as Error).message.split('\n')[0];
-    throw new Error(`@tensorflow/tfjs-node does not load (${first}): run "npm run tfjs-node"`, { cause });
+    throw new Error(`@tensorflow/tfjs-node does not load (${first}): run "npx fleetstep tfjs-node"`, { cause });
   }
   await tf.setBackend('tensorflow');
   await tf.ready();
