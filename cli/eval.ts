@@ -15,7 +15,7 @@ import {
   whole,
   workersOption,
 } from './options.js';
-import { evaluationTable, printJson, progress } from './print.js';
+import { counted, evaluationTable, printJson, progress, withInterval } from './print.js';
 
 interface EvalOptions {
   readonly policy: string;
@@ -68,7 +68,10 @@ Examples:
         printJson(evaluation);
         return;
       }
-      const { episodes, split, scenario } = evaluation;
-      process.stdout.write(`${episodes.length} ${split} episodes of ${scenario}:\n${evaluationTable([evaluation])}\n`);
+      const { episodes, split, scenario, meanReturn, halfWidth } = evaluation;
+      process.stdout.write(
+        `${counted(episodes.length, `${split} episode`)} of ${scenario}:\n${evaluationTable([evaluation])}\n` +
+          `mean return ${withInterval(meanReturn, halfWidth)}\n`,
+      );
     });
 }

@@ -21,7 +21,7 @@ import {
 import type { BackendName, PpoConfig, PpoMetrics, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { dataOption, jsonOption, real, scenarioOption, seedOption, whole, workersOption } from './options.js';
-import { duration, evaluationTable, printJson, progress, short } from './print.js';
+import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
 
 interface TrainOptions {
   readonly scenario: string;
@@ -216,12 +216,12 @@ async function train(options: TrainOptions): Promise<void> {
   const [ours, ...others] = result.evaluations;
   if (ours !== undefined) {
     process.stdout.write(
-      `\n${ours.episodes.length} held-out ${ours.split} episodes of ${name}, the same for all policies:\n${evaluationTable(result.evaluations)}\n`,
+      `\n${counted(ours.episodes.length, `held-out ${ours.split} episode`)} of ${name}, the same for all policies:\n${evaluationTable(result.evaluations)}\n`,
     );
     const comparison = againstBest(ours, others);
     if (comparison !== null) {
       process.stdout.write(
-        `ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${comparison.meanDifference.toFixed(2)} ± ${comparison.halfWidth.toFixed(2)} (95%)\n`,
+        `ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${withInterval(comparison.meanDifference, comparison.halfWidth)}\n`,
       );
     }
   }

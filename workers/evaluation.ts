@@ -2,6 +2,7 @@
 
 import { EngineError, kpisOf, meanKpis } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
+import { halfWidth } from '../policy/index.js';
 import { episodeId, heldOutSeed } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
 import { openThreads, runAll } from './threads.js';
@@ -34,6 +35,8 @@ export interface Evaluation {
   readonly seed: number;
   readonly episodes: readonly EpisodeResult[];
   readonly meanReturn: number;
+  /** Half width of the 95% confidence interval of the mean return; null of a single episode, which has none. */
+  readonly halfWidth: number | null;
   readonly kpis: Kpis;
 }
 
@@ -87,6 +90,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
         seed: request.seed,
         episodes: results,
         meanReturn: results.reduce((sum, result) => sum + result.return, 0) / results.length,
+        halfWidth: halfWidth(results.map((result) => result.return)),
         kpis: meanKpis(results.map((result) => result.kpis)),
       };
     });
