@@ -1,5 +1,8 @@
 // A live state from outside: what a dispatcher knows at one moment. `World.place` puts it into an environment.
 
+/** Later than anything that happens. */
+export const NEVER = 0x7fffffff;
+
 /** A booking that a driver has accepted and not yet dropped off. */
 export interface PlannedBooking {
   /** Seconds since the start of the episode. */
