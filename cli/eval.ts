@@ -2,19 +2,18 @@
 
 import { Command, Option } from 'commander';
 import type { Split } from '../engine/index.js';
-import { loadScenario } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import {
   dataOption,
   jsonOption,
   policyOption,
-  policySpec,
   scenarioOption,
   seedOption,
   splitOption,
   whole,
   workersOption,
 } from './options.js';
+import { askedPolicy } from './policies.js';
 import { counted, evaluationTable, printJson, progress, withInterval } from './print.js';
 
 interface EvalOptions {
@@ -51,9 +50,8 @@ Examples:
   fleetstep eval --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --split validation --json
   fleetstep eval --policy runs/geneva-ppo-s1-20260131-120000 --split test --episodes 1000`,
     )
-    .action(async (options: EvalOptions) => {
-      const compiled = loadScenario(options);
-      const policy = policySpec(options.policy, compiled);
+    .action(async (options: EvalOptions, command: Command) => {
+      const { compiled, policy } = askedPolicy(options, command);
       const bar = progress('evaluating', options.json);
       const [evaluation] = await evaluatePolicies({
         compiled,

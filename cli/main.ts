@@ -65,7 +65,8 @@ try {
     // Commander has already printed; help and version end with 0.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (
-    (error instanceof WorkerError && error.code === 'ERR_WORKER') ||
+    (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') ||
+    (error instanceof TrainError && error.code === 'ERR_DISK') ||
     (error instanceof AuditError && (error.code === 'ERR_DATABASE' || error.code === 'ERR_DEADLINE')) ||
     (error instanceof Error && 'syscall' in error)
   ) {

@@ -1,6 +1,7 @@
 // Which TensorFlow.js we run on: the native library if it loads, else WebAssembly, else plain JavaScript; and why.
 
 import { createRequire } from 'node:module';
+import { shown } from '../workers/index.js';
 import { TrainError } from './errors.js';
 import { fillWasmGaps } from './wasm-gaps.js';
 
@@ -73,11 +74,24 @@ async function loadPortable(name: 'wasm' | 'cpu'): Promise<Omit<Backend, 'reason
  * @throws TrainError `ERR_BACKEND` with the reason
  */
 export async function loadBackend(name: BackendName): Promise<Backend> {
+  if (!backendNames.includes(name)) {
+    throw new TrainError(
+      'ERR_BACKEND',
+      `there is no backend ${JSON.stringify(name)}: choose one of ${backendNames.join(', ')}`,
+    );
+  }
   try {
     return { ...(name === 'tensorflow' ? await loadTensorflow() : await loadPortable(name)), reason: '' };
   } catch (cause) {
     throw new TrainError('ERR_BACKEND', `backend ${name}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** @throws TrainError `ERR_TRAIN_OPTION` for something that `loadBackend` has not given */
+export function checkBackend(backend: unknown): asserts backend is Backend {
+  const given = backend as Partial<Backend> | null | undefined;
+  if (typeof given === 'object' && given !== null && given.name !== undefined && given.tf !== undefined) return;
+  throw new TrainError('ERR_TRAIN_OPTION', `backend is ${shown(backend)}: it must be one as loadBackend gives it`);
 }
 
 /** Loads the first backend that works, fastest first. */
