@@ -19,6 +19,7 @@ import { recommendCommand } from './recommend.js';
 import { seedDemoCommand } from './seed-demo.js';
 import { serveCommand } from './serve.js';
 import { simulateCommand } from './simulate.js';
+import { tfjsNodeCommand } from './tfjs-node.js';
 import { tokenCommand } from './token.js';
 import { trainCommand } from './train.js';
 import { version } from './version.js';
@@ -47,6 +48,7 @@ for (const command of [
   seedDemoCommand(),
   auditCommand(),
   doctorCommand(),
+  tfjsNodeCommand(),
 ]) {
   program.addCommand(command);
 }
@@ -63,7 +65,8 @@ try {
     // Commander has already printed; help and version end with 0.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (
-    (error instanceof WorkerError && error.code === 'ERR_WORKER') ||
+    (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') ||
+    (error instanceof TrainError && error.code === 'ERR_DISK') ||
     (error instanceof AuditError && (error.code === 'ERR_DATABASE' || error.code === 'ERR_DEADLINE')) ||
     (error instanceof Error && 'syscall' in error)
   ) {

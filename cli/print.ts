@@ -57,12 +57,24 @@ export function faultTable(faults: QualityReport['faults']): string {
   );
 }
 
+/** `12.34 ± 1.23 (95%)`; of a single episode without an interval, as it has none. */
+export function withInterval(mean: number, halfWidth: number | null): string {
+  return halfWidth === null
+    ? `${mean.toFixed(2)} (one episode: no interval)`
+    : `${mean.toFixed(2)} ± ${halfWidth.toFixed(2)} (95%)`;
+}
+
 /** Figures of an episode with what they mean. */
 export function kpiTable(kpis: Kpis): string {
   return table(
     ['figure', 'value', 'meaning'],
     kpiNames.map((name) => [name, Number(kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
   );
+}
+
+/** `1 episode`, `2 episodes` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function percent(share: number): string {

@@ -5,6 +5,7 @@ export { AssignmentSolver } from './assignment.js';
 export { argmax, logSumExp, sample } from './categorical.js';
 export { BatchedHungarian, heuristic, heuristicNames, isHeuristic } from './heuristics.js';
 export type { HeuristicName } from './heuristics.js';
+export { halfWidth, studentQuantile } from './interval.js';
 export { Lookahead, LookaheadPolicy, promising } from './lookahead.js';
 export type { Estimate, LookaheadOptions, Outlook, Outlooks } from './lookahead.js';
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';

@@ -5,6 +5,7 @@ import { NEVER, Purpose, Sum, SUMS, VectorDispatchEnv } from '../engine/index.js
 import type { World } from '../engine/index.js';
 import { heuristic } from './heuristics.js';
 import type { HeuristicName } from './heuristics.js';
+import { halfWidth } from './interval.js';
 import type { Policy } from './policy.js';
 
 /** A mean with its 95% interval over the futures. */
@@ -172,16 +173,10 @@ function figuresOf({ state: st }: World, e: number): Figures {
   };
 }
 
-/** Student's interval; its quantile by the first terms of the Cornish-Fisher expansion, within 0.01 from 8 futures on. */
+/** One future alone bounds nothing. */
 function estimate(values: readonly number[]): Estimate {
-  const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  if (n < 2) return { mean, low: mean, high: mean };
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const z = 1.959964;
-  const freedom = n - 1;
-  const t = z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
-  const half = t * Math.sqrt(variance / n);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const half = halfWidth(values) ?? Infinity;
   return { mean, low: mean - half, high: mean + half };
 }
 
