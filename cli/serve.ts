@@ -109,7 +109,8 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
   if (database.kind === 'embedded') await migrate(database);
   const { createServer } = await import('../serve/server.js');
   const recommender = new Recommender(loadPolicies(options), version);
-  const keys = new KeyRing(options.keys);
+  let say = (message: string): void => void process.stderr.write(`fleetstep: ${message}\n`);
+  const keys = new KeyRing(options.keys, (message) => say(message));
   await keys.open();
 
   const service = new Service({
@@ -134,6 +135,7 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
       attribution: options.attribution,
       logLevel: options.logLevel,
     });
+    say = (message) => app.log.error(message);
     const sweeper = new Sweeper(database, {
       report: (orphans) => app.log.warn({ acts: orphans.map(({ id }) => id) }, 'acts without an outcome'),
       fault: (error) =>

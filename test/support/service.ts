@@ -41,6 +41,8 @@ export interface TestServiceOptions extends Partial<Omit<ServerOptions, 'service
   readonly actWithinMs?: number;
   readonly unrecorded?: 'answer' | 'refuse';
   readonly deadlineMs?: number;
+  readonly keyRereadMs?: number;
+  readonly keyReport?: (message: string) => void;
   readonly networks?: readonly TrainedNetwork[];
   /** Instead of one of its own: several services may share one. */
   readonly made?: TestDatabase;
@@ -54,6 +56,8 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     unrecorded = 'answer',
     actWithinMs,
     deadlineMs = 3000,
+    keyReport,
+    keyRereadMs,
     networks = [],
     made: given,
     database: way,
@@ -64,7 +68,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const folder = reachableFolder();
   const keyFile = join(folder, 'keys.json');
   addKey(keyFile);
-  const keys = new KeyRing(keyFile);
+  const keys = new KeyRing(keyFile, keyReport, keyRereadMs);
   await keys.open();
   const database = way ?? made.database;
   const recommender = new Recommender(new Policies(networks), '0.0.0-test');
