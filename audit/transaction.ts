@@ -24,7 +24,7 @@ export function safely(connection: Connection, first: Work<void>): <T>(modes: st
             return await part(withParts(tx, unlessBroken));
           } catch (error) {
             if (!isBroken(error)) throw error;
-            reject(error);
+            reject(error instanceof Error ? error : new Error(String(error)));
             return new Promise<never>(() => undefined);
           }
         };
