@@ -80,9 +80,18 @@ Examples:
   fleetstep import --data ../HybridMADRL-AMoD
   fleetstep import --scenario nyc-large --data ../HybridMADRL-AMoD --out data/nyc-large.trips`,
     )
-    .action((file: string | undefined, options: ImportOptions) => {
-      if (file !== undefined) importFile(file, options);
-      else importBenchmark(options);
+    .action((file: string | undefined, options: ImportOptions, command: Command) => {
+      if (file === undefined) {
+        importBenchmark(options);
+        return;
+      }
+      if (command.getOptionValueSource('scenario') !== 'default') {
+        throw new EngineError(
+          'ERR_OPTION',
+          '--scenario names an instance of the benchmark: call your own trips with --name',
+        );
+      }
+      importFile(file, options);
     });
 }
 
