@@ -1,11 +1,11 @@
 // fleetstep import
 
 import { existsSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { EngineError, compileScenario, preset, splits } from '../engine/index.js';
 import type { Dataset } from '../engine/index.js';
-import { importOwnTrips, loadDataset, nycScenarios, tripColumns, writeTrips } from '../trips/index.js';
+import { importOwnTrips, loadDataset, nycScenarios, scenarioNameOf, tripColumns, writeTrips } from '../trips/index.js';
 import type { DateOrder, OwnTripsOptions } from '../trips/index.js';
 import { jsonOption, whole } from './options.js';
 import { faultTable, printJson, table } from './print.js';
@@ -113,7 +113,7 @@ function importFile(file: string, { out, force, json, scenario: _, data, name, .
   if (data !== undefined) {
     throw new EngineError('ERR_OPTION', `${file} is your own trips, --data the benchmark's: give one of them`);
   }
-  const options: OwnTripsOptions = { ...rest, name: name ?? nameOf(file) };
+  const options: OwnTripsOptions = { ...rest, name: name ?? scenarioNameOf(file) };
   const { trips, imported } = importOwnTrips(file, options, out, { replace: force });
   const { scenario, dataset, statistics, pairs: ways, skillsLeftOut } = imported;
   const { unusable: __, ...quality } = trips.report;
@@ -155,15 +155,6 @@ function importFile(file: string, { out, force, json, scenario: _, data, name, .
         ? 'nothing written: give --out\n'
         : `written to ${out}; train on it: fleetstep train --scenario ${join(out, 'scenario.json')}\n`),
   );
-}
-
-/** The file's name as a scenario's. */
-function nameOf(file: string): string {
-  const plain = basename(file, extname(file))
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '');
-  return plain === '' ? 'own-trips' : plain.slice(0, 60);
 }
 
 function splitRows(
