@@ -2,20 +2,14 @@
 
 import { connect, databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
+import type { BookingRow } from './fleet.js';
 import { appendHistory, createHistoryTable } from './history.js';
 
-/** A booking by the company's clock: times are seconds since midnight of the service day. */
-export interface DemoBooking {
-  /** Index into `drivers`. */
-  readonly driverId: number | string | null;
-  readonly status: string;
-  readonly priority: number;
-  readonly leg: 'outbound' | 'return';
-  readonly skills: readonly string[];
-  readonly pickupLongitude: number | null;
-  readonly pickupLatitude: number | null;
-  readonly dropoffLongitude: number | null;
-  readonly dropoffLatitude: number | null;
+/** A booking by the company's clock: times are seconds since midnight of the service day. `driverId` is an index into `drivers`. */
+export interface DemoBooking extends Omit<
+  BookingRow,
+  'id' | 'knownAt' | 'windowStart' | 'windowEnd' | 'pickedUpAt' | 'droppedOffAt'
+> {
   readonly day: string | null;
   readonly knownSecond: number | null;
   readonly windowStartSecond: number | null;

@@ -1,11 +1,11 @@
 // fleetstep import
 
 import { existsSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { EngineError, compileScenario, preset, splits } from '../engine/index.js';
 import type { Dataset } from '../engine/index.js';
-import { importOwnTrips, loadDataset, nycScenarios, tripColumns, writeTrips } from '../trips/index.js';
+import { importOwnTrips, loadDataset, nycScenarios, scenarioNameOf, tripColumns, writeTrips } from '../trips/index.js';
 import type { DateOrder, OwnTripsOptions } from '../trips/index.js';
 import { jsonOption, whole } from './options.js';
 import { faultTable, printJson, table } from './print.js';
@@ -80,9 +80,18 @@ Examples:
   fleetstep import --data ../HybridMADRL-AMoD
   fleetstep import --scenario nyc-large --data ../HybridMADRL-AMoD --out data/nyc-large.trips`,
     )
-    .action((file: string | undefined, options: ImportOptions) => {
-      if (file !== undefined) importFile(file, options);
-      else importBenchmark(options);
+    .action((file: string | undefined, options: ImportOptions, command: Command) => {
+      if (file === undefined) {
+        importBenchmark(options);
+        return;
+      }
+      if (command.getOptionValueSource('scenario') !== 'default') {
+        throw new EngineError(
+          'ERR_OPTION',
+          '--scenario names an instance of the benchmark: call your own trips with --name',
+        );
+      }
+      importFile(file, options);
     });
 }
 
@@ -104,7 +113,7 @@ function importFile(file: string, { out, force, json, scenario: _, data, name, .
   if (data !== undefined) {
     throw new EngineError('ERR_OPTION', `${file} is your own trips, --data the benchmark's: give one of them`);
   }
-  const options: OwnTripsOptions = { ...rest, name: name ?? nameOf(file) };
+  const options: OwnTripsOptions = { ...rest, name: name ?? scenarioNameOf(file) };
   const { trips, imported } = importOwnTrips(file, options, out, { replace: force });
   const { scenario, dataset, statistics, pairs: ways, skillsLeftOut } = imported;
   const { unusable: __, ...quality } = trips.report;
@@ -146,15 +155,6 @@ function importFile(file: string, { out, force, json, scenario: _, data, name, .
         ? 'nothing written: give --out\n'
         : `written to ${out}; train on it: fleetstep train --scenario ${join(out, 'scenario.json')}\n`),
   );
-}
-
-/** The file's name as a scenario's. */
-function nameOf(file: string): string {
-  const plain = basename(file, extname(file))
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '');
-  return plain === '' ? 'own-trips' : plain.slice(0, 60);
 }
 
 function splitRows(

@@ -234,6 +234,9 @@ describe('the area of a company', () => {
       { ...at(40.2, 44.5)[3], id: 77, pickupSecond: null, dropoffSecond: null },
     ]);
     expect(report.unusable).toEqual([{ id: 77, faults: ['swappedPlace'] }]);
+    // A sound one 50 km away that would be a little nearer swapped.
+    const far = { pickupLongitude: 10.45, pickupLatitude: 10.1, pickupSecond: null, dropoffSecond: null };
+    expect(examine([...at(10, 10.2), { ...at(10, 10.2)[0], ...far, id: 88 }]).report.unusable).toEqual([]);
   });
 });
 

@@ -40,7 +40,7 @@ describe('a scenario file that extends', () => {
     }
     expect(load('whole.json', geneva)).toEqual(geneva);
     expect(() => load('---.json', { extends: 'geneva' })).toThrow(
-      /"name" is missing in .*give it one, such as "my-city"/,
+      /"name" is missing for .*give it one, such as "my-city"/,
     );
   });
 

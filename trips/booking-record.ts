@@ -81,7 +81,7 @@ export function timesOf(
   const reading = sound ? clock.read(windowStart) : null;
   // Without a window to stand on, orders are still seen from any time that is there.
   const anchor = sound ? windowStart : ([windowEnd, knownAt, pickedUpAt, droppedOffAt].find(Number.isFinite) ?? 0);
-  const base = Math.round(reading?.secondOfDay ?? 0);
+  const base = Math.floor(reading?.secondOfDay ?? 0);
   const from = (instant: number | null): number | null =>
     instant === null ? null : base + Math.round(instant - anchor);
   return {

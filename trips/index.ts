@@ -32,7 +32,7 @@ export type { ImportedTrips, OwnTrips, OwnTripsOptions, TripColumn, ZoneTrip } f
 export { checkPlayable } from './playable.js';
 export { BookingExaminer, examine, faultMeaning, faultNames } from './quality.js';
 export type { FaultName, FaultyBooking, QualityReport } from './quality.js';
-export { scenarioSource } from './scenario-file.js';
+export { scenarioNameOf, scenarioSource } from './scenario-file.js';
 export type { ScenarioSource } from './scenario-file.js';
 export { SealError, openSealed, writeSealed } from './sealed-file.js';
 export type { SealFault } from './sealed-file.js';

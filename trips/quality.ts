@@ -186,11 +186,13 @@ export function timeFaults(b: BookingTimes): FaultName[] {
 }
 
 function outsideFaults(place: Place, { centre, near }: { centre: Place; near: number }): FaultName[] {
-  if (metresFrom(centre, place) <= near) return [];
+  const away = metresFrom(centre, place);
+  if (away <= near) return [];
   // What systems write for an address that they could not find.
   if (place.longitude === 0 && place.latitude === 0) return ['impossiblePlace'];
   const other = swapped(place);
-  if (isPlace(other) && metresFrom(centre, other) <= near) return ['swappedPlace'];
+  // Much nearer: where longitudes are like latitudes, a sound place may gain a little, too.
+  if (isPlace(other) && metresFrom(centre, other) <= Math.min(near, away / 3)) return ['swappedPlace'];
   return isWithinReach(centre, place) ? [] : ['farPlace'];
 }
 

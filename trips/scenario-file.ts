@@ -1,7 +1,7 @@
 // Scenario files: a whole scenario, or changes to another one, which is built in or a file itself.
 
 import { realpathSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { EngineError, didYouMean, preset, presetNames } from '../engine/index.js';
 import { wordToInfinity } from './json.js';
@@ -53,7 +53,7 @@ function fromFile(file: string, opened: readonly string[]): ScenarioSource {
     : { candidate: { ...preset(base) }, names: [base], files: [] };
   const candidate: Record<string, unknown> = {
     ...(merged(of.candidate, changes) as Record<string, unknown>),
-    name: changes['name'] ?? nameOf(file),
+    name: changes['name'] ?? scenarioNameOf(file),
   };
   const source: ScenarioSource = {
     candidate,
@@ -89,17 +89,20 @@ function ownName(file: string, { candidate, names }: ScenarioSource, base: Scena
   );
 }
 
-/** The file's name as a scenario's. */
-function nameOf(file: string): string {
-  const name = basename(file, '.json')
+/**
+ * The name of a file as a scenario's: `Night Shift.json` becomes `night-shift`.
+ * @throws EngineError `ERR_SCENARIO` if nothing is left of it
+ */
+export function scenarioNameOf(file: string): string {
+  const name = basename(file, extname(file))
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 60);
+    .slice(0, 60)
+    .replace(/^-+|-+$/g, '');
   if (name === '') {
     throw new EngineError(
       'ERR_SCENARIO',
-      `scenario field "name" is missing in ${file}: give it one, such as "my-city"`,
+      `scenario field "name" is missing for ${file}: give it one, such as "my-city"`,
     );
   }
   return name;
