@@ -175,7 +175,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   );
   if (steps !== config.totalSteps) {
     say(
-      `note: ${grouped(config.totalSteps)} steps are rounded up to ${grouped(steps)}, as an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
+      `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, as an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
     );
   }
   if (workers > config.numEnvs) {

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync
 import { join } from 'node:path';
 import { infinityToWord, makeFolder, writeFileAtomic } from '../trips/index.js';
 import { TrainError } from './errors.js';
-import { RunLock, isLock } from './run-lock.js';
+import { RunLock, isAlive, isLock } from './run-lock.js';
 
 const METRICS = 'metrics.jsonl';
 export const EVALUATION_FILE = 'evaluation.json';
@@ -20,7 +20,9 @@ export class RunFolder {
   private constructor(path: string) {
     this.path = path;
     this.#lock = RunLock.acquire(path);
-    for (const name of readdirSync(path)) if (TEMPORARY.test(name)) rmSync(join(path, name), { force: true });
+    for (const name of readdirSync(path)) {
+      if (TEMPORARY.test(name) && !isBeingWritten(name)) rmSync(join(path, name), { force: true });
+    }
   }
 
   /** @throws TrainError `ERR_RUN_FOLDER` if there is something at `path` that a new run must not touch */
@@ -98,6 +100,13 @@ export class RunFolder {
       });
     onDisk(file, () => writeFileAtomic(file, kept.map((line) => `${line}\n`).join('')));
   }
+}
+
+/** By a process that looks whether it may have the run: such files begin with its number. */
+function isBeingWritten(name: string): boolean {
+  const pid = Number(/^\.(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+  if (!Number.isSafeInteger(pid) || pid === process.pid || pid < 1) return false;
+  return isAlive(pid);
 }
 
 /**

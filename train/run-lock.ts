@@ -16,7 +16,12 @@ interface Holder {
   /** When the process began, as the system counts it; null where it does not tell. A number may be given to another process. */
   readonly began: string | null;
   readonly since: string;
+  /** False: it still looks whether it may. */
+  readonly held: boolean;
 }
+
+/** Looks at a claim that neither goes nor holds, 20 ms apart. */
+const PATIENCE = 500;
 
 /** Whether a file of a run's folder is a lock. */
 export function isLock(name: string): boolean {
@@ -33,46 +38,72 @@ export class RunLock {
   }
 
   /**
-   * Each writes its own file first and then looks for others: of two that come at once, at least one sees the other, so that
-   * never both go on.
+   * Each writes its claim first and then looks for others, and has the run only once it sees none: of two that come at once,
+   * at least one sees the other. Of claims that see each other the smallest name waits, and the others give way.
    * @throws TrainError `ERR_RUN_LOCKED` naming the process that works on the run
    */
   static acquire(folder: string): RunLock {
     const name = `.lock-${randomBytes(8).toString('hex')}`;
-    const mine: Holder = {
+    const claim: Holder = {
       pid: process.pid,
       host: hostname(),
       began: beginningOf(process.pid),
       since: new Date().toISOString(),
+      held: false,
     };
-    writeFileAtomic(join(folder, name), `${JSON.stringify(mine)}\n`);
     const lock = new RunLock(join(folder, name));
     try {
-      for (const other of readdirSync(folder).filter((entry) => isLock(entry) && entry !== name)) {
-        const file = join(folder, other);
-        const holder = holderOf(file);
-        if (holder === null) continue;
-        if (isDead(holder)) {
-          rmSync(file, { force: true });
-          continue;
-        }
-        throw new TrainError(
-          'ERR_RUN_LOCKED',
-          `process ${holder.pid} on ${holder.host} works on ${folder} since ${holder.since}: wait for it or stop it` +
-            (holder.host === mine.host ? '' : `; if it is gone, delete ${file}`),
-        );
+      lock.#write(claim);
+      for (let tries = 0; ; tries++) {
+        const others = livingOthers(folder, name);
+        if (others.length === 0) break;
+        const first = others.find(({ holder }) => holder.held) ?? others[0];
+        if (first.holder.held || first.name < name || tries === PATIENCE) throw locked(folder, first);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
       }
+      lock.#write({ ...claim, held: true });
+      return lock;
     } catch (error) {
       lock.release();
       throw error;
     }
-    return lock;
+  }
+
+  #write(holder: Holder): void {
+    writeFileAtomic(this.#file, `${JSON.stringify(holder)}\n`);
   }
 
   release(): void {
     process.off('exit', this.#release);
     rmSync(this.#file, { force: true });
   }
+}
+
+interface Other {
+  readonly name: string;
+  readonly holder: Holder;
+}
+
+/** Locks of other living processes, by name; those of dead ones go. */
+function livingOthers(folder: string, mine: string): Other[] {
+  const living: Other[] = [];
+  for (const name of readdirSync(folder).sort()) {
+    if (!isLock(name) || name === mine) continue;
+    const file = join(folder, name);
+    const holder = holderOf(file);
+    if (holder === null) continue;
+    if (isDead(holder)) rmSync(file, { force: true });
+    else living.push({ name, holder });
+  }
+  return living;
+}
+
+function locked(folder: string, { name, holder }: Other): TrainError {
+  return new TrainError(
+    'ERR_RUN_LOCKED',
+    `process ${holder.pid} on ${holder.host} works on ${folder} since ${holder.since}: wait for it or stop it` +
+      (holder.host === hostname() ? '' : `; if it is gone, delete ${join(folder, name)}`),
+  );
 }
 
 /** Null if it has just been released. */
@@ -96,14 +127,20 @@ function holderOf(file: string): Holder | null {
 function isDead({ pid, host, began }: Holder): boolean {
   // Of other machines nothing is known.
   if (host !== hostname()) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it lives, and is another user's.
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+  if (!isAlive(pid)) return true;
   const now = beginningOf(pid);
   return began !== null && now !== null && began !== now;
+}
+
+/** Whether there is such a process on this machine. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, and is another user's.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 /** Boot and clock ticks since then at which a process began (Linux: field 22 of /proc/PID/stat); null elsewhere. */

@@ -45,10 +45,9 @@ export class OptionCheck {
 
   oneOf(name: string, value: unknown, allowed: readonly string[]): void {
     if (typeof value === 'string' && allowed.includes(value)) return;
-    const near = typeof value === 'string' ? nearest(value, allowed) : null;
-    throw this.#fault(
-      `${name} is ${shown(value)}: ${near === null ? '' : `did you mean "${near}"? `}Choose one of ${allowed.join(', ')}`,
-    );
+    const near = typeof value === 'string' ? meant(value, allowed) : null;
+    const choice = `choose one of ${allowed.join(', ')}`;
+    throw this.#fault(`${name} is ${shown(value)}: ${near === null ? choice : `did you mean "${near}"? (${choice})`}`);
   }
 
   /** What `compileScenario` or `loadScenario` gave. */
@@ -59,6 +58,11 @@ export class OptionCheck {
     }
     throw this.#fault(`${name} is ${shown(value)}: it must be a scenario as compileScenario gives it`);
   }
+}
+
+/** The one that begins like `word`, or is written nearly so. */
+function meant(word: string, allowed: readonly string[]): string | null {
+  return (word.length > 2 ? allowed.find((name) => name.startsWith(word)) : undefined) ?? nearest(word, allowed);
 }
 
 /** Of what callers of this room give. */
