@@ -51,3 +51,4 @@ export { NEVER, World } from './world.js';
 export type { EpisodeSource } from './world.js';
 export { SUMS, Sum, outputSpec, stateSpec } from './world-layout.js';
 export type { OutputViews, StateViews } from './world-layout.js';
+export type { Window } from './windows.js';

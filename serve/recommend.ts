@@ -16,6 +16,7 @@ import type { Id } from './schema.js';
 import { carries, has } from './skill-bits.js';
 import { Env, Stages } from './stage.js';
 import type { Stage } from './stage.js';
+import { latenessOf, windowOf } from './windows.js';
 
 /** What the clock decided when an answer was first given: with it, the same comes out again. */
 export interface Replay {
@@ -150,7 +151,7 @@ export class Recommender {
         shipment,
         breaks,
         pickup_eta: pickup,
-        lateness: Math.max(0, pickup - problem.considered[j].windowEnd),
+        lateness: latenessOf(problem.considered[j].windows, pickup),
         approach_distance: Math.round(world.approachMetres(e, i, j)),
         score: round(world.assignmentReward(e, i, j)),
       };
@@ -246,7 +247,7 @@ class Answering {
     world.copy(e, world, Env.start);
     const given = new Map(this.#decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
     return this.#decisions.map(({ i, j, confidence }, k): Assignment => {
-      const { id, windowEnd } = considered[j];
+      const { id, windows } = considered[j];
       const pickup = world.pickupSecond(e, i, j) + offset;
       const metres = Math.round(world.approachMetres(e, i, j));
       const depart = Math.max(world.state.now[e], world.state.freeAt[e * world.drivers + i]) + offset;
@@ -257,12 +258,12 @@ class Answering {
         vehicle: this.#vehicle(i)!,
         pickup_eta: pickup,
         delivery_eta: world.dropoffSecond(e, i, j) + offset,
-        lateness: Math.max(0, pickup - windowEnd),
+        lateness: latenessOf(windows, pickup),
         approach_distance: metres,
         approach_duration: world.approachSeconds(e, i, j),
         score: round(world.assignmentReward(e, i, j)),
         confidence: confidence === null ? null : round(confidence),
-        reasons: reasonsOf(this.#problem, pickup, depart, windowEnd, metres, alternatives, given),
+        reasons: reasonsOf(this.#problem, pickup, depart, windowOf(windows, pickup)[1], metres, alternatives, given),
         alternatives: alternatives.slice(0, rules.alternatives),
         nearest: this.#vehicle(nearest[j]),
         hungarian: this.#vehicle(hungarian[j]),
@@ -300,8 +301,13 @@ class Answering {
 
   #whyWaiting(j: number): string {
     const { world } = this.#stage;
-    for (let i = 0; i < world.drivers; i++) {
-      if (world.accepts(this.#end, i, j)) return 'a vehicle could take it now, but the policy would rather wait';
+    const acceptedIn = (e: number): boolean =>
+      this.#problem.request.vehicles.some((_, i) => world.accepts(e, i, j));
+    if (acceptedIn(this.#end)) return 'a vehicle could take it now, but the policy would rather wait';
+    // Only where there are several windows can a vehicle be in time and yet not be sent.
+    if (!acceptedIn(Env.start)) {
+      const soon = Math.round(this.#problem.rules.horizon / 60);
+      return `no vehicle can keep the windows that begin within ${soon} min: a later one is planned when it is nearer`;
     }
     return 'every vehicle that could take it has been given another shipment in this answer';
   }
@@ -324,7 +330,7 @@ class Answering {
     return promised.flatMap((list, i) => {
       // What is promised follows the ride under way.
       const first = situation.drivers[i].plan.length;
-      return (list ?? []).map(({ id, windowEnd }, k): Locked => {
+      return (list ?? []).map(({ id, windows }, k): Locked => {
         const place = i * queue + first + k;
         const [pickupAt, dropoffAt] = [st.planPickupAt[place], st.planDropoffAt[place]];
         return {
@@ -332,7 +338,7 @@ class Answering {
           vehicle: request.vehicles[i].id,
           pickup_eta: pickupAt + offset,
           delivery_eta: dropoffAt + offset,
-          lateness: Math.max(0, pickupAt + offset - windowEnd),
+          lateness: latenessOf(windows, pickupAt + offset),
           breaks: this.#brokenBy(i, k, pickupAt, dropoffAt),
         };
       });
@@ -341,15 +347,16 @@ class Answering {
 
   /** What promise k of vehicle i does not keep to. */
   #brokenBy(i: number, k: number, pickupAt: number, dropoffAt: number): Constraint[] {
-    const { promised, request, rules, situation } = this.#problem;
+    const { promised, request, rules, situation, offset } = this.#problem;
     const vehicle = request.vehicles[i];
-    const { skills = [], amount = [] } = promised[i]![k].input;
+    const { windows, input } = promised[i]![k];
+    const { skills = [], amount = [] } = input;
     const { shiftEnd = Infinity, promised: bookings } = situation.drivers[i];
-    const { windowEnd, latestDropoff = Infinity } = bookings![k];
+    const { latestDropoff = Infinity } = bookings![k];
     const kept: readonly (readonly [Constraint, boolean])[] = [
       ['skills', skills.every((skill) => has(vehicle, String(skill)))],
       ['capacity', carries(vehicle, amount)],
-      ['window', pickupAt <= windowEnd + rules.lateTolerance],
+      ['window', latenessOf(windows, pickupAt + offset) <= rules.lateTolerance],
       ['delivery_window', dropoffAt <= latestDropoff],
       ['shift', dropoffAt <= shiftEnd],
     ];

@@ -6,6 +6,7 @@ import { compile, refuse, show } from './schema.js';
 import { checkTables } from './tables.js';
 import type { Fault, Id, Props, Rule } from './schema.js';
 import { badField } from './errors.js';
+import { MOST_WINDOWS } from './windows.js';
 
 export const requestModes = ['shadow', 'recommend', 'auto'] as const;
 export type RequestMode = (typeof requestModes)[number];
@@ -148,8 +149,8 @@ const stop: Rule = {
     location_index: optional(placeIndex),
     service: optional({ type: 'number', integer: true, min: 0, max: 86_400 }, 'Seconds spent there'),
     time_windows: optional(
-      { type: 'array', min: 1, max: 16, items: span },
-      'When service may begin; of several, the first that is not over',
+      { type: 'array', min: 1, max: MOST_WINDOWS, items: span },
+      'When service may begin, in any order; of several, the first that can be kept',
     ),
   },
 };

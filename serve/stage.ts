@@ -5,6 +5,7 @@ import type { CompiledScenario, World } from '../engine/index.js';
 import { BatchedHungarian } from '../policy/index.js';
 import type { Decider, ServedPolicy } from './policies.js';
 import type { Problem } from './problem.js';
+import { MOST_WINDOWS } from './windows.js';
 
 /** Environments of a stage: the state as it is, and what each way of deciding makes of it. */
 export const Env = { start: 0, hungarian: 1, nearest: 2, policy: 3 } as const;
@@ -38,6 +39,8 @@ export class Stage {
       horizonEnd: 'truncate',
       travel: problem.travel,
     });
+    // Made before the world, as it needs room for the lists.
+    if (problem.several) this.#compiled.windows = MOST_WINDOWS;
     if (!problem.demand) {
       this.#compiled.dataset = null;
       this.#compiled.arrivalByTick = new Float64Array(this.#compiled.ticks + 1);
@@ -111,6 +114,7 @@ export class Stages {
       problem.horizonSeconds,
       problem.demand,
       problem.matrix !== null,
+      problem.several,
     ]);
     const found = this.#kept.get(key);
     const stage = found ?? new Stage(policy, problem, drivers, slots);

@@ -53,6 +53,7 @@ describe('a recommendation', () => {
         for (const { relaxed, vehicles } of reasons) {
           if (vehicles.length === 0) continue;
           const [vehicle] = vehicles;
+          if (hasChoice(request, vehicle)) continue;
           const became = outcome(request, shipment, vehicle, relaxed);
           if (became !== 'assigned')
             throw new Error(`${seed} ${shipment} ${vehicle} ${relaxed.join()}: ${became} ${JSON.stringify(request)}`);
@@ -380,7 +381,19 @@ function outcomeAt(request: Asked, answer: Answer, shipment: number | string, la
     const { locked, start_index: index, ...rest } = vehicle;
     const driven = [...answer.locked, ...answer.assignments].filter((one) => one.vehicle === vehicle.id);
     const last = driven.at(-1);
-    if (last === undefined) return locked === undefined ? vehicle : { ...vehicle, locked: [], status: 'offline' };
+    if (last === undefined) {
+      if (locked !== undefined) return { ...vehicle, locked: [], status: 'offline' };
+      if (vehicle.free_at === undefined || vehicle.free_at > later) return vehicle;
+      // The ride under way has ended meanwhile.
+      const { free_location: start = vehicle.start, free_location_index: zone = index, status } = vehicle;
+      const now = status === 'busy' ? { status: 'available' } : {};
+      return {
+        ...vehicle,
+        ...now,
+        ...(start === undefined ? {} : { start }),
+        ...(zone === undefined ? {} : { start_index: zone }),
+      };
+    }
     const { delivery } = request.shipments.find((one) => one?.id === last.shipment)!;
     const { location, location_index: zone = index } = delivery;
     const at = {
@@ -549,6 +562,16 @@ function randomRequestInHours(): Record<string, unknown> {
   };
 }
 
+/** Whether a vehicle's promises have several windows: which of them is kept changes with what is taken away. */
+function hasChoice({ vehicles, shipments }: Asked, vehicle: number | string): boolean {
+  const locked = vehicles.find(({ id }) => id === vehicle)!.locked ?? [];
+  const isLong = (stop: { time_windows?: unknown[] }): boolean => (stop.time_windows ?? []).length > 1;
+  return locked.some((id) => {
+    const promise = shipments.find((one) => one?.id === id);
+    return promise !== undefined && (isLong(promise.pickup) || isLong(promise.delivery));
+  });
+}
+
 /** What becomes of one shipment with one vehicle, some constraints taken out of the request. */
 function outcome(
   request: Asked,
@@ -590,7 +613,8 @@ function outcome(
       case 'delivery_window': {
         const { time_windows: windows, ...rest } = wanted['delivery'] as { time_windows?: number[][] };
         if (windows === undefined) break;
-        wanted['delivery'] = { ...rest, time_windows: windows.map(([from]) => [from, request.as_of + 10_000_000]) };
+        const from = Math.min(...windows.map(([first]) => first));
+        wanted['delivery'] = { ...rest, time_windows: [...windows, [request.as_of, request.as_of + 10_000_000], [from, from]] };
         break;
       }
       case 'shift': {

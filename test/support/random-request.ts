@@ -27,9 +27,22 @@ export function randomRequest(seed: number, most = 8): Json {
   const pick = <T>(list: readonly T[]): T => list[upTo(list.length - 1)];
   const skills = (): Json => (chance(0.3) ? { skills: [pick(['wheelchair', 'stretcher', 7])] } : {});
 
+  // In any order; some overlap, touch, are the same, or are over.
+  const several = (start: number, length: number): number[][] => {
+    const list = [[start, start + length]];
+    const more = stream.integer(1, 3);
+    for (let k = 0; k < more; k++) {
+      const [from, to] = list[upTo(k)];
+      const next = pick([from, to, to + 1, to + upTo(2400), from - upTo(3600), to + upTo(9000)]);
+      list.splice(upTo(list.length), 0, [next, next + pick([0, to - from, upTo(1800)])]);
+    }
+    return list;
+  };
   const shipments = Array.from({ length: upTo(2 * most) }, (_, k): Json => {
     const from = asOf + stream.integer(-1800, 9000);
-    const window = (start: number, length: number): Json => ({ time_windows: [[start, start + length]] });
+    const window = (start: number, length: number): Json => ({
+      time_windows: chance(0.7) ? [[start, start + length]] : several(start, length),
+    });
     return {
       id: chance(0.5) ? 100 + k : `s-${k}`,
       pickup: {
