@@ -30,7 +30,14 @@ export type Task =
 /** Errors lose their class on the way between threads. */
 export type Reply =
   | { readonly done: Answer | Analysis }
-  | { readonly error: { readonly code: ServeErrorCode; readonly message: string; readonly path: string | undefined } };
+  | {
+      readonly error: {
+        readonly code: ServeErrorCode;
+        readonly message: string;
+        readonly path: string | undefined;
+        readonly faults: ServeError['faults'];
+      };
+    };
 
 /** Pairs of vehicle and shipment that are looked at within a few milliseconds. */
 const SHORT = 5000;
@@ -84,8 +91,8 @@ export class Background {
       throw new ServeError('ERR_BUSY', 'this cannot be computed now: come again in a second', { cause });
     }
     if ('done' in reply) return reply.done;
-    const { code, message, path } = reply.error;
-    throw new ServeError(code, message, path === undefined ? {} : { path });
+    const { code, message, path, faults } = reply.error;
+    throw new ServeError(code, message, { path, faults });
   }
 
   /** For tests of what happens when one of them dies. */

@@ -289,7 +289,7 @@ function readShipments(
       violations.push({ shipment: id, path: full, message: `${full} ${message}` });
     };
     if (fault !== null) {
-      violate(fault.path, fault.message);
+      for (const { path, message } of [fault, ...(fault.also ?? [])]) violate(path, message);
       continue;
     }
     if (seen.has(id!)) {

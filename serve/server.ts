@@ -10,7 +10,7 @@ import type { AuditErrorCode, Connection } from '../audit/index.js';
 import { apiRoutes } from './api.js';
 import type { Caller, KeyRing } from './auth.js';
 import { ServeError } from './errors.js';
-import type { ServeErrorCode } from './errors.js';
+import type { FieldFault, ServeErrorCode } from './errors.js';
 import { openApi } from './openapi.js';
 import { addPage } from './page.js';
 import { KEY, bodyChecker, requireRole, wordsReader } from './routes.js';
@@ -66,6 +66,7 @@ interface Told {
   readonly code: string;
   readonly message: string;
   readonly path?: string;
+  readonly faults?: readonly FieldFault[];
 }
 
 /** @throws ServeError `ERR_SERVICE` */
@@ -307,9 +308,11 @@ function toldOf(error: unknown): Told {
   }
   if (error instanceof ServeError || error instanceof AuditError) {
     const status = statusOf[error.code];
-    const path = error instanceof ServeError ? error.path : undefined;
-    if (status < 500)
-      return { status, code: error.code, message: error.message, ...(path === undefined ? {} : { path }) };
+    const { path, faults } = error instanceof ServeError ? error : {};
+    if (status < 500) {
+      const where = { ...(path === undefined ? {} : { path }), ...(faults === undefined ? {} : { faults }) };
+      return { status, code: error.code, message: error.message, ...where };
+    }
     // What the database says about itself is nobody's business.
     const ours = error.code === 'ERR_UNRECORDED' || error.code === 'ERR_BUSY';
     const message = ours

@@ -84,7 +84,12 @@ export function randomRequest(seed: number, most = 8): Json {
       Array.from({ length: places }, (_, a) =>
         Array.from({ length: places }, (_, b) => (a === b ? 0 : chance(0.03) ? null : real(60, most))),
       );
-    return { durations: cells(1500), ...(chance(0.5) ? { distances: cells(12_000) } : {}) };
+    const durations = cells(1500) as (number | null)[][];
+    // No way has no distance; a distance alone may be missing.
+    const distances = (cells(12_000) as (number | null)[][]).map((row, a) =>
+      row.map((metres, b) => (durations[a][b] === null ? null : metres)),
+    );
+    return { durations, ...(chance(0.5) ? { distances } : {}) };
   };
   const byTime = tables && chance(0.5);
   const shipmentsSent: unknown[] = shipments.map((shipment) => {
