@@ -107,8 +107,7 @@ export function latestSafe(problem: Problem, world: World, e: number, j: number)
     const depart = Math.max(now, st.freeAt[d]);
     const keeps = keeping(problem, world, e, i, j, depart);
     // One that begins later than is planned now can still be kept.
-    const planned =
-      world.isInTime(e, i, j) && world.isDroppedInTime(e, i, j) && world.isWithinShift(e, i, j);
+    const planned = world.isInTime(e, i, j) && world.isDroppedInTime(e, i, j) && world.isWithinShift(e, i, j);
     if (!planned && !(problem.several && keeps(depart))) continue;
     let latest = st.latestPickup[s] - slowest(world, e, i, j, depart);
     if (Math.min(st.latestDropoff[s], st.shiftEnd[d]) !== NEVER) latest = lastKept(depart, latest, keeps);
@@ -180,8 +179,7 @@ function keeping(
   const { windows, deliveryWindows } = considered[j];
   const way = slowest(world, e, i, j, depart);
   const idle = st.planLength[d] === 0 && st.approach[d * world.slots + j] === 0;
-  const served =
-    slowestRide(world, e, j) + st.pickupService[s] + (idle ? compiled.scenario.idleBoardingSeconds : 0);
+  const served = slowestRide(world, e, j) + st.pickupService[s] + (idle ? compiled.scenario.idleBoardingSeconds : 0);
   const isDone = (pickup: number): boolean => {
     const there = pickup + served;
     const begun = deliveryWindows.length === 0 ? there : secondWithin(deliveryWindows, there + offset) - offset;
@@ -191,8 +189,7 @@ function keeping(
     const at = Math.max(leaving + way, windows[0][0] - offset);
     const inTime = secondWithin(windows, at + offset) - offset;
     return (
-      (inTime !== Infinity && isDone(inTime)) ||
-      (latenessOf(windows, at + offset) <= rules.lateTolerance && isDone(at))
+      (inTime !== Infinity && isDone(inTime)) || (latenessOf(windows, at + offset) <= rules.lateTolerance && isDone(at))
     );
   };
 }

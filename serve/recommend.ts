@@ -301,8 +301,7 @@ class Answering {
 
   #whyWaiting(j: number): string {
     const { world } = this.#stage;
-    const acceptedIn = (e: number): boolean =>
-      this.#problem.request.vehicles.some((_, i) => world.accepts(e, i, j));
+    const acceptedIn = (e: number): boolean => this.#problem.request.vehicles.some((_, i) => world.accepts(e, i, j));
     if (acceptedIn(this.#end)) return 'a vehicle could take it now, but the policy would rather wait';
     // Only where there are several windows can a vehicle be in time and yet not be sent.
     if (!acceptedIn(Env.start)) {

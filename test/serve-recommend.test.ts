@@ -614,7 +614,10 @@ function outcome(
         const { time_windows: windows, ...rest } = wanted['delivery'] as { time_windows?: number[][] };
         if (windows === undefined) break;
         const from = Math.min(...windows.map(([first]) => first));
-        wanted['delivery'] = { ...rest, time_windows: [...windows, [request.as_of, request.as_of + 10_000_000], [from, from]] };
+        wanted['delivery'] = {
+          ...rest,
+          time_windows: [...windows, [request.as_of, request.as_of + 10_000_000], [from, from]],
+        };
         break;
       }
       case 'shift': {

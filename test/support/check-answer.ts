@@ -31,6 +31,7 @@ interface Vehicle {
 }
 interface Table {
   readonly durations: (number | null)[][];
+  readonly distances?: (number | null)[][];
 }
 export interface Asked {
   readonly as_of: number;
@@ -49,6 +50,7 @@ export interface Given {
     pickup_eta: number;
     delivery_eta: number;
     lateness: number;
+    approach_distance: number;
   }[];
   readonly waiting: { shipment: number | string; revisit_at: number; latest_safe: number | null }[];
   readonly unassigned: { shipment: number | string; reasons: { relaxed: string[]; vehicles: (number | string)[] }[] }[];
@@ -117,6 +119,14 @@ export function checkAnswer(asked: Asked, answer: Given): number {
     return cell === null ? 10_000_000 : Math.round(cell);
   };
 
+  /** Of a table: the first distance that is given, else the first duration at 30 km/h. */
+  const distance = (a: Stop, b: Stop): number => {
+    const tables = [...Object.values(asked.matrices ?? {}), ...Object.values(asked.matrices_by_time ?? {}).flat()];
+    const cell = (rows?: (number | null)[][]): number | null => rows?.[a.location_index!][b.location_index!] ?? null;
+    const given = tables.map(({ distances }) => cell(distances)).find((metres) => metres !== null);
+    return Math.round(given ?? tables.map(({ durations }) => cell(durations)).find((one) => one !== null)! / 0.12);
+  };
+
   // Every shipment has exactly one lot; those at fault are told so.
   const lots = [
     ...answer.assignments.map(({ shipment }) => shipment),
@@ -162,6 +172,7 @@ export function checkAnswer(asked: Asked, answer: Given): number {
       const promised = k < promises.length;
       const shipment = shipments.get(one.shipment)!;
       const { pickup, delivery } = shipment;
+      const from = at;
       const windows = pickup.time_windows ?? [[0, asOf + 86_400]];
       const due = delivery.time_windows ?? [];
       const arrive = free + seconds(at, pickup, free);
@@ -206,6 +217,9 @@ export function checkAnswer(asked: Asked, answer: Given): number {
         continue;
       }
       checked++;
+      if (table !== undefined) {
+        expect((one as Given['assignments'][number]).approach_distance).toBe(distance(from, pickup));
+      }
       expect((vehicle.locked ?? []).includes(one.shipment)).toBe(false);
       expect(one.lateness).toBeLessThanOrEqual(tolerance);
       for (const skill of shipment.skills ?? []) expect((vehicle.skills ?? []).map(String)).toContain(String(skill));
