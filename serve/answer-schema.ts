@@ -111,6 +111,7 @@ export const answerProps: Props = {
     fallback: nullable(object({ policy: text, reason: { type: 'enum', values: ['deadline', 'out_of_distribution'] } })),
     out_of_distribution: list(text),
     futures: list(number()),
+    decision_futures: list(whole, 'In how many futures the policy lookahead tried out each of its decisions'),
     recorded: flag,
   }),
   acts: { ...list(object(actProps), 'In mode auto: what became of each assignment'), optional: true },

@@ -136,6 +136,8 @@ export interface Provenance {
   readonly out_of_distribution: readonly string[];
   /** How many assignments time allowed to explain, and in how many futures each; needed to compute the same again. */
   readonly futures: readonly number[];
+  /** Of the policy `lookahead`: in how many futures each of its decisions was tried out; needed likewise. */
+  readonly decision_futures: readonly number[];
   /** False where the database was gone. */
   readonly recorded: boolean;
 }

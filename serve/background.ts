@@ -1,5 +1,5 @@
 // Where a question is answered: short ones here and at once, long ones on other threads, so that those with short ones do not
-// wait. Long are explanations, and requests of many vehicles and shipments. The only file of this room that knows of threads.
+// wait. Long are explanations, look-ahead, and requests of many vehicles and shipments. The only file of this room that knows of threads.
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import type { Analysis, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
+import { LOOKAHEAD } from './lookahead-policy.js';
 import { pack } from './packed.js';
 import type { TrainedNetwork } from './policies.js';
 import type { Context, Recommender } from './recommend.js';
@@ -105,6 +106,6 @@ export class Background {
   }
 }
 
-function isLong({ explain, vehicles, shipments }: RecommendRequest): boolean {
-  return explain === true || vehicles.length * shipments.length > SHORT;
+function isLong({ explain, policy, vehicles, shipments }: RecommendRequest): boolean {
+  return explain === true || policy === LOOKAHEAD || vehicles.length * shipments.length > SHORT;
 }

@@ -6,6 +6,7 @@ import type { AnalyzedPair, PlannedPair } from './analyze.js';
 import { round } from './answer.js';
 import type { Answer, Assignment, Constraint, Locked, Provenance, Waiting } from './answer.js';
 import { explain } from './explain.js';
+import { LOOKAHEAD, LookaheadDecider } from './lookahead-policy.js';
 import { Policies } from './policies.js';
 import type { ServedPolicy } from './policies.js';
 import { readProblem } from './problem.js';
@@ -22,6 +23,8 @@ import { latenessOf, windowOf } from './windows.js';
 export interface Replay {
   readonly fallback: Provenance['fallback'];
   readonly futures: readonly number[];
+  /** Of look-ahead's own decisions. */
+  readonly decision_futures?: readonly number[];
 }
 
 export interface Context {
@@ -42,7 +45,8 @@ export interface Decision {
 }
 
 const DEADLINE_MS = 250;
-const EXPLAIN_DEADLINE_MS = 1000;
+/** With explanations, or look-ahead. */
+const LONG_DEADLINE_MS = 1000;
 
 export class Recommender {
   readonly policies: Policies;
@@ -64,8 +68,9 @@ export class Recommender {
   recommend(request: RecommendRequest, { decisionId, stateHash, replay, askedAt }: Context): Answer {
     // Threads have clocks of their own, with one beginning.
     const started = askedAt === undefined ? performance.now() : askedAt - performance.timeOrigin;
-    const deadline = started + (request.deadline_ms ?? (request.explain === true ? EXPLAIN_DEADLINE_MS : DEADLINE_MS));
     const asked = this.policies.named(request.policy);
+    const isLong = request.explain === true || asked.name === LOOKAHEAD;
+    const deadline = started + (request.deadline_ms ?? (isLong ? LONG_DEADLINE_MS : DEADLINE_MS));
     const rules = rulesOf(request, asked);
     let playing = asked;
     let problem = readProblem(request, rules, asked.base);
@@ -79,6 +84,10 @@ export class Recommender {
 
     const stage = this.#stages.for(playing, problem);
     stage.set(problem, request.seed ?? 1);
+    const search = playing.name === LOOKAHEAD ? stage.decider(playing) : null;
+    if (search instanceof LookaheadDecider) {
+      search.begin({ deadline, replay: replay && (replay.decision_futures ?? []), demand: problem.demand });
+    }
     const hungarian = matchAll(stage, Env.hungarian);
     const nearest = play(stage, this.policies.named('nearest'), Env.nearest);
     let env: number = Env.hungarian;
@@ -119,6 +128,8 @@ export class Recommender {
         fallback,
         out_of_distribution: unlike,
         futures,
+        // An unfinished search is none.
+        decision_futures: search instanceof LookaheadDecider && fallback?.reason !== 'deadline' ? search.futures : [],
         recorded: true,
       },
     };

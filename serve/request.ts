@@ -200,7 +200,7 @@ export const requestProps: Props = {
   policy: optional(name, 'Name of a policy; default: the first of /v1/policies'),
   deadline_ms: optional(
     { type: 'number', integer: true, min: 1, max: 60_000 },
-    'Default 250, with `explain` 1000; the service takes 1000 at most',
+    'Default 250, with `explain` or the policy `lookahead` 1000; the service takes 1000 at most',
   ),
   explain: optional({ type: 'boolean' }, 'Try the candidates out in simulated futures'),
   seed: optional({ type: 'number', integer: true, min: 0, max: 2_147_483_647 }, 'Of those futures; default 1'),

@@ -4,6 +4,7 @@ import { VectorDispatchEnv, adapt } from '../engine/index.js';
 import type { CompiledScenario, World } from '../engine/index.js';
 import { BatchedHungarian } from '../policy/index.js';
 import type { Decider, ServedPolicy } from './policies.js';
+import { LOOKAHEAD } from './lookahead-policy.js';
 import type { Problem } from './problem.js';
 import { MOST_WINDOWS } from './windows.js';
 
@@ -99,7 +100,8 @@ export class Stages {
     const padded = kind === 'network';
     const drivers = padded ? base.scenario.drivers : vehicles;
     // Where futures are played, what comes up in them needs room.
-    const room = shipments + (problem.demand && problem.request.explain === true ? 20 : 0);
+    const imagines = problem.request.explain === true || policy.name === LOOKAHEAD;
+    const room = shipments + (problem.demand && imagines ? 20 : 0);
     const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= room) ?? room);
     const { rules, travel } = problem;
     const key = JSON.stringify([
