@@ -2,6 +2,9 @@
 
 import type { Window } from './windows.js';
 
+/** Later than anything that happens. */
+export const NEVER = 0x7fffffff;
+
 /** A booking that a driver has accepted and not yet dropped off. */
 export interface PlannedBooking {
   /** Seconds since the start of the episode. */

@@ -5,6 +5,8 @@
 // mask column and observation are zeroed when it closes, so that empty slots cost nothing. Callers must therefore treat
 // observations and masks as read-only.
 
+import { wholeNumber } from './check-options.js';
+import { checkSituation } from './check-situation.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import type { EventLog } from './event-log.js';
@@ -15,14 +17,12 @@ import { Purpose, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } fr
 import { weightedReward } from './reward.js';
 import { actionCount } from './scenario.js';
 import type { RewardWeights } from './scenario.js';
+import { NEVER } from './situation.js';
 import type { Situation, SituationBooking, SituationDriver } from './situation.js';
 import type { MatrixTravel } from './travel.js';
 import { secondsAfter, windowAt, windowStride, writeWindows } from './windows.js';
 import { SUMS, Sum } from './world-layout.js';
 import type { OutputViews, StateViews } from './world-layout.js';
-
-/** Later than anything that happens. */
-export const NEVER = 0x7fffffff;
 
 /** Observations carry times in hours: 60 minutes are 1. */
 const PER_HOUR: number = 1 / 3600;
@@ -77,8 +77,6 @@ export class World {
   readonly #fresh: Int32Array;
   #freshCount = 0;
   readonly #startStream: Int32Array = new Int32Array(STREAM_WORDS);
-  /** Whether any driver must be done, or any booking be dropped off, by a certain time: only live states say so. */
-  #dropoffsBound = false;
 
   /**
    * @param firstEnv index of this world's environment 0 over the whole run, so that a part draws what the whole would
@@ -173,7 +171,7 @@ export class World {
       this.isAvailable(e, i) &&
       this.hasSkills(e, i, j) &&
       this.isInTime(e, i, j) &&
-      (!this.#dropoffsBound || (this.isDroppedInTime(e, i, j) && this.isWithinShift(e, i, j)))
+      (this.state.dropoffsBound[e] === 0 || (this.isDroppedInTime(e, i, j) && this.isWithinShift(e, i, j)))
     );
   }
 
@@ -192,12 +190,16 @@ export class World {
 
   /** Whether slot j would be dropped off by when it must be. */
   isDroppedInTime(e: number, i: number, j: number): boolean {
-    return !this.#dropoffsBound || this.dropoffSecond(e, i, j) <= this.state.latestDropoff[e * this.slots + j];
+    return (
+      this.state.dropoffsBound[e] === 0 || this.dropoffSecond(e, i, j) <= this.state.latestDropoff[e * this.slots + j]
+    );
   }
 
   /** Whether driver i would be done with slot j by the end of the shift. */
   isWithinShift(e: number, i: number, j: number): boolean {
-    return !this.#dropoffsBound || this.dropoffSecond(e, i, j) <= this.state.shiftEnd[e * this.drivers + i];
+    return (
+      this.state.dropoffsBound[e] === 0 || this.dropoffSecond(e, i, j) <= this.state.shiftEnd[e * this.drivers + i]
+    );
   }
 
   /** Second at which driver i would be done with the booking in slot j: at the drop-off, service included. */
@@ -259,8 +261,12 @@ export class World {
 
   // ---------------------------------------------------------------- reset
 
-  /** Starts episode `episode` of environment e and writes its first observation and mask. */
+  /**
+   * Starts episode `episode` of environment e and writes its first observation and mask.
+   * @throws EngineError `ERR_OPTION` for an environment that the world does not have
+   */
   reset(e: number, seed: number, episode: number): void {
+    this.#checkEnvironment('e', e, this);
     const st = this.state;
     const c = this.compiled;
     const env = this.#firstEnv + e;
@@ -304,8 +310,16 @@ export class World {
     this.#refresh(e);
   }
 
+  #checkEnvironment(name: string, e: number, world: World): void {
+    const { length } = world.state.now;
+    if (Number.isInteger(e) && e >= 0 && e < length) return;
+    throw new EngineError('ERR_OPTION', `${name} is ${String(e)}: the world has environments 0 to ${length - 1}`);
+  }
+
   #clear(e: number, seed: number, episode: number): void {
     const st = this.state;
+    st.started[e] = 1;
+    st.dropoffsBound[e] = 0;
     st.seed[e] = seed;
     st.episode[e] = episode;
     st.now[e] = st.tick[e] = st.decisions[e] = st.steps[e] = 0;
@@ -315,6 +329,11 @@ export class World {
     for (let k = 0; k < SUMS; k++) st.sums[e * SUMS + k] = 0;
     for (let w = 0; w < this.#words; w++) st.openBits[e * this.#words + w] = 0;
     if (this.#several > 0) st.patience[e] = NEVER;
+    this.#freshCount = 0;
+    this.#blank(e);
+  }
+
+  #blank(e: number): void {
     this.out.observations.fill(0, e * this.observationSize, (e + 1) * this.observationSize);
     this.out.actionMasks.fill(0, e * this.actions, (e + 1) * this.actions);
     this.out.actionMasks[e * this.actions] = 1;
@@ -324,30 +343,26 @@ export class World {
 
   /**
    * Puts a live state into environment e, in place of a reset. Demand goes on as `imagine` draws it.
-   * @throws EngineError `ERR_OPTION` for a situation that does not fit the world
+   * @throws EngineError `ERR_OPTION` for a situation that makes no sense or does not fit the world: nothing has changed then
    */
   place(e: number, seed: number, episode: number, situation: Situation): void {
+    this.#checkEnvironment('e', e, this);
+    wholeNumber('seed', seed, 0);
+    wholeNumber('episode', episode, 0, NEVER);
+    checkSituation(situation, this.compiled);
+    this.#trainingDays();
     const st = this.state;
+    const { out } = this;
     const { now, drivers, bookings } = situation;
-    const { horizonSeconds } = this.compiled.scenario;
-    const fits = (what: string, value: number, most: number): void => {
-      if (value > most) throw new EngineError('ERR_OPTION', `situation has ${value} ${what}, the world ${most}`);
-    };
-    fits('drivers', drivers.length, this.drivers);
-    fits('bookings', bookings.length, this.slots);
-    for (const { plan, promised = [] } of drivers) {
-      fits("bookings in a driver's plan", plan.length + promised.length, this.#queue);
-    }
-    if (!(now >= 0 && now < horizonSeconds)) {
-      throw new EngineError('ERR_OPTION', `situation is at second ${now}: the scenario has 0 to ${horizonSeconds - 1}`);
-    }
     this.#clear(e, seed, episode);
+    out.rewards[e] = out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
     st.now[e] = now;
     st.tick[e] = Math.floor(now / this.#tickSeconds);
     st.ended[e] = 0;
-    this.#dropoffsBound =
+    const bound =
       drivers.some(({ shiftEnd }) => shiftEnd !== undefined) ||
       bookings.some(({ latestDropoff }) => latestDropoff !== undefined);
+    st.dropoffsBound[e] = bound ? 1 : 0;
     if (this.#several > 0) st.patience[e] = situation.patience ?? NEVER;
     for (let i = 0; i < this.drivers; i++) this.#placeDriver(e, i, now, drivers[i]);
     for (const booking of bookings) this.#placeBooking(e, booking);
@@ -432,38 +447,49 @@ export class World {
   }
 
   #placeWindows(s: number, booking: SituationBooking): void {
-    const { windows: pickups, dropoffWindows: dropoffs, windowStart, windowEnd, dropoffService } = booking;
+    if (this.#several === 0) return;
     const { windows, windowCounts } = this.state;
-    const most = this.#several;
     const p = s * this.#stride;
-    const first = booking.earliestDropoff ?? 0;
-    const last = (booking.latestDropoff ?? NEVER) - dropoffService;
-    const counts = [
-      writeWindows(pickups, windowStart, windowEnd, most, windows, p),
-      writeWindows(dropoffs, first, last, most, windows, p + 2 * most),
-    ];
-    if (most > 0) windowCounts.set(counts, 2 * s);
+    windowCounts[2 * s] = writeWindows(booking.windows, windows, p);
+    windowCounts[2 * s + 1] = writeWindows(booking.dropoffWindows, windows, p + 2 * this.#several);
   }
 
-  /** Environment e becomes what environment `from` of `other` is; both worlds are of one scenario and observation. */
+  /**
+   * Environment e becomes what environment `from` of `other` is; both worlds are of one scenario and observation.
+   * @throws EngineError `ERR_OPTION` for an environment that is not there, `ERR_BUFFER` for worlds of different size
+   */
   copy(e: number, other: World, from: number): void {
+    this.#checkEnvironment('e', e, this);
+    this.#checkEnvironment('from', from, other);
+    // Before anything is written. With these the widths of all rows are the same.
+    const sizes = (world: World): readonly number[] => [
+      world.drivers,
+      world.slots,
+      world.#queue,
+      world.observationSize,
+    ];
+    const [mine, theirs] = [sizes(this), sizes(other)];
+    const k = mine.findIndex((size, at) => size !== theirs[at]);
+    if (k >= 0) {
+      const name = ['drivers', 'slots', 'queue', 'observationSize'][k];
+      throw new EngineError('ERR_BUFFER', `the worlds differ in "${name}": ${mine[k]} here, ${theirs[k]} there`);
+    }
     copyRows(this.state, e, this.state.now.length, other.state, from, other.state.now.length);
     copyRows(this.out, e, this.out.rewards.length, other.out, from, other.out.rewards.length);
-    this.#dropoffsBound ||= other.#dropoffsBound;
   }
 
   /**
    * Gives environment e another future: from here on, demand is drawn anew for (seed, env, episode), on recorded trips from
    * a day of training. What is known now stays.
+   * @throws EngineError `ERR_OPTION` for data without days of training: nothing has changed then
    */
   imagine(e: number, seed: number, episode: number, env: number): void {
+    this.#checkEnvironment('e', e, this);
+    const days = this.#trainingDays();
     const st = this.state;
     seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);
     if (this.compiled.dataset === null) return;
-    const { trace, splits } = this.compiled.dataset;
-    const days = splits.training;
-    if (days.length === 0)
-      throw new EngineError('ERR_OPTION', 'the data has no training days to imagine a future from');
+    const { trace } = this.compiled.dataset;
     seedStream(this.#startStream, 0, seed, env, episode, Purpose.day);
     const day = days[nextInteger(this.#startStream, 0, 0, days.length - 1)];
     st.day[e] = day;
@@ -472,14 +498,44 @@ export class World {
     st.cursor[e] = t;
   }
 
+  /** Days to draw futures from; none are needed without recorded trips. */
+  #trainingDays(): readonly number[] {
+    const { dataset } = this.compiled;
+    if (dataset === null) return [];
+    const { training } = dataset.splits;
+    if (training.length === 0)
+      throw new EngineError('ERR_OPTION', 'the data has no training days to imagine a future from');
+    return training;
+  }
+
+  /**
+   * Writes observation and mask of environment e anew, from its state alone: for outputs in memory that no step has
+   * written yet.
+   * @throws EngineError `ERR_ACTION` before the first reset
+   */
+  rewrite(e: number): void {
+    this.#checkEnvironment('e', e, this);
+    if (this.state.started[e] !== 1) this.#refuse(e);
+    this.#blank(e);
+    for (let i = 0; i < this.drivers; i++) {
+      this.state.stale[e * this.drivers + i] = 1;
+      this.#observeDriverPlace(e, i);
+    }
+    const open = this.openSlots(e, this.#openSlots);
+    for (let k = 0; k < open; k++) this.#observeBooking(e, this.#openSlots[k]);
+    this.#refresh(e);
+  }
+
   // ---------------------------------------------------------------- step
 
   /**
    * Applies one action and writes reward, flags, observation and mask. The caller resets ended episodes.
    * @returns the reward in full precision
+   * @throws EngineError `ERR_ACTION` before the first reset
    */
   step(e: number, action: number): number {
     const st = this.state;
+    if (st.started[e] !== 1) this.#refuse(e);
     let reward: number;
     st.steps[e]++;
     this.out.invalidActions[e] = 0;
@@ -549,6 +605,14 @@ export class World {
   }
 
   // ---------------------------------------------------------------- inside
+
+  #refuse(e: number): never {
+    this.#checkEnvironment('e', e, this);
+    throw new EngineError(
+      'ERR_ACTION',
+      `step() before reset(): environment ${e} has no episode yet, call reset({ seed }) first`,
+    );
+  }
 
   /** Of a departure at `second` of the episode. */
   #factorAt(second: number): number {
@@ -706,9 +770,7 @@ export class World {
     st.tick[e]++;
     st.decisions[e] = 0;
     const ofMinute = this.compiled.matrix?.periods?.ofMinute;
-    if (ofMinute !== undefined && ofMinute[this.#minuteAt(now)] !== ofMinute[this.#minuteAt(before)]) {
-      this.#cacheAll(e);
-    }
+    if (ofMinute !== undefined) this.#cachePeriods(e, before, ofMinute);
     return lost;
   }
 
@@ -896,6 +958,13 @@ export class World {
     st.latestPickup[s] = latest < NEVER ? latest : NEVER;
     this.#fresh[this.#freshCount++] = j;
     for (let i = 0; i < this.drivers; i++) this.#cacheApproach(e, i, j);
+    this.#observeBooking(e, j);
+  }
+
+  /** Columns of the booking in slot j that do not change with the clock. */
+  #observeBooking(e: number, j: number): void {
+    const st = this.state;
+    const s = e * this.slots + j;
     const o = this.out.observations;
     const p = e * this.observationSize + this.#bookingsAt + j * this.#bookingColumns;
     o[p] = st.pickupX[s] * this.#scaleX;
@@ -941,10 +1010,16 @@ export class World {
     }
   }
 
-  #cacheAll(e: number): void {
+  /** Ways that would begin in another period of the tables than at second `before` are written anew. */
+  #cachePeriods(e: number, before: number, ofMinute: Uint8Array): void {
+    const st = this.state;
+    const now = st.now[e];
     const open = this.openSlots(e, this.#openSlots);
     for (let i = 0; i < this.drivers; i++) {
-      this.state.stale[e * this.drivers + i] = 1;
+      const d = e * this.drivers + i;
+      const free = st.freeAt[d];
+      if (ofMinute[this.#minuteAt(Math.max(now, free))] === ofMinute[this.#minuteAt(Math.max(before, free))]) continue;
+      st.stale[d] = 1;
       for (let k = 0; k < open; k++) this.#cacheApproach(e, i, this.#openSlots[k]);
     }
   }
@@ -1044,7 +1119,7 @@ export class World {
       masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
     if (this.#several > 0) this.#maskWindows(e, i, list, count);
-    if (this.#dropoffsBound) this.#maskDropoffs(e, i, list, count);
+    if (this.state.dropoffsBound[e] === 1) this.#maskDropoffs(e, i, list, count);
   }
 
   /** Slots with several windows. */

@@ -181,9 +181,21 @@ describe('several windows', () => {
       world.place(0, 1, 0, { now: 0, drivers: [idle], bookings: [booking(windows)] });
     };
     const many = Array.from({ length: 5 }, (_, k): Window => [10 * k, 10 * k + 5]);
-    expect(() => place(many)).toThrow('situation has a booking with 5 windows, the world 4');
-    expect(() => place(many.slice(0, 2), { ...compiled, windows: 0 })).toThrow('2 windows, the world 0');
-    expect(() => place([many[0], many[2], many[1]])).toThrow('expected ascending ones');
-    expect(() => place([many[0], [4, 20]])).toThrow('expected ascending ones');
+    expect(() => place(many)).toThrow(
+      /situation has 5 windows of a booking \(situation\.bookings\[0\]\.windows\), the world 4/,
+    );
+    expect(() => place(many.slice(0, 2), { ...compiled, windows: 0 })).toThrow(
+      /2 windows of a booking .*, the world 1/,
+    );
+    expect(() => place([many[0], many[2], many[1]])).toThrow(/windows\[2\]\.0 is 10: expected more than 25/);
+    expect(() => place([many[0], [4, 20]])).toThrow(/windows\[1\]\.0 is 4: expected more than 5/);
+    expect(() => place([many[0], [30, 20]])).toThrow(/windows\[1\]\.1 is 20: expected at least its start, 30/);
+    expect(() => place([many[0], [NaN, 20]])).toThrow(/windows\[1\]\.0 is NaN/);
+    const { world } = new VectorDispatchEnv({ scenario: compiled, numEnvs: 1 });
+    const short = { ...booking([many[0], many[1]]), windowEnd: 16 };
+    expect(() => world.place(0, 1, 0, { now: 0, drivers: [idle], bookings: [short] })).toThrow(
+      /bookings\[0\]\.windows is .*: expected windows from 0, where the first begins, to 16/,
+    );
+    expect(() => world.place(0, 1, 0, { now: 0, drivers: [], bookings: [], patience: -1 })).toThrow(/patience is -1/);
   });
 });
