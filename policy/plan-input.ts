@@ -7,11 +7,11 @@ import type { World } from '../engine/index.js';
 const MOST_PRIORITY = 100;
 
 /**
- * What serving a booking counts, at priority 0..100. Squared, so that one at 100 counts more than three at 50, and above 0,
+ * What serving a booking counts, at priority 0..100. Squared, so that one at 100 counts more than three at 50, and never 0,
  * so that no booking is left out for nothing.
  */
 export function worthOf(priority: number): number {
-  return (1 + priority) * (1 + priority);
+  return (10 + priority) * (10 + priority);
 }
 
 export class PlanInput {
@@ -157,7 +157,7 @@ export class PlanInput {
       this.slot[k] = j;
       this.windowStart[k] = st.windowStart[s]!;
       this.windowEnd[k] = st.windowEnd[s]!;
-      this.latest[k] = paid ? Math.min(st.windowEnd[s], st.latestPickup[s]) : st.latestPickup[s]!;
+      this.latest[k] = paid ? Math.min(st.windowEnd[s], st.latestPickup[s]) : st.latestPickup[s];
       this.pickupService[k] = st.pickupService[s]!;
       this.dropoffService[k] = st.dropoffService[s]!;
       this.earliestDropoff[k] = st.earliestDropoff[s]!;

@@ -10,6 +10,14 @@ import { Routes } from './routes.js';
 /** What leaving out a booking that has one vehicle left costs its regret, per worth: more than any way. */
 const LAST_CHANCE = 1e9;
 
+/** How far the plan in hand may be from the best one, at first: in mean worths of a booking, and in cost. */
+const WORTH_DISTANCE = 0.1;
+const COST_DISTANCE = 1800;
+/** Turns without one more served, per square of the number of bookings, after which the search ends. */
+const PATIENCE = 0.2;
+/** How often the best place for a booking is passed over. */
+const BLINK = 0.02;
+
 export class Planner {
   readonly input: PlanInput = new PlanInput();
   readonly #routes: Routes = new Routes(this.input);
@@ -34,13 +42,15 @@ export class Planner {
   #touchedCount = 0;
   #isTouched = new Uint8Array(0);
   #isRemoved = new Uint8Array(0);
+  /** 1 where not even an empty plan has room for the booking. */
+  #isHopeless = new Uint8Array(0);
   // Regret insertion, by booking: best and second best vehicle.
   #first = new Int32Array(0);
   #firstCost = new Float64Array(0);
   #secondCost = new Float64Array(0);
   #second = new Int32Array(0);
 
-  /** Bookings that the plan serves. */
+  /** Sum of the worth of what the plan serves. */
   get servedWorth(): number {
     return this.#bestServed;
   }
@@ -62,6 +72,7 @@ export class Planner {
     this.#byRegret();
     this.#sum();
     this.#keep();
+    if (this.#isComplete()) return;
     this.#routes.clear(world.compiled);
     this.#byWorth();
     this.#forget();
@@ -73,6 +84,18 @@ export class Planner {
   /** Length of the plan of the k-th vehicle, whose number in the world is `input.driver[k]`. */
   length(k: number): number {
     return this.#bestLength[k];
+  }
+
+  /** Second of the episode at which it is at the pickup of place p. */
+  pickupAt(k: number, p: number): number {
+    return this.#routes.pickupAt[k * this.input.depth + p];
+  }
+
+  /** Whether the plan serves the booking in a slot of the world. */
+  serves(slot: number): boolean {
+    const { bookings, slot: slots } = this.input;
+    for (let j = 0; j < bookings; j++) if (slots[j] === slot) return this.#routes.vehicleOf[j] >= 0;
+    return false;
   }
 
   /** Slot that it serves at place p. */
@@ -93,11 +116,18 @@ export class Planner {
       this.#queue = new Int32Array(m);
       this.#key = new Float64Array(m);
       this.#isRemoved = new Uint8Array(m);
+      this.#isHopeless = new Uint8Array(m);
       this.#first = new Int32Array(m);
       this.#second = new Int32Array(m);
       this.#firstCost = new Float64Array(m);
       this.#secondCost = new Float64Array(m);
     }
+  }
+
+  /** Whether the plan in hand serves all that can be served. */
+  #isComplete(): boolean {
+    this.#collectBank();
+    return this.#bankCount === 0;
   }
 
   #sum(): void {
@@ -109,9 +139,7 @@ export class Planner {
   }
 
   #isBetter(): boolean {
-    return (
-      this.#served > this.#bestServed || (this.#served === this.#bestServed && this.#cost < this.#bestCost - 1e-6)
-    );
+    return this.#served > this.#bestServed || (this.#served === this.#bestServed && this.#cost < this.#bestCost - 1e-6);
   }
 
   #keep(): void {
@@ -141,7 +169,10 @@ export class Planner {
     const { bookings, worth } = this.input;
     const routes = this.#routes;
     const { vehicleOf } = routes;
-    for (let j = 0; j < bookings; j++) this.#rank(j);
+    for (let j = 0; j < bookings; j++) {
+      this.#rank(j);
+      this.#isHopeless[j] = this.#firstCost[j] === Infinity ? 1 : 0;
+    }
     for (;;) {
       let chosen = -1;
       let most = -1;
@@ -215,19 +246,21 @@ export class Planner {
   /**
    * Ruins a part of the plan and makes it anew, again and again.
    * @param timeIsUp asked now and then with the turns that are done
-   * @returns turns done: with the same number, the same plan
+   * @returns turns done: stopped after as many, it comes to the same plan
    */
   improve(turns: number, seed: number, timeIsUp: (done: number) => boolean): number {
     const { input } = this;
     if (input.bookings === 0 || input.drivers === 0) return 0;
     seedStream(this.#stream, 0, seed, 0, 0, Purpose.action);
     this.#collectBank();
-    // How far the plan in hand may be from the best one, at first.
     let mean = 0;
     for (let j = 0; j < input.bookings; j++) mean += input.worth[j];
     mean /= input.bookings;
     let done = 0;
-    while (done < turns) {
+    // Where all are served, only driving is left to save; where others wait, it is worth looking longer.
+    const patience = PATIENCE * input.bookings * input.bookings;
+    let stale = 0;
+    while (done < turns && stale++ < (this.#bankCount === 0 ? input.bookings / 2 : patience)) {
       if ((done & 7) === 0 && timeIsUp(done)) break;
       const left = 1 - done / turns;
       done++;
@@ -235,8 +268,9 @@ export class Planner {
       const cost = this.#cost;
       this.#ruin();
       this.#recreate();
-      this.#score();
+      this.#sum();
       if (this.#isBetter()) {
+        if (this.#served > this.#bestServed) stale = 0;
         this.#keep();
         this.#collectBank();
       } else if (
@@ -252,6 +286,7 @@ export class Planner {
       }
       this.#forget();
     }
+    this.#goBack();
     return done;
   }
 
@@ -264,7 +299,9 @@ export class Planner {
     const { bookings } = this.input;
     const { vehicleOf } = this.#routes;
     this.#bankCount = 0;
-    for (let j = 0; j < bookings; j++) if (vehicleOf[j] < 0) this.#bank[this.#bankCount++] = j;
+    for (let j = 0; j < bookings; j++) {
+      if (vehicleOf[j] < 0 && this.#isHopeless[j] === 0) this.#bank[this.#bankCount++] = j;
+    }
   }
 
   #touch(i: number): void {
@@ -305,9 +342,7 @@ export class Planner {
   /** Far apart in place and time is a high number. */
   #distance(a: number, b: number): number {
     const { between, bookings, windowEnd } = this.input;
-    return (
-      between[a * bookings + b] + between[b * bookings + a] + 0.5 * Math.abs(windowEnd[a] - windowEnd[b])
-    );
+    return between[a * bookings + b] + between[b * bookings + a] + 0.5 * Math.abs(windowEnd[a] - windowEnd[b]);
   }
 
   #ruin(): void {
@@ -315,8 +350,7 @@ export class Planner {
     const { vehicleOf, stops, length } = this.#routes;
     const { bookings, depth } = input;
     this.#queueCount = 0;
-    const servedCount = bookings - this.#bankCount;
-    if (servedCount === 0) return;
+    if (this.#served === 0) return;
     let seed: number;
     if (this.#bankCount > 0 && nextFloat(this.#stream, 0) < 0.6) {
       // The bank is in order of worth: the lower of two draws is the worthier.
@@ -374,7 +408,7 @@ export class Planner {
     for (let k = 0; k < count; k++) {
       const j = this.#queue[k];
       if (vehicleOf[j] >= 0) continue;
-      if (this.#isRemoved[j] === 1) this.#place(j, 0.02);
+      if (this.#isRemoved[j] === 1) this.#place(j, BLINK);
       else this.#placeTouched(j);
     }
     for (let k = 0; k < count; k++) this.#isRemoved[this.#queue[k]] = 0;
@@ -410,11 +444,4 @@ export class Planner {
       queue[p] = j;
     }
   }
-
-  #score(): void {
-    this.#sum();
-  }
 }
-
-const WORTH_DISTANCE = 0.5;
-const COST_DISTANCE = 1800;

@@ -18,6 +18,8 @@ export class Routes {
   stops: Int32Array = new Int32Array(0);
   /** By booking: its vehicle, -1 if it has none. */
   vehicleOf: Int32Array = new Int32Array(0);
+  /** When the vehicle is at each pickup, as last driven. */
+  pickupAt: Int32Array = new Int32Array(0);
   /** What the vehicle's plan costs: empty seconds, time to spare that is missing, lateness. */
   cost: Float64Array = new Float64Array(0);
   /** Where the last `insertion` was best. */
@@ -64,6 +66,7 @@ export class Routes {
     }
     if (this.stops.length < n * depth) {
       this.stops = new Int32Array(n * depth);
+      this.pickupAt = new Int32Array(n * depth);
       this.#endAt = new Int32Array(n * depth);
       this.#costTo = new Float64Array(n * depth);
       this.#savedStops = new Int32Array(n * depth);
@@ -206,6 +209,7 @@ export class Routes {
       const free = this.#freeFlow(i, before, next, minute);
       const way = (free * this.#factor[minute] + 0.5) | 0;
       const pickup = Math.max(at + way, windowStart[next]);
+      this.pickupAt[p] = pickup;
       let leave = pickup + pickupService[next];
       if (free === 0 && idle[i] === 1 && (before < 0 || at <= now)) leave += this.#idleBoarding;
       const then = this.#minuteAt(leave);
@@ -221,7 +225,7 @@ export class Routes {
       }
       this.#costTo[p] = cost;
     }
-    this.cost[i] = end === base ? 0 : this.#costTo[end - 1]!;
+    this.cost[i] = end === base ? 0 : this.#costTo[end - 1];
     this.#version[i] = ++this.#versions;
     return broken;
   }

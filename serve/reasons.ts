@@ -5,6 +5,7 @@ import { NEVER } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { round } from './answer.js';
 import type { Alternative, Constraint, UnassignedReason } from './answer.js';
+import type { PlannedStop } from './decide.js';
 import { NO_WAY } from './tables.js';
 import type { Problem } from './problem.js';
 import type { Id } from './schema.js';
@@ -79,6 +80,20 @@ export function reasonsOf(
       `${kilometres(metres)} of empty driving; ${nearer === 1 ? 'one vehicle is' : `${nearer} vehicles are`} nearer`,
     );
   return reasons;
+}
+
+/** Where a shipment is planned that is not given out yet. */
+export function plannedWords(
+  { request, considered }: Problem,
+  world: World,
+  e: number,
+  j: number,
+  { i, after, pickupAt }: PlannedStop,
+): string {
+  const spare = world.state.windowEnd[e * world.slots + j] - pickupAt;
+  const before = after < 0 ? '' : ` after shipment ${considered[after].id}`;
+  const margin = spare >= 0 ? `${minutes(spare)} before its window ends` : `${minutes(-spare)} after its window`;
+  return `planned for vehicle ${request.vehicles[i].id}${before}, at the pickup in ${minutes(pickupAt - world.state.now[e])}, ${margin}`;
 }
 
 function minutes(seconds: number): string {
