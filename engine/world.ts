@@ -1181,6 +1181,10 @@ function copyRows<V extends StateViews | OutputViews>(
     const a = into[name] as unknown as Float64Array;
     const b = other[name] as unknown as Float64Array;
     const width = a.length / intoRows;
+    if (a === b) {
+      a.copyWithin(to * width, from * width, (from + 1) * width);
+      continue;
+    }
     if (b.length / otherRows !== width) throw new EngineError('ERR_BUFFER', `the worlds differ in "${String(name)}"`);
     a.set(b.subarray(from * width, (from + 1) * width), to * width);
   }

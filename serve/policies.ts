@@ -50,7 +50,7 @@ const served = heuristicNames.filter((name) => name !== 'random');
 export class Policies {
   /** The one that is asked if a request names none. */
   readonly default: ServedPolicy;
-  /** Plays where the asked one cannot. */
+  /** The planner: decides where the asked one cannot, or leaves out what it must not. */
   readonly fallback: ServedPolicy;
   readonly networks: readonly TrainedNetwork[];
   /** The world of rules. */
@@ -58,7 +58,7 @@ export class Policies {
   readonly #byName = new Map<string, ServedPolicy>();
 
   /**
-   * @param networks the first is the default; without any, `hungarian`
+   * @param networks the first is the default; without any, `planner`
    * @param base     the world of rules, default geneva
    * @throws ServeError `ERR_SERVICE` for a scenario of zones, and for a name given twice
    */
@@ -80,7 +80,7 @@ export class Policies {
       hash: sha256(`rule ${LOOKAHEAD} ${RULES_VERSION}`),
       decider: lookaheadDeciders(),
     });
-    this.fallback = this.#byName.get('hungarian')!;
+    this.fallback = this.#byName.get('planner')!;
     this.default = networks.length > 0 ? this.#byName.get(networks[0].name)! : this.fallback;
   }
 

@@ -5,9 +5,10 @@ import { NEVER } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { round } from './answer.js';
 import type { Alternative, Constraint, UnassignedReason } from './answer.js';
+import type { PlannedStop } from './decide.js';
 import { NO_WAY } from './tables.js';
 import type { Problem } from './problem.js';
-import { latenessOf, secondWithin } from './windows.js';
+import { latenessOf, secondWithin, windowOf } from './windows.js';
 import type { Id } from './schema.js';
 
 /** The other vehicles that could take slot j now, the earliest first. */
@@ -80,6 +81,21 @@ export function reasonsOf(
       `${kilometres(metres)} of empty driving; ${nearer === 1 ? 'one vehicle is' : `${nearer} vehicles are`} nearer`,
     );
   return reasons;
+}
+
+/** Where a shipment is planned that is not given out yet. */
+export function plannedWords(
+  { request, considered, offset }: Problem,
+  world: World,
+  e: number,
+  j: number,
+  { i, after, pickupAt }: PlannedStop,
+): string {
+  const pickup = pickupAt + offset;
+  const spare = windowOf(considered[j].windows, pickup)[1] - pickup;
+  const before = after < 0 ? '' : ` after shipment ${considered[after].id}`;
+  const margin = spare >= 0 ? `${minutes(spare)} before its window ends` : `${minutes(-spare)} after its window`;
+  return `planned for vehicle ${request.vehicles[i].id}${before}, at the pickup in ${minutes(pickupAt - world.state.now[e])}, ${margin}`;
 }
 
 function minutes(seconds: number): string {

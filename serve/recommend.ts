@@ -1,31 +1,25 @@
 // From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
-// nearest rule and the asked policy go on with it. Whatever goes wrong with the policy, the Hungarian plan is already there.
+// nearest rule and whoever decides go on with it.
 
-import { Lookahead } from '../policy/index.js';
+import { Lookahead, Planner } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analyze.js';
 import { round } from './answer.js';
 import type { Answer, Assignment, Constraint, Locked, Provenance, Waiting } from './answer.js';
+import { decide, driverOf, matchAll, play } from './decide.js';
+import type { Decided, Replay } from './decide.js';
 import { explain } from './explain.js';
 import { LOOKAHEAD, LookaheadDecider } from './lookahead-policy.js';
 import { Policies } from './policies.js';
 import type { ServedPolicy } from './policies.js';
 import { readProblem } from './problem.js';
 import type { Problem, Rules } from './problem.js';
-import { alternativesOf, failingOf, latestSafe, reasonsOf, unassignedOf } from './reasons.js';
+import { alternativesOf, failingOf, latestSafe, plannedWords, reasonsOf, unassignedOf } from './reasons.js';
 import type { RecommendRequest } from './request.js';
 import type { Id } from './schema.js';
 import { carries, has } from './skill-bits.js';
 import { Env, Stages } from './stage.js';
 import type { Stage } from './stage.js';
 import { latenessOf, windowOf } from './windows.js';
-
-/** What the clock decided when an answer was first given: with it, the same comes out again. */
-export interface Replay {
-  readonly fallback: Provenance['fallback'];
-  readonly futures: readonly number[];
-  /** Of look-ahead's own decisions. */
-  readonly decision_futures?: readonly number[];
-}
 
 export interface Context {
   readonly decisionId: string;
@@ -34,14 +28,6 @@ export interface Context {
   readonly replay?: Replay;
   /** When it was asked, in milliseconds of the epoch, from which the deadline counts; default now. */
   readonly askedAt?: number;
-}
-
-/** An assignment as it was decided, in the world's own terms. */
-export interface Decision {
-  /** Driver and slot. */
-  readonly i: number;
-  readonly j: number;
-  readonly confidence: number | null;
 }
 
 const DEADLINE_MS = 250;
@@ -54,6 +40,7 @@ export class Recommender {
   readonly #stages = new Stages();
   /** One for all sizes: its worlds are many times as large as a stage. */
   readonly #lookahead = new Lookahead();
+  readonly #planner = new Planner();
 
   /** @param version of the package, for the provenance */
   constructor(policies: Policies, version: string) {
@@ -90,25 +77,15 @@ export class Recommender {
     }
     const hungarian = matchAll(stage, Env.hungarian);
     const nearest = play(stage, this.policies.named('nearest'), Env.nearest);
-    let env: number = Env.hungarian;
-    let decisions = hungarian;
-    if (playing.name !== this.policies.fallback.name) {
-      const late = replay === undefined ? () => performance.now() > deadline : () => replay.fallback !== null;
-      const played = late() ? null : play(stage, playing, Env.policy, late);
-      if (played === null) {
-        fallback = { policy: this.policies.fallback.name, reason: 'deadline' };
-      } else {
-        decisions = played;
-        env = Env.policy;
-      }
-    }
+    const decided = decide(this.policies, this.#planner, playing, problem, stage, started, deadline, replay);
+    if (decided.gaveWay !== null) fallback = { policy: this.policies.fallback.name, reason: decided.gaveWay };
 
-    const answer = new Answering(problem, stage, env, decisions);
+    const answer = new Answering(problem, stage, decided);
     const futures: number[] = [];
     const assignments = answer.assignments(driverOf(stage, hungarian), driverOf(stage, nearest));
     const explained =
       request.explain === true
-        ? explain(problem, stage, this.#lookahead, decisions, assignments, deadline, replay, futures)
+        ? explain(problem, stage, this.#lookahead, decided.decisions, assignments, deadline, replay, futures)
         : assignments;
     return {
       as_of: request.as_of,
@@ -130,6 +107,7 @@ export class Recommender {
         futures,
         // An unfinished search is none.
         decision_futures: search instanceof LookaheadDecider && fallback?.reason !== 'deadline' ? search.futures : [],
+        turns: decided.turns,
         recorded: true,
       },
     };
@@ -207,62 +185,22 @@ function rulesOf({ options = {} }: RecommendRequest, { base }: ServedPolicy): Ru
   };
 }
 
-/** The Hungarian plan: matchings, until nobody can take any more. */
-function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
-  const decisions: Decision[] = [];
-  for (;;) {
-    const matched = hungarian.match(world, e);
-    if (matched.length === 0) return decisions;
-    for (const action of matched) {
-      decisions.push(decisionOf(world.slots, action, null));
-      world.step(e, action);
-    }
-  }
-}
-
-/** A policy's plan in environment e, until it waits; null if the time was up before. */
-function play(stage: Stage, policy: ServedPolicy, e: number): Decision[];
-function play(stage: Stage, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
-function play(stage: Stage, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
-  const { world } = stage;
-  const decider = stage.decider(policy);
-  const decisions: Decision[] = [];
-  for (;;) {
-    const action = decider.decide(e);
-    if (action === 0) return decisions;
-    if (late?.() === true) return null;
-    decisions.push(decisionOf(world.slots, action, decider.confidence));
-    world.step(e, action);
-  }
-}
-
-function decisionOf(slots: number, action: number, confidence: number | null): Decision {
-  const i = Math.floor((action - 1) / slots);
-  return { i, j: action - 1 - i * slots, confidence };
-}
-
-/** Driver by slot, -1 where there is none. */
-function driverOf({ world }: Stage, decisions: readonly Decision[]): Int32Array {
-  const drivers = new Int32Array(world.slots).fill(-1);
-  for (const { i, j } of decisions) drivers[j] = i;
-  return drivers;
-}
-
 /** Writes the parts of the answer down, step by step as they were decided. */
 class Answering {
   readonly #problem: Problem;
   readonly #stage: Stage;
-  /** Environment in which the plan has been played to its end. */
+  readonly #decided: Decided;
+  /** Environment in which the decisions have been played to their end. */
   readonly #end: number;
-  readonly #decisions: readonly Decision[];
   /** By slot: until when it can be left open; null if no vehicle can take it any more. */
   readonly #safe: readonly (number | null)[];
 
-  constructor(problem: Problem, stage: Stage, end: number, decisions: readonly Decision[]) {
+  constructor(problem: Problem, stage: Stage, decided: Decided) {
+    const end = decided.env;
     this.#problem = problem;
     this.#stage = stage;
     this.#end = end;
-    this.#decisions = decisions;
+    this.#decided = decided;
     this.#safe = problem.considered.map((_, j) =>
       stage.world.isOpen(end, j) ? latestSafe(problem, stage.world, end, j) : null,
     );
@@ -278,8 +216,9 @@ class Answering {
     const { world } = this.#stage;
     const e = Env.nearest;
     world.copy(e, world, Env.start);
-    const given = new Map(this.#decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
-    return this.#decisions.map(({ i, j, confidence }, k): Assignment => {
+    const { decisions } = this.#decided;
+    const given = new Map(decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
+    return decisions.map(({ i, j, confidence }, k): Assignment => {
       const { id, windows } = considered[j];
       const pickup = world.pickupSecond(e, i, j) + offset;
       const metres = Math.round(world.approachMetres(e, i, j));
@@ -334,8 +273,15 @@ class Answering {
 
   #whyWaiting(j: number): string {
     const { world } = this.#stage;
+    const { plan } = this.#decided;
+    const stop = plan?.[j];
+    if (stop !== undefined) return plannedWords(this.#problem, world, Env.start, j, stop);
     const acceptedIn = (e: number): boolean => this.#problem.request.vehicles.some((_, i) => world.accepts(e, i, j));
-    if (acceptedIn(this.#end)) return 'a vehicle could take it now, but the policy would rather wait';
+    if (acceptedIn(this.#end)) {
+      return plan === null
+        ? 'a vehicle could take it now, but the policy would rather wait'
+        : 'not in the plan, as it would push out others; a vehicle could still take it in place of those that wait';
+    }
     // Only where there are several windows can a vehicle be in time and yet not be sent.
     if (!acceptedIn(Env.start)) {
       const soon = Math.round(this.#problem.rules.horizon / 60);

@@ -68,7 +68,9 @@ describe('look-ahead', () => {
   it('gives way at its deadline, says so, and a replay comes to the same, as with any number of futures in between', () => {
     const hurried = ask({ ...morning(1), policy: 'lookahead', deadline_ms: 1 });
     expect(hurried.provenance).toMatchObject({ fallback: { reason: 'deadline' }, decision_futures: [] });
-    const rule = ask({ ...morning(1), policy: hurried.provenance.fallback!.policy });
+    // The fallback had no time to search, either.
+    const turns = { ...hurried.provenance, fallback: null };
+    const rule = ask({ ...morning(1), policy: hurried.provenance.fallback!.policy }, turns);
     expect(hurried.assignments).toEqual(rule.assignments);
     expect(ask({ ...morning(1), ...patient }, hurried.provenance)).toEqual(hurried);
     for (const deadline of [5, 20, 40, 80, 160]) {

@@ -143,7 +143,7 @@ describe('names that every object has', () => {
     expect(refusal({ ...base, matrices_by_time: byTime, vehicles: [{ ...vehicle, profile: name }] }).message).toBe(
       `matrices have car: the vehicles' profile is ${name}`,
     );
-    expect(refusal({ ...base, matrices, policy: name }).message).toMatch(/^policy is ".*": expected one of hungarian/);
+    expect(refusal({ ...base, matrices, policy: name }).message).toMatch(/^policy is ".*": expected one of .*hungarian/);
     expect(refusal({ ...base, matrices, time_zone: name }).message).toMatch(/^time_zone is/);
     expect(refusal({ ...base, matrices, mode: name }).message).toMatch(/^mode is ".*": expected one of shadow/);
   });
