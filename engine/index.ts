@@ -55,3 +55,5 @@ export { World } from './world.js';
 export type { EpisodeSource } from './world.js';
 export { SUMS, Sum, outputSpec, stateSpec } from './world-layout.js';
 export type { OutputViews, StateViews } from './world-layout.js';
+export { secondsAfter, windowAt, windowStride } from './windows.js';
+export type { Window } from './windows.js';

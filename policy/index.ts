@@ -11,6 +11,8 @@ export type { Estimate, LookaheadOptions, Outlook, Outlooks } from './lookahead.
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';
+export { worthOf } from './plan-input.js';
+export { Planner } from './planner.js';
 export { PolicyError } from './policy.js';
 export type { Policy, PolicyErrorCode } from './policy.js';
 export { SimdMlp } from './simd-mlp.js';
