@@ -25,10 +25,13 @@ import { version } from './version.js';
 
 // A reader that has seen enough ("| head") closes the pipe; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
+  if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`fleetstep: cannot write the output: ${error.message}\n`);
   process.exit(1);
 });
+
+// Nothing is left to say that on; the exit code says it.
+process.stderr.on('error', () => process.exit(process.exitCode ?? 1));
 
 const program = new Command('fleetstep')
   .description('A dispatch simulator to train on, and to ask.')

@@ -1,7 +1,7 @@
 // Options that several commands share, and how their words become values.
 
 import { InvalidArgumentError, Option } from 'commander';
-import { splits } from '../engine/index.js';
+import { presetMeaning, presetNames, splits } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { heuristicNames, isHeuristic } from '../policy/index.js';
 import { checkScenario, policyOf, readCheckpoint } from '../train/index.js';
@@ -31,7 +31,10 @@ export function real(min: number, max: number): (text: string) => number {
 }
 
 export const scenarioOption = (): Option =>
-  new Option('--scenario <name|file.json>', 'geneva, nyc-small, nyc-large, or a scenario file').default('geneva');
+  new Option(
+    '--scenario <name|file.json>',
+    `a scenario file, or: ${presetNames.map((name) => `${name} (${presetMeaning[name]})`).join('; ')}`,
+  ).default('geneva');
 export const dataOption = (): Option =>
   new Option('--data <path>', 'recorded trips: a clone of the benchmark, or a file written by "fleetstep import"');
 export const policyOption = (): Option =>

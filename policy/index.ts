@@ -7,11 +7,11 @@ export { BatchedHungarian, heuristic, heuristicNames, isHeuristic } from './heur
 export type { HeuristicName } from './heuristics.js';
 export { Lookahead, LookaheadPolicy, promising } from './lookahead.js';
 export type { Estimate, LookaheadOptions, Outlook, Outlooks } from './lookahead.js';
-export { initialiseNetwork, networkKinds, networkLayout } from './network.js';
+export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';
 export { worthOf } from './plan-input.js';
 export { Planner } from './planner.js';
 export { PolicyError } from './policy.js';
-export type { Policy } from './policy.js';
+export type { Policy, PolicyErrorCode } from './policy.js';
 export { SimdMlp } from './simd-mlp.js';

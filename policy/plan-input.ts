@@ -1,6 +1,7 @@
 // What the planner works on: one environment's free vehicles and open bookings as flat arrays. Both are sorted by what they
 // are, so that a plan does not depend on the order in which they came.
 
+import { windowStride } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 
 /** Priorities are 0..100 here; the world's own 1..5 are its fifths. */
@@ -51,6 +52,17 @@ export class PlanInput {
   pickupZone: Int32Array = new Int32Array(0);
   dropoffZone: Int32Array = new Int32Array(0);
 
+  // Where bookings may have several windows: the world's lists, where a booking's begin, and how many there are, pickup and
+  // drop-off, 0 for one.
+  /** Windows of a booking at most; 0 where all have one. */
+  several = 0;
+  windows: Int32Array = new Int32Array(0);
+  windowsAt: Int32Array = new Int32Array(0);
+  windowCounts: Uint8Array = new Uint8Array(0);
+  /** Seconds after a window that a pickup may be late, and from now that a later window may begin. */
+  tolerance = 0;
+  patience = 0;
+
   /** Free-flow seconds from the driver's place to the pickup, `[drivers, bookings]`. */
   first: Float32Array = new Float32Array(0);
   /** Free-flow seconds from the drop-off of a to the pickup of b, `[bookings, bookings]`. */
@@ -67,6 +79,7 @@ export class PlanInput {
     this.depth = world.compiled.scenario.queue;
     this.#readDrivers(world, e);
     this.#readBookings(world, e, priorities);
+    this.#readWindows(world, e);
     this.#readLegs(world, e);
   }
 
@@ -170,6 +183,25 @@ export class PlanInput {
       this.dropoffZone[k] = st.dropoffZone[s]!;
     }
     this.bookings = count;
+  }
+
+  #readWindows({ state: st, compiled, slots }: World, e: number): void {
+    this.several = compiled.windows;
+    if (compiled.windows === 0) return;
+    if (this.windowsAt.length < slots) {
+      this.windowsAt = new Int32Array(slots);
+      this.windowCounts = new Uint8Array(2 * slots);
+    }
+    this.windows = st.windows;
+    this.tolerance = compiled.scenario.lateToleranceSeconds;
+    this.patience = st.patience[e]!;
+    const stride = windowStride(compiled);
+    for (let k = 0; k < this.bookings; k++) {
+      const s = e * slots + this.slot[k];
+      this.windowsAt[k] = s * stride;
+      this.windowCounts[2 * k] = st.windowCounts[2 * s]!;
+      this.windowCounts[2 * k + 1] = st.windowCounts[2 * s + 1]!;
+    }
   }
 
   #readLegs(world: World, e: number): void {

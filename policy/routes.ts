@@ -1,6 +1,7 @@
 // Plans as sequences of bookings by vehicle, and what it costs to put one more booking into one. Times are the world's own,
 // second by second, so that a plan that fits here is accepted there.
 
+import { secondsAfter, windowAt } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import type { PlanInput } from './plan-input.js';
 
@@ -113,6 +114,7 @@ export class Routes {
 
   #cheapest(i: number, j: number): number {
     const { room, skills, driverSkills, depth, startAt, idle, shiftEnd, now } = this.input;
+    const { several, windowCounts, tolerance } = this.input;
     const { windowStart, windowEnd, latest, pickupService, dropoffService, earliestDropoff, latestDropoff } =
       this.input;
     const length = this.length[i];
@@ -141,15 +143,21 @@ export class Routes {
         let pickup = at + way;
         if (pickup < windowStart[next]) pickup = windowStart[next];
         if (pickup > latest[next]) break;
-        let leave = pickup + pickupService[next];
-        if (free === 0 && idle[i] === 1 && (before < 0 || at <= now)) leave += this.#idleBoarding;
+        const boarding = free === 0 && idle[i] === 1 && (before < 0 || at <= now) ? this.#idleBoarding : 0;
+        let spare = windowEnd[next] - pickup;
+        if (several > 0 && windowCounts[2 * next] > 0) {
+          pickup = this.#among(i, next, pickup, boarding);
+          spare = this.#spare(next, pickup);
+          if (-spare > tolerance) break;
+        }
+        const leave = pickup + pickupService[next] + boarding;
         const then = this.#minuteAt(leave);
         let drop = leave + ((this.#ride(next, then) * factor[then] + 0.5) | 0);
         if (drop < earliestDropoff[next]) drop = earliestDropoff[next];
+        if (several > 0) drop = this.#begun(next, drop);
         drop += dropoffService[next];
         if (drop > latestDropoff[next] || drop > done) break;
         cost += way;
-        const spare = windowEnd[next] - pickup;
         if (spare < SPARE) {
           cost += (SPARE - spare) * this.#spareWeight[next];
           if (spare < 0) cost -= spare * this.#lateWeight[next];
@@ -196,6 +204,7 @@ export class Routes {
   /** Times and costs of vehicle i's plan from place `from` on; gives the first place that does not fit, or -1. */
   #drive(i: number, from: number): number {
     const { depth, startAt, idle, shiftEnd, now } = this.input;
+    const { several, windowCounts, tolerance } = this.input;
     const { windowStart, windowEnd, latest, pickupService, dropoffService, earliestDropoff, latestDropoff } =
       this.input;
     let broken = -1;
@@ -208,17 +217,25 @@ export class Routes {
       const minute = this.#minuteAt(at);
       const free = this.#freeFlow(i, before, next, minute);
       const way = (free * this.#factor[minute] + 0.5) | 0;
-      const pickup = Math.max(at + way, windowStart[next]);
+      let pickup = Math.max(at + way, windowStart[next]);
+      const boarding = free === 0 && idle[i] === 1 && (before < 0 || at <= now) ? this.#idleBoarding : 0;
+      let isLate = pickup > latest[next];
+      let spare = windowEnd[next] - pickup;
+      if (several > 0 && windowCounts[2 * next] > 0) {
+        pickup = this.#among(i, next, pickup, boarding);
+        spare = this.#spare(next, pickup);
+        isLate ||= -spare > tolerance;
+      }
       this.pickupAt[p] = pickup;
-      let leave = pickup + pickupService[next];
-      if (free === 0 && idle[i] === 1 && (before < 0 || at <= now)) leave += this.#idleBoarding;
+      const leave = pickup + pickupService[next] + boarding;
       const then = this.#minuteAt(leave);
       const drop = leave + ((this.#ride(next, then) * this.#factor[then] + 0.5) | 0);
-      const done = Math.max(drop, earliestDropoff[next]) + dropoffService[next];
+      let done = Math.max(drop, earliestDropoff[next]);
+      if (several > 0) done = this.#begun(next, done);
+      done += dropoffService[next];
       this.#endAt[p] = done;
-      if (broken < 0 && (pickup > latest[next] || done > latestDropoff[next] || done > shiftEnd[i])) broken = p - base;
+      if (broken < 0 && (isLate || done > latestDropoff[next] || done > shiftEnd[i])) broken = p - base;
       let cost = (p === base ? 0 : this.#costTo[p - 1]) + way;
-      const spare = windowEnd[next] - pickup;
       if (spare < SPARE) {
         cost += (SPARE - spare) * this.#spareWeight[next];
         if (spare < 0) cost -= spare * this.#lateWeight[next];
@@ -228,6 +245,42 @@ export class Routes {
     this.cost[i] = end === base ? 0 : this.#costTo[end - 1];
     this.#version[i] = ++this.#versions;
     return broken;
+  }
+
+  /** When booking j, with several windows, is picked up by who is there at `at`: as `World.pickupSecond` has it. */
+  #among(i: number, j: number, at: number, boarding: number): number {
+    const { windows, windowsAt, windowCounts, now, tolerance, patience } = this.input;
+    const { pickupService, earliestDropoff, dropoffService, latestDropoff, shiftEnd } = this.input;
+    const first = windowsAt[j];
+    const count = windowCounts[2 * j];
+    const p = first + 2 * windowAt(windows, first, count, at);
+    if (p === first + 2 * count || windows[p] <= at) return at;
+    const next = windows[p];
+    const tolerated = at - windows[p - 1] <= tolerance;
+    const planned = next - now <= patience;
+    if (planned) {
+      const leave = next + pickupService[j] + boarding;
+      const then = this.#minuteAt(leave);
+      const there = leave + ((this.#ride(j, then) * this.#factor[then] + 0.5) | 0);
+      const done = this.#begun(j, Math.max(there, earliestDropoff[j])) + dropoffService[j];
+      if (done <= latestDropoff[j] && done <= shiftEnd[i]) return next;
+    }
+    return planned && !tolerated ? next : at;
+  }
+
+  /** Seconds between a pickup at `at` and the end of its window; below 0 if it is late. */
+  #spare(j: number, at: number): number {
+    const { windows, windowsAt, windowCounts } = this.input;
+    return -secondsAfter(windows, windowsAt[j], windowCounts[2 * j], at);
+  }
+
+  /** When the drop-off of booking j begins, of several windows within the next. */
+  #begun(j: number, at: number): number {
+    const { windows, windowsAt, windowCounts, several } = this.input;
+    const first = windowsAt[j] + 2 * several;
+    const count = windowCounts[2 * j + 1];
+    const p = first + 2 * windowAt(windows, first, count, at);
+    return p < first + 2 * count ? Math.max(at, windows[p]) : at;
   }
 
   /** Keeps vehicle i's plan as it is, for `restore`. */

@@ -111,6 +111,7 @@ export const answerProps: Props = {
     fallback: nullable(object({ policy: text, reason: { type: 'enum', values: fallbackReasons } })),
     out_of_distribution: list(text),
     futures: list(number()),
+    decision_futures: list(whole, 'In how many futures the policy lookahead tried out each of its decisions'),
     turns: number('Of the planner’s search; 0 if it did not search'),
     recorded: flag,
   }),

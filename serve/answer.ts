@@ -146,6 +146,8 @@ export interface Provenance {
   readonly out_of_distribution: readonly string[];
   /** How many assignments time allowed to explain, and in how many futures each; needed to compute the same again. */
   readonly futures: readonly number[];
+  /** Of the policy `lookahead`: in how many futures each of its decisions was tried out; needed likewise. */
+  readonly decision_futures: readonly number[];
   /** Turns of the planner's search that time allowed, 0 if it did not search; needed to compute the same again. */
   readonly turns: number;
   /** False where the database was gone. */

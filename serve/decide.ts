@@ -15,6 +15,8 @@ export interface Replay {
   readonly fallback: Provenance['fallback'];
   readonly futures: readonly number[];
   readonly turns: number;
+  /** Of look-ahead's own decisions. */
+  readonly decision_futures?: readonly number[];
 }
 
 /** An assignment as it was decided, in the world's own terms. */

@@ -6,6 +6,7 @@ export type { Algorithm, Caller, Role } from './auth.js';
 export { WebhookConnector, dryRunConnector } from './connector.js';
 export type { Connector, Delivery, WebhookOptions } from './connector.js';
 export { Background } from './background.js';
+export { isSinceMidnight } from './clock.js';
 export { ServeError } from './errors.js';
 export { hashOf } from './packed.js';
 export { Policies } from './policies.js';
