@@ -15,6 +15,7 @@ const WORTH_DISTANCE = 0.1;
 const COST_DISTANCE = 1800;
 /** Turns without one more served, per square of the number of bookings, after which the search ends. */
 const PATIENCE = 0.2;
+const MIN_PATIENCE = 20;
 /** How often the best place for a booking is passed over. */
 const BLINK = 0.02;
 
@@ -258,9 +259,10 @@ export class Planner {
     mean /= input.bookings;
     let done = 0;
     // Where all are served, only driving is left to save; where others wait, it is worth looking longer.
-    const patience = PATIENCE * input.bookings * input.bookings;
+    const patience = Math.max(MIN_PATIENCE, PATIENCE * input.bookings * input.bookings);
+    const polish = Math.max(MIN_PATIENCE / 2, input.bookings / 2);
     let stale = 0;
-    while (done < turns && stale++ < (this.#bankCount === 0 ? input.bookings / 2 : patience)) {
+    while (done < turns && stale++ < (this.#bankCount === 0 ? polish : patience)) {
       if ((done & 7) === 0 && timeIsUp(done)) break;
       const left = 1 - done / turns;
       done++;

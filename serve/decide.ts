@@ -53,7 +53,7 @@ const PLANNING_SHARE = 0.6;
 
 /** Turns of the planner's search at most, if there is time: 400 for 20 shipments, 40,000 for 200. */
 function turnsFor(shipments: number): number {
-  return shipments * shipments;
+  return Math.max(20, shipments * shipments);
 }
 
 /**

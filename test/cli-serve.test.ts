@@ -61,7 +61,7 @@ describe('fleetstep recommend', () => {
   it('answers a file as the service would, as a table or as JSON, and takes stdin', () => {
     const pretty = run('recommend', '-i', state);
     expect(pretty.status).toBe(0);
-    expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy hungarian/);
+    expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy planner/);
     expect(pretty.stdout).toMatch(/not {3}105: vehicles 1, 3, 2 could take it but for the skills that it needs/);
     const { status, stdout } = run('recommend', '-i', state, '--policy', 'edf', '--explain', '--json');
     const answer = JSON.parse(stdout);
@@ -87,7 +87,7 @@ describe('fleetstep recommend', () => {
       [
         '{"as_of": 1, "vehicles": [], "shipments": []}',
         ['--policy', 'nobody'],
-        /policy is "nobody": expected one of hungarian/,
+        /policy is "nobody": expected one of planner/,
       ],
       ['{"as_of": 1, "vehicles": [], "shipments": []}', ['--run', 'nowhere'], /no run at nowhere/],
     ] as const) {

@@ -107,7 +107,7 @@ export function randomRequest(seed: number, most = 8): Json {
   return {
     as_of: asOf,
     ...(chance(0.5) ? { time_zone: pick(['Europe/Zurich', 'UTC', 'America/New_York']) } : {}),
-    ...(chance(0.5) ? { policy: pick(['hungarian', 'nearest', 'edf', 'greedy', 'myopic']) } : {}),
+    ...(chance(0.5) ? { policy: pick(['planner', 'hungarian', 'nearest', 'edf', 'greedy', 'myopic']) } : {}),
     ...(chance(0.5)
       ? {
           options: {
