@@ -253,10 +253,10 @@ export class World {
 
   /**
    * Starts episode `episode` of environment e and writes its first observation and mask.
-   * @throws EngineError `ERR_OPTION` for an environment that the world does not have
+   * @throws EngineError `ERR_OPTION` for an environment that the world does not have, or numbers that are not whole
    */
   reset(e: number, seed: number, episode: number): void {
-    this.#checkEnvironment('e', e, this);
+    this.#checkStart(e, seed, episode);
     const st = this.state;
     const c = this.compiled;
     const env = this.#firstEnv + e;
@@ -300,6 +300,12 @@ export class World {
     this.#refresh(e);
   }
 
+  #checkStart(e: number, seed: number, episode: number): void {
+    this.#checkEnvironment('e', e, this);
+    wholeNumber('seed', seed, 0);
+    wholeNumber('episode', episode, 0, NEVER);
+  }
+
   #checkEnvironment(name: string, e: number, world: World): void {
     const { length } = world.state.now;
     if (Number.isInteger(e) && e >= 0 && e < length) return;
@@ -335,9 +341,7 @@ export class World {
    * @throws EngineError `ERR_OPTION` for a situation that makes no sense or does not fit the world: nothing has changed then
    */
   place(e: number, seed: number, episode: number, situation: Situation): void {
-    this.#checkEnvironment('e', e, this);
-    wholeNumber('seed', seed, 0);
-    wholeNumber('episode', episode, 0, NEVER);
+    this.#checkStart(e, seed, episode);
     checkSituation(situation, this.compiled);
     this.#trainingDays();
     const st = this.state;
@@ -463,7 +467,8 @@ export class World {
    * @throws EngineError `ERR_OPTION` for data without days of training: nothing has changed then
    */
   imagine(e: number, seed: number, episode: number, env: number): void {
-    this.#checkEnvironment('e', e, this);
+    this.#checkStart(e, seed, episode);
+    wholeNumber('env', env, 0);
     const days = this.#trainingDays();
     const st = this.state;
     seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);

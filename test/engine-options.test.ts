@@ -9,13 +9,14 @@ import {
   VectorDispatchEnv,
   allocate,
   compileScenario,
+  episodeSource,
   nearest,
   outputSpec,
   preset,
   stateSpec,
   viewsOf,
 } from '#engine/index.js';
-import type { EngineErrorCode, ResetOptions, Trace, VectorDispatchEnvOptions } from '#engine/index.js';
+import type { EngineErrorCode, ResetOptions, Split, Trace, VectorDispatchEnvOptions } from '#engine/index.js';
 import { inventedDataset } from './support/random-scenario.js';
 
 function refused(code: EngineErrorCode, message: string, call: () => unknown): void {
@@ -68,6 +69,12 @@ describe('options of the environment', () => {
   it('undefined ones are as if they had not been given', () => {
     const env = make({ observation: undefined, dataset: undefined, source: undefined, stateBuffer: undefined });
     expect(env.metadata.autoresetMode).toBe('SAME_STEP');
+  });
+
+  it('a split is one of the three', () => {
+    const split = (name: string): unknown => episodeSource(null, name as Split, 'sampled');
+    refused('ERR_OPTION', 'split is "valid": choose one of training, validation, test', () => split('valid'));
+    refused('ERR_OPTION', 'split is "constructor"', () => split('constructor'));
   });
 
   it('a name is only guessed where few letters differ', () => {
