@@ -6,6 +6,7 @@ import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { NEVER } from './situation.js';
 import type { PlannedBooking, Situation, SituationBooking, SituationDriver } from './situation.js';
+import type { Window } from './windows.js';
 
 /** Latest start of anything, 34 years: what follows from it still is a second that 32 bits hold. */
 const LATEST_START = 2 ** 30;
@@ -18,7 +19,7 @@ type Range = readonly [min: number, max: number];
 const TIME: Range = [-NEVER, NEVER];
 const START: Range = [-NEVER, LATEST_START];
 
-const situationMembers = ['now', 'drivers', 'bookings'];
+const situationMembers: readonly (keyof Situation)[] = ['now', 'drivers', 'bookings', 'patience'];
 const plannedMembers = ['pickupAt', 'dropoffAt'];
 const driverMembers: readonly (keyof SituationDriver)[] = [
   'x',
@@ -50,6 +51,8 @@ const bookingMembers: readonly (keyof SituationBooking)[] = [
   'dropoffService',
   'earliestDropoff',
   'latestDropoff',
+  'windows',
+  'dropoffWindows',
 ];
 /** Whole numbers of a booking that must be there; zones depend on the world, the rest on nothing. */
 const bookingNumbers: readonly (readonly [keyof SituationBooking, Range])[] = [
@@ -85,7 +88,8 @@ export function checkSituation(situation: Situation, compiled: CompiledScenario)
   const { travel } = scenario;
   // So near that every way takes a number of seconds that 32 bits hold.
   const reach = travel.kind === 'plane' ? Math.min(FARTHEST, (2 ** 28 * (travel.speedKmh / 3.6)) / SLOWEST) : FARTHEST;
-  const checks: Checks = { now, queue: scenario.queue, zones, reach };
+  if (situation.patience !== undefined) whole('situation', 'patience', situation.patience, [0, NEVER]);
+  const checks: Checks = { now, queue: scenario.queue, zones, reach, windows: compiled.windows };
   for (let i = 0; i < drivers.length; i++) checkDriver(`situation.drivers[${i}]`, drivers[i], checks);
   for (let k = 0; k < bookings.length; k++) checkBooking(`situation.bookings[${k}]`, bookings[k], checks);
 }
@@ -95,9 +99,12 @@ interface Checks {
   readonly queue: number;
   readonly zones: Range;
   readonly reach: number;
+  /** Of a booking at most, 0 for one. */
+  readonly windows: number;
 }
 
-function checkDriver(path: string, driver: SituationDriver, { now, queue, zones, reach }: Checks): void {
+function checkDriver(path: string, driver: SituationDriver, checks: Checks): void {
+  const { queue, zones, reach } = checks;
   knownMembers(path, driver, driverMembers);
   const { plan, promised, onBoard, offDuty, freeAt } = driver;
   list(`${path}.plan`, plan);
@@ -116,9 +123,7 @@ function checkDriver(path: string, driver: SituationDriver, { now, queue, zones,
   for (let k = 0; k < plan.length; k++) end = checkPlanned(`${path}.plan[${k}]`, plan[k], end);
   if (plan.length > 0 && freeAt < end) wrong(path, 'freeAt', freeAt, `at least ${end}, when the plan ends`);
   if (promised === undefined) return;
-  for (let k = 0; k < promised.length; k++) {
-    checkBooking(`${path}.promised[${k}]`, promised[k], { now, queue, zones, reach });
-  }
+  for (let k = 0; k < promised.length; k++) checkBooking(`${path}.promised[${k}]`, promised[k], checks);
 }
 
 /** @returns when it is dropped off, which the next one is picked up after */
@@ -132,7 +137,7 @@ function checkPlanned(path: string, planned: PlannedBooking, after: number): num
   return dropoffAt;
 }
 
-function checkBooking(path: string, booking: SituationBooking, { now, zones, reach }: Checks): void {
+function checkBooking(path: string, booking: SituationBooking, { now, zones, reach, windows }: Checks): void {
   knownMembers(path, booking, bookingMembers);
   metres(path, 'pickupX', booking.pickupX, reach);
   metres(path, 'pickupY', booking.pickupY, reach);
@@ -145,6 +150,42 @@ function checkBooking(path: string, booking: SituationBooking, { now, zones, rea
   for (const [name, range] of bookingNumbers) whole(path, name, booking[name], range);
   if (booking.earliestDropoff !== undefined) whole(path, 'earliestDropoff', booking.earliestDropoff, START);
   if (booking.latestDropoff !== undefined) whole(path, 'latestDropoff', booking.latestDropoff, TIME);
+  const { windowStart, windowEnd, earliestDropoff = 0, latestDropoff = NEVER, dropoffService } = booking;
+  checkWindows(path, 'windows', booking.windows, [windowStart, windowEnd], windows);
+  checkWindows(
+    path,
+    'dropoffWindows',
+    booking.dropoffWindows,
+    [earliestDropoff, latestDropoff - dropoffService],
+    windows,
+  );
+}
+
+/** A list is ascending, its windows lie apart, and it reaches from the start of `whole` to its end. */
+function checkWindows(
+  path: string,
+  name: 'windows' | 'dropoffWindows',
+  windows: readonly Window[] | undefined,
+  [from, to]: Window,
+  most: number,
+): void {
+  if (windows === undefined) return;
+  const at = `${path}.${name}`;
+  list(at, windows);
+  if (windows.length > Math.max(1, most)) fits(`windows of a booking (${at})`, windows.length, Math.max(1, most));
+  let last = -Infinity;
+  for (let k = 0; k < windows.length; k++) {
+    const window = windows[k];
+    list(`${at}[${k}]`, window);
+    whole(`${at}[${k}]`, '0', window[0], START);
+    whole(`${at}[${k}]`, '1', window[1], TIME);
+    if (window[0] <= last) wrong(`${at}[${k}]`, '0', window[0], `more than ${last}, where the window before ends`);
+    if (window[1] < window[0]) wrong(`${at}[${k}]`, '1', window[1], `at least its start, ${window[0]}`);
+    last = window[1];
+  }
+  if (windows.length > 0 && (windows[0][0] !== from || last !== to)) {
+    wrong(path, name, windows, `windows from ${from}, where the first begins, to ${to}, where the last ends`);
+  }
 }
 
 function fits(what: string, value: number, most: number): void {

@@ -32,6 +32,8 @@ export interface CompiledScenario {
   /** Half of the area's extent in metres: what observations are scaled by. */
   readonly extentX: number;
   readonly extentY: number;
+  /** How many windows a booking of a situation may have; 0: one, as all bookings of scenarios have. */
+  readonly windows: number;
 }
 
 /**
@@ -100,6 +102,7 @@ function tablesOf(scenario: Scenario, dataset: Dataset | null): CompiledScenario
     ),
     extentX: extent.x,
     extentY: extent.y,
+    windows: 0,
   };
 }
 

@@ -47,6 +47,8 @@ export interface Dataset {
   /** Null in a plane. */
   readonly travel: MatrixTravel | null;
   readonly trace: Trace;
+  /** How long a day's record is, from the start of the episode, where that is known: there is no demand after it. */
+  readonly recordedSeconds?: number;
   /** Indices into `trace.days`. */
   readonly splits: Readonly<Record<Split, readonly number[]>>;
 }

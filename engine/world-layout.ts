@@ -7,6 +7,7 @@ import { observationSize } from './observation.js';
 import type { ObservationKind } from './observation.js';
 import { STREAM_WORDS } from './random.js';
 import { actionCount } from './scenario.js';
+import { windowStride } from './windows.js';
 
 /** Sums over an episode that its figures are made of. */
 export const Sum = { latenessSeconds: 0, waitSeconds: 1, approachMetres: 2, rideMetres: 3, busySeconds: 4 } as const;
@@ -98,6 +99,11 @@ export interface StateViews {
   readonly rideMetres: Float64Array;
   /** Free-flow seconds from pickup to drop-off. */
   readonly rideSeconds: Float64Array;
+
+  /** Where `compiled.windows` allows several: their lists (windows.ts), how many there are of each kind, 0 for one; patience. */
+  readonly windows: Int32Array;
+  readonly windowCounts: Uint8Array;
+  readonly patience: Int32Array;
 
   /** Free-flow seconds from the end of driver i's plan to the pickup in slot j; only kept for open slots. */
   readonly approach: Float32Array;
@@ -192,6 +198,9 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
     fare: ['i32', perSlot],
     rideMetres: ['f64', perSlot],
     rideSeconds: ['f64', perSlot],
+    windows: ['i32', perSlot * windowStride(c)],
+    windowCounts: ['u8', c.windows === 0 ? 0 : 2 * perSlot],
+    patience: ['i32', c.windows === 0 ? 0 : n],
     approach: ['f32', perDriver * slots],
   };
 }

@@ -20,6 +20,7 @@ import type { RewardWeights } from './scenario.js';
 import { NEVER } from './situation.js';
 import type { Situation, SituationBooking, SituationDriver } from './situation.js';
 import type { MatrixTravel } from './travel.js';
+import { secondsAfter, windowAt, windowStride, writeWindows } from './windows.js';
 import { SUMS, Sum } from './world-layout.js';
 import type { OutputViews, StateViews } from './world-layout.js';
 
@@ -67,6 +68,9 @@ export class World {
   readonly #contextAt: number;
   readonly #scaleX: number;
   readonly #scaleY: number;
+  /** Windows that a booking may have, 0 where all have one; and their elements of the state by slot. */
+  readonly #several: number;
+  readonly #stride: number;
   /** Open slots of the environment in hand, ascending. */
   readonly #openSlots: Int32Array;
   /** Slots that have opened since the last refresh, which always ends the same call. */
@@ -115,6 +119,8 @@ export class World {
     this.#contextAt = this.#bookingsAt + s.slots * this.#bookingColumns;
     this.#scaleX = 1 / compiled.extentX;
     this.#scaleY = 1 / compiled.extentY;
+    this.#several = compiled.windows;
+    this.#stride = windowStride(compiled);
     this.#openSlots = new Int32Array(s.slots);
     this.#fresh = new Int32Array(s.slots);
   }
@@ -176,7 +182,10 @@ export class World {
 
   /** Whether driver i would be at slot j's pickup within its window and the tolerance. */
   isInTime(e: number, i: number, j: number): boolean {
-    return this.pickupSecond(e, i, j) <= this.state.latestPickup[e * this.slots + j];
+    const s = e * this.slots + j;
+    const pickupAt = this.pickupSecond(e, i, j);
+    if (this.#several === 0 || this.state.windowCounts[2 * s] === 0) return pickupAt <= this.state.latestPickup[s];
+    return this.#lateBy(s, pickupAt) <= this.#tolerance;
   }
 
   /** Whether slot j would be dropped off by when it must be. */
@@ -198,16 +207,17 @@ export class World {
     return this.#dropoffAfter(e, i, j, this.pickupSecond(e, i, j));
   }
 
-  /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
+  /**
+   * Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. Of
+   * several windows it is the first in which the pickup is in time; the one before, late, where that cannot be kept.
+   */
   pickupSecond(e: number, i: number, j: number): number {
-    const d = e * this.drivers + i;
-    const depart = Math.max(this.state.now[e], this.state.freeAt[d]);
-    return arrival(
-      depart,
-      this.state.approach[d * this.slots + j],
-      this.#factorAt(depart),
-      this.state.windowStart[e * this.slots + j],
-    );
+    return this.#pickupAt(e, i, j, false);
+  }
+
+  /** Seconds by which a pickup of slot j at second `at` is late: after its window, or the last one before it; else 0. */
+  latenessAt(e: number, j: number, at: number): number {
+    return Math.max(0, this.#lateBy(e * this.slots + j, at));
   }
 
   /** Seconds under traffic from the end of driver i's plan to the pickup in slot j. */
@@ -235,7 +245,7 @@ export class World {
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
     const pickupAt = this.pickupSecond(e, i, j);
-    const late = pickupAt - st.windowEnd[s];
+    const late = this.#lateBy(s, pickupAt);
     const metres = this.approachMetres(e, i, j);
     if (this.#weights === null) {
       const driven = metres + st.rideMetres[s];
@@ -324,6 +334,7 @@ export class World {
     st.loadSum[e] = st.loadSquares[e] = st.episodeReturn[e] = 0;
     for (let k = 0; k < SUMS; k++) st.sums[e * SUMS + k] = 0;
     for (let w = 0; w < this.#words; w++) st.openBits[e * this.#words + w] = 0;
+    if (this.#several > 0) st.patience[e] = NEVER;
     this.#freshCount = 0;
     this.#blank(e);
   }
@@ -356,6 +367,7 @@ export class World {
       drivers.some(({ shiftEnd }) => shiftEnd !== undefined) ||
       bookings.some(({ latestDropoff }) => latestDropoff !== undefined);
     st.dropoffsBound[e] = bound ? 1 : 0;
+    if (this.#several > 0) st.patience[e] = situation.patience ?? NEVER;
     for (let i = 0; i < this.drivers; i++) this.#placeDriver(e, i, now, drivers[i]);
     for (const booking of bookings) this.#placeBooking(e, booking);
     this.imagine(e, seed, episode, this.#firstEnv + e);
@@ -392,7 +404,7 @@ export class World {
       st.loadSum[e] += load;
       st.loadSquares[e] += load * load;
       for (const booking of promised) {
-        this.#assign(e, i, this.#placeBooking(e, booking));
+        this.#assign(e, i, this.#placeBooking(e, booking), true);
         st.takenThisTick[d] = 0;
       }
     }
@@ -425,6 +437,7 @@ export class World {
     st.dropoffService[s] = booking.dropoffService;
     st.earliestDropoff[s] = booking.earliestDropoff ?? 0;
     st.latestDropoff[s] = booking.latestDropoff ?? NEVER;
+    this.#placeWindows(s, booking);
     if (matrix === null) {
       st.rideMetres[s] = Math.hypot(st.dropoffX[s] - st.pickupX[s], st.dropoffY[s] - st.pickupY[s]);
       st.rideSeconds[s] = st.rideMetres[s] / this.#metresPerSecond;
@@ -435,6 +448,14 @@ export class World {
     }
     this.#opened(e, j);
     return j;
+  }
+
+  #placeWindows(s: number, booking: SituationBooking): void {
+    if (this.#several === 0) return;
+    const { windows, windowCounts } = this.state;
+    const p = s * this.#stride;
+    windowCounts[2 * s] = writeWindows(booking.windows, windows, p);
+    windowCounts[2 * s + 1] = writeWindows(booking.dropoffWindows, windows, p + 2 * this.#several);
   }
 
   /**
@@ -608,6 +629,39 @@ export class World {
     return (((this.#startSecond + second) / 60) | 0) % MINUTES;
   }
 
+  /**
+   * As `pickupSecond`. Tolerance counts after a window, and a window that begins beyond the environment's patience is not
+   * waited for; but a promise stands, so that it takes any window rather than none.
+   */
+  #pickupAt(e: number, i: number, j: number, promised: boolean): number {
+    const st = this.state;
+    const d = e * this.drivers + i;
+    const s = e * this.slots + j;
+    const depart = Math.max(st.now[e], st.freeAt[d]);
+    const at = arrival(depart, st.approach[d * this.slots + j], this.#factorAt(depart), st.windowStart[s]);
+    if (this.#several === 0) return at;
+    const count = st.windowCounts[2 * s];
+    const p = s * this.#stride;
+    const k = windowAt(st.windows, p, count, at);
+    if (k === count || st.windows[p + 2 * k] <= at) return at;
+    // Between two windows.
+    const next = st.windows[p + 2 * k];
+    const tolerated = at - st.windows[p + 2 * k - 1] <= this.#tolerance;
+    const planned = next - st.now[e] <= st.patience[e] || (promised && !tolerated);
+    if (planned) {
+      const done = this.#dropoffAfter(e, i, j, next);
+      if (done <= st.latestDropoff[s] && done <= st.shiftEnd[d]) return next;
+    }
+    return planned && !tolerated ? next : at;
+  }
+
+  /** Seconds after its window at which a pickup at `at` of the booking at index s is; not above 0 if it is in time. */
+  #lateBy(s: number, at: number): number {
+    const { windowEnd, windowCounts, windows } = this.state;
+    if (this.#several === 0 || windowCounts[2 * s] === 0) return at - windowEnd[s];
+    return secondsAfter(windows, s * this.#stride, windowCounts[2 * s], at);
+  }
+
   #dropoffAfter(e: number, i: number, j: number, pickupAt: number): number {
     const st = this.state;
     const d = e * this.drivers + i;
@@ -615,7 +669,13 @@ export class World {
     // Only a vehicle that stands idle where the booking waits loses the boarding time.
     const idle = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0;
     const leave = pickupAt + st.pickupService[s] + (idle ? this.compiled.scenario.idleBoardingSeconds : 0);
-    const at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
+    let at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
+    if (this.#several > 0) {
+      const count = st.windowCounts[2 * s + 1];
+      const p = s * this.#stride + 2 * this.#several;
+      const k = windowAt(st.windows, p, count, at);
+      if (k < count) at = Math.max(at, st.windows[p + 2 * k]);
+    }
     return at + st.dropoffService[s];
   }
 
@@ -633,14 +693,14 @@ export class World {
   }
 
   /** Appends slot j's booking to driver i's plan. The caller has asked `accepts`. */
-  #assign(e: number, i: number, j: number): number {
+  #assign(e: number, i: number, j: number, promised = false): number {
     const st = this.state;
     const scenario = this.compiled.scenario;
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
     const now = st.now[e];
     const reward = this.assignmentReward(e, i, j);
-    const pickupAt = this.pickupSecond(e, i, j);
+    const pickupAt = this.#pickupAt(e, i, j, promised);
     const metres = this.approachMetres(e, i, j);
     const depart = Math.max(now, st.freeAt[d]);
     const dropoffAt = this.#dropoffAfter(e, i, j, pickupAt);
@@ -663,7 +723,7 @@ export class World {
     st.assigned[e]++;
 
     const sum = e * SUMS;
-    const late = pickupAt - st.windowEnd[s];
+    const late = this.#lateBy(s, pickupAt);
     const horizon = scenario.horizonSeconds;
     if (late > 0) st.sums[sum + Sum.latenessSeconds] += late;
     else st.onTime[e]++;
@@ -889,6 +949,7 @@ export class World {
     st.priority[s] = priority;
     st.earliestDropoff[s] = 0;
     st.latestDropoff[s] = NEVER;
+    if (this.#several > 0) st.windowCounts[2 * s] = st.windowCounts[2 * s + 1] = 0;
     st.pickupService[s] = this.compiled.scenario.pickupServiceSeconds;
     st.dropoffService[s] = this.compiled.scenario.dropoffServiceSeconds;
     return j;
@@ -999,7 +1060,8 @@ export class World {
     for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++) {
       // The plan of a driver under way does not move with the clock, and neither do its pickups: only slots that
       // have opened since are new to it.
-      if (stale[d] === 1 || freeAt[d] <= now) this.#rewriteDriver(e, i, open);
+      // Of several windows, those that are near enough to be planned do move with it.
+      if (stale[d] === 1 || freeAt[d] <= now || this.#several > 0) this.#rewriteDriver(e, i, open);
       else if (opened > 0 && this.isAvailable(e, i)) this.#maskRow(e, i, fresh, opened);
       if (full) this.#observePlan(e, i);
     }
@@ -1061,7 +1123,18 @@ export class World {
       const pickupAt = arrival(depart, approach[pairs + j], factor, windowStart[s]);
       masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
+    if (this.#several > 0) this.#maskWindows(e, i, list, count);
     if (this.state.dropoffsBound[e] === 1) this.#maskDropoffs(e, i, list, count);
+  }
+
+  /** Slots with several windows. */
+  #maskWindows(e: number, i: number, list: Int32Array, count: number): void {
+    const row = e * this.actions + 1 + i * this.slots;
+    for (let k = 0; k < count; k++) {
+      const j = list[k];
+      if (this.state.windowCounts[2 * (e * this.slots + j)] === 0) continue;
+      this.out.actionMasks[row + j] = this.hasSkills(e, i, j) && this.isInTime(e, i, j) ? 1 : 0;
+    }
   }
 
   #maskDropoffs(e: number, i: number, list: Int32Array, count: number): void {
@@ -1113,6 +1186,10 @@ function copyRows<V extends StateViews | OutputViews>(
     const a = into[name] as unknown as Float64Array;
     const b = other[name] as unknown as Float64Array;
     const width = a.length / intoRows;
+    if (a === b) {
+      a.copyWithin(to * width, from * width, (from + 1) * width);
+      continue;
+    }
     if (b.length / otherRows !== width) throw new EngineError('ERR_BUFFER', `the worlds differ in "${String(name)}"`);
     a.set(b.subarray(from * width, (from + 1) * width), to * width);
   }

@@ -5,6 +5,7 @@ import { Purpose } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { AssignmentSolver } from './assignment.js';
 import { PolicyError } from './policy.js';
+import { PlannerPolicy } from './planner-policy.js';
 import type { Policy } from './policy.js';
 
 /** One action per environment from one question per environment. */
@@ -239,7 +240,7 @@ export class BatchedHungarian extends Heuristic {
   }
 }
 
-export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian';
+export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian' | 'planner';
 
 const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   random: () => new RandomLegal(),
@@ -248,6 +249,7 @@ const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   greedy: () => new Greedy(),
   myopic: () => new Myopic(),
   hungarian: () => new BatchedHungarian(),
+  planner: () => new PlannerPolicy(),
 };
 
 export const heuristicNames: readonly HeuristicName[] = Object.keys(makers) as HeuristicName[];

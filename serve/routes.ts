@@ -21,6 +21,8 @@ export interface RouteContext {
   readonly companyId: number | undefined;
   /** The same where one is needed. @throws ServeError `ERR_REQUEST` */
   company(): number;
+  /** How a question for another thread came: whose it is, and whether he is still there. */
+  readonly way: { readonly signal: AbortSignal; readonly by: string };
 }
 
 export interface Route {
@@ -56,11 +58,12 @@ export function bodyChecker(props: Props | undefined): (body: unknown) => void {
 export function wordsReader(props: Props = {}): (words: Readonly<Record<string, unknown>>) => Record<string, unknown> {
   const check = compile(props);
   return (words) => {
-    const values: Record<string, unknown> = {};
-    for (const [name, word] of Object.entries(words)) {
+    // From entries, so that even a name such as __proto__ is looked at.
+    const entries = Object.entries(words).map(([name, word]) => {
       if (typeof word !== 'string') refuse({ path: name, message: `is ${show(word)}: give it once` });
-      values[name] = Object.hasOwn(props, name) ? valueOf(props[name], word as string) : word;
-    }
+      return [name, Object.hasOwn(props, name) ? valueOf(props[name], word as string) : word] as const;
+    });
+    const values: Record<string, unknown> = Object.fromEntries(entries);
     const fault: Fault | null = check(values);
     refuse(fault);
     return values;

@@ -106,6 +106,43 @@ describe('fleetstep recommend', () => {
     ]);
     expect(run('recommend', '-i', 'missing.json').stderr).toMatch(/cannot read missing\.json/);
   });
+
+  it('tells on stderr what is wrong in shipments, and fails where all of them are at fault', () => {
+    const file = join(folder, 'shipments.json');
+    const stop = { location: [6.14, 46.2] };
+    const good = { id: 1, pickup: stop, delivery: stop };
+    const request = { as_of: 32_400, time_zone: 'Europe/Zurich', vehicles: [{ id: 1, start: [6.14, 46.2] }] };
+    const ask = (shipments: readonly object[], ...args: string[]): ReturnType<typeof run> => {
+      writeFileSync(file, JSON.stringify({ ...request, shipments }));
+      return run('recommend', '-i', file, ...args);
+    };
+    const bad = { id: 2, pickup: { ...stop, setup: 1, tools: [] }, delivery: stop };
+    const told = [
+      'fleetstep: shipments[0].pickup.setup is not known',
+      'fleetstep: shipments[0].pickup.tools is not known: known are id, location, location_index, service, time_windows',
+    ];
+    const all = ask([bad]);
+    expect([all.status, all.stderr.trim().split('\n')]).toEqual([2, told]);
+    const one = ask([bad, good], '--json');
+    expect([one.status, one.stderr.trim().split('\n')]).toEqual([0, told]);
+    expect(ask([], '--json')).toMatchObject({ status: 0, stderr: '' });
+    // A clock that counts from a midnight is shown as it is.
+    const { status, stdout, stderr } = ask([good]);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^09:00 Europe\/Zurich, policy/);
+    expect(run('recommend', '--help').stdout).toMatch(/Exit codes: 0; 2 if the request is at fault/);
+  });
+
+  it('keeps its exit code where the reader has gone, or nothing can be told', () => {
+    const file = join(folder, 'faulty.json');
+    writeFileSync(file, JSON.stringify({ as_of: 1, vehicles: [], shipments: [{ id: 1 }] }));
+    const shell = (rest: string): number | null =>
+      spawnSync('bash', ['-c', `"${process.execPath}" "${main}" recommend ${rest}; exit \${PIPESTATUS[0]}`]).status;
+    expect(shell(`-i "${state}" --json | true`)).toBe(0);
+    expect(shell(`-i "${file}" --json | true`)).toBe(2);
+    expect(shell(`-i "${file}" 2> /dev/full`)).toBe(2);
+    expect(shell(`-i "${file}" > /dev/full 2> /dev/full`)).toBe(1);
+  });
 });
 
 describe('fleetstep serve', () => {

@@ -3,16 +3,19 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { check } from './check-options.js';
 import { WorkerError } from './errors.js';
+import { DEFAULT_HANG_SECONDS, Watchdog } from './watchdog.js';
+import type { Beats } from './watchdog.js';
 
 /** One worker a core. */
 export const defaultWorkers: number = availableParallelism();
 
+export const MAX_WORKERS = 256;
+
 /** @throws WorkerError `ERR_WORKERS_OPTION` */
 export function openThreads(workers: number, workerData: unknown): Piscina {
-  if (!Number.isInteger(workers) || workers < 1 || workers > 256) {
-    throw new WorkerError('ERR_WORKERS_OPTION', `workers is ${workers}: it must be a whole number from 1 to 256`);
-  }
+  check.whole('workers', workers, 1, MAX_WORKERS);
   return new Piscina({
     filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
     minThreads: workers,
@@ -24,33 +27,64 @@ export function openThreads(workers: number, workerData: unknown): Piscina {
   });
 }
 
+export interface RunOptions<R> {
+  /** Called as tasks end. */
+  readonly done?: (result: R) => void;
+  /** Where the tasks count their steps, in their order; without it nobody looks whether they hang. */
+  readonly beats?: Beats;
+  /** Seconds without a step after which a task hangs; asked again and again. Default 300. */
+  readonly hangSeconds?: () => number;
+}
+
 /**
  * Runs `tasks`, and gives their results in order.
- * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; the pool stays usable
+ * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; the pool stays usable. `ERR_WORKER_HANGS` if one of
+ *   them does not move; the pool is then destroyed
  */
 export async function runAll<T, R>(
   pool: Piscina,
   name: string,
   tasks: readonly T[],
-  done?: (result: R) => void,
+  options: RunOptions<R> = {},
 ): Promise<R[]> {
-  const results = await Promise.allSettled(
-    tasks.map(async (task) => {
-      const result = (await pool.run(task, { name })) as R;
-      done?.(result);
-      return result;
-    }),
-  );
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) {
-    const cause: unknown = failed.reason;
-    throw new WorkerError(
-      'ERR_WORKER',
-      `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
+  let hang: WorkerError | null = null;
+  const watchdog =
+    options.beats === undefined
+      ? null
+      : new Watchdog(options.beats, options.hangSeconds ?? (() => DEFAULT_HANG_SECONDS), (task, seconds) => {
+          hang = new WorkerError(
+            'ERR_WORKER_HANGS',
+            `a worker hangs at "${name}": ${task < 0 ? 'no task has begun' : `task ${task} has made no step`} for ${seconds} s`,
+          );
+          // Ends its threads, whatever they do; their tasks reject.
+          void pool.destroy();
+        });
+  try {
+    const results = await Promise.allSettled(
+      tasks.map(async (task, k) => {
+        try {
+          const result = (await pool.run(task, { name })) as R;
+          options.done?.(result);
+          return result;
+        } finally {
+          watchdog?.ended(k);
+        }
+      }),
     );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      if (hang !== null) throw hang as WorkerError;
+      const cause: unknown = failed.reason;
+      throw new WorkerError(
+        'ERR_WORKER',
+        `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
+    }
+    return results.map((result) => (result as PromiseFulfilledResult<R>).value);
+  } finally {
+    watchdog?.stop();
   }
-  return results.map((result) => (result as PromiseFulfilledResult<R>).value);
 }
 
 /** Cuts [0, count) into at most `parts` ranges of nearly equal length. */
