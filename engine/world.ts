@@ -471,11 +471,12 @@ export class World {
       world.slots,
       world.#queue,
       world.observationSize,
+      world.#stride,
     ];
     const [mine, theirs] = [sizes(this), sizes(other)];
     const k = mine.findIndex((size, at) => size !== theirs[at]);
     if (k >= 0) {
-      const name = ['drivers', 'slots', 'queue', 'observationSize'][k];
+      const name = ['drivers', 'slots', 'queue', 'observationSize', 'windows'][k];
       throw new EngineError('ERR_BUFFER', `the worlds differ in "${name}": ${mine[k]} here, ${theirs[k]} there`);
     }
     copyRows(this.state, e, this.state.now.length, other.state, from, other.state.now.length);
