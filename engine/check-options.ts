@@ -1,6 +1,7 @@
 // Checks at the edge: whole numbers, choices, and names of options. Each error says what was found and what would be right.
 
 import { EngineError } from './errors.js';
+import { nearest } from './nearest-name.js';
 
 /** @throws EngineError `ERR_OPTION` unless `value` is a whole number within [min, max] */
 export function wholeNumber(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
@@ -32,36 +33,6 @@ export function knownMembers(where: string, value: unknown, known: readonly stri
       `${where} has an unknown member "${name}"${near === null ? '' : `: did you mean "${near}"?`} (known are ${known.join(', ')})`,
     );
   }
-}
-
-/** The one of `known` that `name` is most probably meant to be: the same letters, or few edits away; else null. */
-export function nearest(name: string, known: readonly string[]): string | null {
-  const letters = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const meant = letters(name);
-  let best: string | null = null;
-  // More than a third of the letters wrong is another word.
-  let least = Math.floor(meant.length / 3) + 1;
-  for (const candidate of known) {
-    const edits = distance(meant, letters(candidate));
-    if (edits < least) {
-      least = edits;
-      best = candidate;
-    }
-  }
-  return best;
-}
-
-/** Insertions, deletions and substitutions between two words (Levenshtein 1966). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, k) => k);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length];
 }
 
 /** A value in an error: short, and never a whole structure. */

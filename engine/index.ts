@@ -1,7 +1,6 @@
 // The engine's public names.
 
 export { checkTrace } from './check-dataset.js';
-export { nearest } from './check-options.js';
 export { adapt, compileScenario, levelAt } from './compile.js';
 export type { CompiledScenario } from './compile.js';
 export { EngineError } from './errors.js';
@@ -12,7 +11,7 @@ export { kpiMeaning, kpiNames, kpisOf, meanKpis } from './kpis.js';
 export type { KpiName, Kpis } from './kpis.js';
 export { allocate, layoutBytes, viewsOf } from './layout.js';
 export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
-export { didYouMean } from './nearest-name.js';
+export { didYouMean, nearest } from './nearest-name.js';
 export { observationKinds, observationShape, observationSize } from './observation.js';
 export type { ObservationKind, ObservationShape } from './observation.js';
 export { PAIR_COLUMNS, PairWriter, pairColumns } from './pairs.js';

@@ -1,15 +1,22 @@
 // Which known name somebody may have meant: for the hint in an error about an unknown one.
 
-/** ` (did you mean "drivers"?)`, or nothing if no known name is close. */
-export function didYouMean(name: string, known: readonly string[]): string {
+/** The one of `known` that `name` is most probably meant to be: the same letters, or few edits away; else null. */
+export function nearest(name: string, known: readonly string[]): string | null {
   const plain = (text: string): string => text.replace(/[^a-z0-9]/gi, '').toLowerCase();
-  let nearest = '';
+  let best: string | null = null;
   let least = Infinity;
   for (const candidate of known) {
     const edits = editDistance(plain(name), plain(candidate));
-    if (edits < least) [least, nearest] = [edits, candidate];
+    if (edits < least) [least, best] = [edits, candidate];
   }
-  return least <= Math.max(1, Math.floor(name.length / 3)) ? ` (did you mean "${nearest}"?)` : '';
+  // More than a third of the letters wrong is another word.
+  return least <= Math.max(1, Math.floor(name.length / 3)) ? best : null;
+}
+
+/** ` (did you mean "drivers"?)`, or nothing if no known name is close. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return near === null ? '' : ` (did you mean "${near}"?)`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that make `b` of `a` (optimal string alignment). */

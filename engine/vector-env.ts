@@ -12,6 +12,7 @@ import type { ObservationKind } from './observation.js';
 import { PAIR_COLUMNS, PairWriter } from './pairs.js';
 import { preset } from './presets.js';
 import type { Scenario } from './scenario.js';
+import { splits } from './trace.js';
 import type { Dataset, Split } from './trace.js';
 import { outputSpec, stateSpec } from './world-layout.js';
 import type { OutputViews } from './world-layout.js';
@@ -43,6 +44,7 @@ export interface VectorDispatchEnvOptions {
   readonly outputBuffer?: SharedArrayBuffer;
 }
 
+const sourceModes: readonly EpisodeSource['mode'][] = ['sampled', 'listed'];
 const optionNames: readonly (keyof VectorDispatchEnvOptions)[] = [
   'scenario',
   'dataset',
@@ -114,8 +116,13 @@ export interface DiscreteSpace {
   readonly n: number;
 }
 
-/** The days that training draws from, and those that an evaluation lists. */
+/**
+ * The days that training draws from, and those that an evaluation lists.
+ * @throws EngineError `ERR_OPTION` for a split or a mode that there is not
+ */
 export function episodeSource(dataset: Dataset | null, split: Split, mode: EpisodeSource['mode']): EpisodeSource {
+  oneOf('split', split, splits);
+  oneOf('mode', mode, sourceModes);
   return { mode, days: Int32Array.from(dataset === null ? [] : dataset.splits[split]) };
 }
 
@@ -293,7 +300,7 @@ function compiledOf(scenario: VectorDispatchEnvOptions['scenario'], dataset: Dat
 function checkSource(source: EpisodeSource, { dataset }: CompiledScenario, numEnvs: number): void {
   knownMembers('source', source, ['mode', 'days'], '{ mode, days }');
   const { mode, days } = source;
-  oneOf('source.mode', mode, ['sampled', 'listed']);
+  oneOf('source.mode', mode, sourceModes);
   if (kindOf(days) !== 'Int32Array') {
     throw new EngineError('ERR_OPTION', `source.days is ${shown(days)}: expected an Int32Array`);
   }

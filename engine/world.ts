@@ -263,10 +263,10 @@ export class World {
 
   /**
    * Starts episode `episode` of environment e and writes its first observation and mask.
-   * @throws EngineError `ERR_OPTION` for an environment that the world does not have
+   * @throws EngineError `ERR_OPTION` for an environment that the world does not have, or numbers that are not whole
    */
   reset(e: number, seed: number, episode: number): void {
-    this.#checkEnvironment('e', e, this);
+    this.#checkStart(e, seed, episode);
     const st = this.state;
     const c = this.compiled;
     const env = this.#firstEnv + e;
@@ -310,6 +310,12 @@ export class World {
     this.#refresh(e);
   }
 
+  #checkStart(e: number, seed: number, episode: number): void {
+    this.#checkEnvironment('e', e, this);
+    wholeNumber('seed', seed, 0);
+    wholeNumber('episode', episode, 0, NEVER);
+  }
+
   #checkEnvironment(name: string, e: number, world: World): void {
     const { length } = world.state.now;
     if (Number.isInteger(e) && e >= 0 && e < length) return;
@@ -346,9 +352,7 @@ export class World {
    * @throws EngineError `ERR_OPTION` for a situation that makes no sense or does not fit the world: nothing has changed then
    */
   place(e: number, seed: number, episode: number, situation: Situation): void {
-    this.#checkEnvironment('e', e, this);
-    wholeNumber('seed', seed, 0);
-    wholeNumber('episode', episode, 0, NEVER);
+    this.#checkStart(e, seed, episode);
     checkSituation(situation, this.compiled);
     this.#trainingDays();
     const st = this.state;
@@ -467,11 +471,12 @@ export class World {
       world.slots,
       world.#queue,
       world.observationSize,
+      world.#stride,
     ];
     const [mine, theirs] = [sizes(this), sizes(other)];
     const k = mine.findIndex((size, at) => size !== theirs[at]);
     if (k >= 0) {
-      const name = ['drivers', 'slots', 'queue', 'observationSize'][k];
+      const name = ['drivers', 'slots', 'queue', 'observationSize', 'windows'][k];
       throw new EngineError('ERR_BUFFER', `the worlds differ in "${name}": ${mine[k]} here, ${theirs[k]} there`);
     }
     copyRows(this.state, e, this.state.now.length, other.state, from, other.state.now.length);
@@ -484,7 +489,8 @@ export class World {
    * @throws EngineError `ERR_OPTION` for data without days of training: nothing has changed then
    */
   imagine(e: number, seed: number, episode: number, env: number): void {
-    this.#checkEnvironment('e', e, this);
+    this.#checkStart(e, seed, episode);
+    wholeNumber('env', env, 0);
     const days = this.#trainingDays();
     const st = this.state;
     seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);

@@ -9,13 +9,16 @@ import {
   VectorDispatchEnv,
   allocate,
   compileScenario,
+  episodeSource,
   nearest,
   outputSpec,
   preset,
+  presetMeaning,
+  presetNames,
   stateSpec,
   viewsOf,
 } from '#engine/index.js';
-import type { EngineErrorCode, ResetOptions, Trace, VectorDispatchEnvOptions } from '#engine/index.js';
+import type { EngineErrorCode, ResetOptions, Split, Trace, VectorDispatchEnvOptions } from '#engine/index.js';
 import { inventedDataset } from './support/random-scenario.js';
 
 function refused(code: EngineErrorCode, message: string, call: () => unknown): void {
@@ -70,10 +73,49 @@ describe('options of the environment', () => {
     expect(env.metadata.autoresetMode).toBe('SAME_STEP');
   });
 
+  it('a split is one of the three', () => {
+    const split = (name: string): unknown => episodeSource(null, name as Split, 'sampled');
+    refused('ERR_OPTION', 'split is "valid": choose one of training, validation, test', () => split('valid'));
+    refused('ERR_OPTION', 'split is "constructor"', () => split('constructor'));
+  });
+
   it('a name is only guessed where few letters differ', () => {
     expect(nearest('gammma', ['gamma', 'lambda'])).toBe('gamma');
     expect(nearest('RESET_MASK', ['seed', 'resetMask'])).toBe('resetMask');
     expect(nearest('foo', ['seed', 'resetMask'])).toBeNull();
+  });
+});
+
+describe('built-in scenarios', () => {
+  /** Most assignments within one tick, of all vehicles and of one. */
+  function mostInATick(scenario: string): [all: number, one: number] {
+    const { world } = new VectorDispatchEnv({ scenario, numEnvs: 1 });
+    let [all, one] = [0, 0];
+    for (let seed = 0; seed < 5; seed++) {
+      world.reset(0, seed, 0);
+      let taken = 0;
+      while (world.state.tick[0] < 20) {
+        const tick = world.state.tick[0];
+        const action = world.out.actionMasks.lastIndexOf(1);
+        world.step(0, action);
+        if (action !== 0) all = Math.max(all, ++taken);
+        one = Math.max(one, ...world.state.takenThisTick);
+        if (world.state.tick[0] !== tick) taken = 0;
+      }
+    }
+    return [all, one];
+  }
+
+  it('geneva gives one assignment a tick, geneva-live as many as there are vehicles and bookings, and nothing else differs', () => {
+    const [{ name, decisionsPerTick, ...geneva }, live] = [preset('geneva'), preset('geneva-live')];
+    expect(live).toEqual({ ...geneva, name: `${name}-live`, decisionsPerTick: Infinity });
+    expect(decisionsPerTick).toBe(1);
+    expect(mostInATick('geneva')[0]).toBe(1);
+    const [all, one] = mostInATick('geneva-live');
+    expect(all).toBeGreaterThan(3);
+    expect(one).toBe(1);
+    expect(Object.keys(presetMeaning)).toEqual(presetNames);
+    expect(presetMeaning['geneva']).toContain('ONE assignment a tick');
   });
 });
 

@@ -366,6 +366,8 @@ describe('a broken situation', () => {
     expect(() => world.place(0, 1, 0, null as unknown as Situation)).toThrow('situation is null');
     expect(() => world.place(0, NaN, 0, free)).toThrow('seed is NaN');
     expect(() => world.place(0, 1, -1, free)).toThrow('episode is -1');
+    expect(() => world.reset(0, 0.5, 0)).toThrow('seed is 0.5');
+    expect(() => world.imagine(0, 1, 0, -1)).toThrow('env is -1');
     expect(() => world.place(1, 1, 0, free)).toThrow('e is 1: the world has environments 0 to 0');
     expect(world.state.started[0]).toBe(0);
   });
