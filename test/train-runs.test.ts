@@ -26,7 +26,16 @@ import {
   writeCheckpoint,
 } from '#train/index.js';
 import type { BackendName, PpoConfig, TrainingJob } from '#train/index.js';
-import { RolloutPool, WorkerError, evaluatePolicies, openThreads, ranges, runAll, simulate } from '#workers/index.js';
+import {
+  RolloutPool,
+  WorkerError,
+  closeThreads,
+  evaluatePolicies,
+  openThreads,
+  ranges,
+  runAll,
+  simulate,
+} from '#workers/index.js';
 import type { EvaluationRequest } from '#workers/index.js';
 import { loadable } from './support/backends.js';
 import { describeWithTrips, nycAmod } from './support/shared-data.js';
@@ -423,7 +432,7 @@ describe('workers', () => {
       expect(await runAll(pool, 'evaluate', [good])).toHaveLength(1);
       await expect(runAll(pool, 'no-such-task', [good])).rejects.toThrow(/a worker failed at "no-such-task"/);
     } finally {
-      await pool.destroy();
+      await closeThreads(pool);
     }
   });
 

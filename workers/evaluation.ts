@@ -7,7 +7,7 @@ import { check, shown } from './check-options.js';
 import { WorkerError } from './errors.js';
 import { MAX_SEED, episodeId, heldOutSeed, makePolicy } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
-import { MAX_WORKERS, openThreads, runAll } from './threads.js';
+import { MAX_WORKERS, closeThreads, openThreads, runAll } from './threads.js';
 import { DEFAULT_HANG_SECONDS, beatsOf } from './watchdog.js';
 
 export interface EvaluationRequest {
@@ -98,7 +98,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
   const aborted = (): boolean => signal?.aborted === true;
   if (aborted()) return [];
   const pool = openThreads(Math.min(request.workers, tasks.length), null);
-  const stop = (): void => void pool.destroy();
+  const stop = (): void => void closeThreads(pool);
   signal?.addEventListener('abort', stop);
   try {
     let done = 0;
@@ -135,6 +135,6 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
-    await pool.destroy();
+    await closeThreads(pool);
   }
 }

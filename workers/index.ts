@@ -13,7 +13,7 @@ export { RolloutPool } from './rollout-pool.js';
 export type { RolloutPoolOptions, RolloutSeconds } from './rollout-pool.js';
 export { simulate } from './simulate.js';
 export type { Simulation, SimulationRequest } from './simulate.js';
-export { MAX_WORKERS, defaultWorkers, openThreads, ranges, runAll } from './threads.js';
+export { MAX_WORKERS, closeThreads, defaultWorkers, openThreads, ranges, runAll } from './threads.js';
 export type { RunOptions } from './threads.js';
 export { DEFAULT_HANG_SECONDS, Watchdog, beatsOf } from './watchdog.js';
 export type { Beats } from './watchdog.js';

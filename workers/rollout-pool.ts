@@ -20,7 +20,7 @@ import { MAX_SEED } from './evaluate.js';
 import { rolloutSpec } from './rollout-layout.js';
 import type { RolloutViews } from './rollout-layout.js';
 import type { RolloutSetup, RolloutTask, RolloutTiming } from './rollout.js';
-import { MAX_WORKERS, openThreads, ranges, runAll } from './threads.js';
+import { MAX_WORKERS, closeThreads, openThreads, ranges, runAll } from './threads.js';
 import { beatsOf } from './watchdog.js';
 import type { Beats } from './watchdog.js';
 
@@ -141,6 +141,6 @@ export class RolloutPool {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await closeThreads(this.#pool);
   }
 }

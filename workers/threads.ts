@@ -1,6 +1,7 @@
 // A Piscina pool on our worker file. While its threads work, the calling thread sleeps.
 
 import { availableParallelism } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { check } from './check-options.js';
@@ -16,15 +17,41 @@ export const MAX_WORKERS = 256;
 /** @throws WorkerError `ERR_WORKERS_OPTION` */
 export function openThreads(workers: number, workerData: unknown): Piscina {
   check.whole('workers', workers, 1, MAX_WORKERS);
-  return new Piscina({
+  const loaded = new Int32Array(new SharedArrayBuffer(4));
+  const pool = new Piscina({
     filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
     minThreads: workers,
     maxThreads: workers,
     idleTimeout: Infinity,
     // One task a worker: a thread that dies must not take a neighbour's task with it.
     concurrentTasksPerWorker: 1,
-    workerData,
+    workerData: { loaded, data: workerData } satisfies ThreadData,
   });
+  const births = { loaded, expected: workers };
+  // A thread that dies is replaced by another.
+  pool.on('workerDestroy', () => births.expected++);
+  birthsOf.set(pool, births);
+  return pool;
+}
+
+/** What each thread is given. */
+export interface ThreadData {
+  /** Counts threads that have loaded their code. */
+  readonly loaded: Int32Array;
+  readonly data: unknown;
+}
+
+const birthsOf = new WeakMap<Piscina, { readonly loaded: Int32Array; expected: number }>();
+
+/** Ends the threads, whatever they do. Node aborts the whole process if a thread is ended while it loads: that is waited for. */
+export async function closeThreads(pool: Piscina): Promise<void> {
+  const births = birthsOf.get(pool);
+  for (let tries = 0; births !== undefined && tries < 500; tries++) {
+    if (Atomics.load(births.loaded, 0) >= births.expected) break;
+    await setTimeout(20);
+  }
+  if (births !== undefined) birthsOf.delete(pool);
+  await pool.destroy();
 }
 
 export interface RunOptions<R> {
@@ -57,7 +84,7 @@ export async function runAll<T, R>(
             `a worker hangs at "${name}": ${task < 0 ? 'no task has begun' : `task ${task} has made no step`} for ${seconds} s`,
           );
           // Ends its threads, whatever they do; their tasks reject.
-          void pool.destroy();
+          void closeThreads(pool);
         });
   try {
     const results = await Promise.allSettled(
