@@ -8,11 +8,11 @@ import type { World } from '../engine/index.js';
 const MOST_PRIORITY = 100;
 
 /**
- * What serving a booking counts, at priority 0..100. Squared, so that one at 100 counts more than three at 50, and never 0,
+ * What serving a booking counts, at priority 0..100. Squared, so that one at 100 counts more than two at 60, and never 0,
  * so that no booking is left out for nothing.
  */
 export function worthOf(priority: number): number {
-  return (10 + priority) * (10 + priority);
+  return (30 + priority) * (30 + priority);
 }
 
 export class PlanInput {

@@ -71,7 +71,7 @@ describe('fleetstep recommend', () => {
       input: readFileSync(state),
       encoding: 'utf8',
     });
-    expect(JSON.parse(piped.stdout).assignments).toHaveLength(3);
+    expect(JSON.parse(piped.stdout).assignments).toHaveLength(2);
   });
 
   it('says what is wrong in one line', () => {
@@ -150,7 +150,7 @@ describe('fleetstep serve', () => {
     const { child, url, token, lines, ended } = await serve('--dev-token', 'dispatcher');
     expect((await callService(url, 'GET', '/ready')).body).toEqual({ ready: true, database: true, draining: false });
     const { status, body } = await callService(url, 'POST', '/v1/recommend', readFileSync(state, 'utf8'), token);
-    expect([status, body.assignments.length]).toEqual([200, 3]);
+    expect([status, body.assignments.length]).toEqual([200, 2]);
     // While it runs, beside it.
     const driven = run('drive', '--url', url, '--token', token, '--tick-ms', '0', '--json');
     expect(driven.status).toBe(0);

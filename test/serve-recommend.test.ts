@@ -534,11 +534,9 @@ describe('what-if', () => {
     expect({ ...rest, provenance }).toEqual(full);
     // Another seed, other futures.
     expect(ask({ ...request, explain: true, deadline_ms: 60_000, seed: 2 }).assignments).not.toEqual(full.assignments);
-    // Time for nearly nothing: what is explained is, the rest says null.
+    // Time for nearly nothing: there is a first plan; what is explained is, the rest says null.
     const hurried = ask({ ...request, explain: true, deadline_ms: 1 });
-    expect(hurried.assignments.map(({ shipment }) => shipment)).toEqual(
-      full.assignments.map(({ shipment }) => shipment),
-    );
+    expect(hurried.assignments).toHaveLength(full.assignments.length);
     expect(hurried.assignments.at(-1)!.what_if).toBeNull();
     const replay = hurried.provenance;
     const again = recommender.recommend(checkRequest({ ...request, explain: true }), {
