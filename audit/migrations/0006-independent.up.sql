@@ -8,6 +8,17 @@
 -- - `jit = off`: with the server's default of on, the intent function alone was compiled for 450 ms and more, in each call.
 -- - planner switches and digits of numbers as the texts and times below need them.
 
+-- What `audit prune` leaves in place of entries that are gone: how many, from when to when, and the last one's hash.
+alter type ledger_kind add value if not exists 'pruned';
+drop trigger decision_append_only on decision;
+drop trigger decision_event_append_only on decision_event;
+create trigger decision_append_only before update or truncate on decision
+  for each statement execute function audit_guard_append_only();
+create trigger decision_event_append_only before update or truncate on decision_event
+  for each statement execute function audit_guard_append_only();
+create trigger guard_delete before delete on decision for each row execute function audit_guard_append_only();
+create trigger guard_delete before delete on decision_event for each row execute function audit_guard_append_only();
+
 -- So much of what was taken a smaller capacity hides: a bucket that grows again does not get it back.
 alter table token_bucket add column withheld double precision not null default 0;
 alter table token_bucket add column withheld_at timestamptz;
@@ -115,8 +126,23 @@ begin
   return new;
 end $$;
 
+-- Only `audit prune` deletes: it names the company in its transaction, and leaves an entry that stands for what is gone. Who
+-- deletes otherwise, or leaves none, shows in `audit verify`, as the entries before the first one are then missing.
 create or replace function audit_guard_append_only() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_company bigint;
 begin
+  if tg_op = 'DELETE' and tg_level = 'ROW'
+    and tg_table_name in ('autonomous_action', 'audit_ledger', 'action_review', 'decision', 'decision_event') then
+    if tg_table_name = 'action_review' then
+      select company_id into v_company from public.autonomous_action where id = old.action_id;
+    else
+      v_company := old.company_id;
+    end if;
+    if current_setting('fleetstep.prune', true) = v_company::text then
+      return old;
+    end if;
+  end if;
   raise exception '% is append-only: % is not allowed', tg_table_name, lower(tg_op) using errcode = 'FS403';
 end $$;
 
