@@ -2,11 +2,14 @@
 // signed heads. Works as any role that may read; trusts nothing that an editor could have changed with the rows.
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { connect, databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
 import { readHeads } from './heads.js';
 import type { SignedHead } from './heads.js';
 import { shippedMigrations } from './migrate.js';
+import { isSignedBy } from './tombstone.js';
+import type { Tombstone } from './tombstone.js';
 
 export interface VerifyResult {
   /** Acts on record. */
@@ -69,7 +72,7 @@ export async function verifyWithin(readers: readonly Connection[], options: Veri
   for (const reader of readers) await reader`set local search_path = public`;
   const [{ rows, entries }] = await sql<[{ rows: number; entries: number }]>`
     select (select count(*) from autonomous_action) as rows, (select count(*) from audit_ledger) as entries`;
-  const broken = (await brokenGuard(sql)) ?? (await firstBreak(readers, heads, entries, options.progress));
+  const broken = (await brokenGuard(sql)) ?? (await firstBreak(readers, heads, entries, options));
   return { rows, entries, ok: broken === undefined, ...broken, heads: heads.length };
 }
 
@@ -113,6 +116,11 @@ interface Chain {
   /** As the head says. */
   readonly seq: number | null;
   readonly hash: Buffer | null;
+  /** The entry before the first one, and its hash: of those that were pruned, else of none. */
+  readonly start: number;
+  readonly startHash: Buffer;
+  /** What stands for entries that were pruned. */
+  readonly tombstone: Tombstone | null;
   /** As the last entry says. */
   readonly last: number;
   readonly lastHash: Buffer | null;
@@ -122,8 +130,9 @@ async function firstBreak(
   readers: readonly Connection[],
   heads: readonly SignedHead[],
   total: number,
-  progress: VerifyOptions['progress'],
+  options: VerifyOptions,
 ): Promise<Break | undefined> {
+  const publicKey = options.heads?.publicKey;
   const [sql] = readers;
   const counts = await countRows(sql);
   const chains = await sql<Chain[]>`
@@ -134,7 +143,9 @@ async function firstBreak(
       select (select l.company_id from audit_ledger l where l.company_id > ledger.company_id order by company_id limit 1)
       from ledger where ledger.company_id is not null
     )
-    select company_id as "companyId", h.seq, h.hash, coalesce(last.seq, 0) as last, last.hash as "lastHash"
+    select company_id as "companyId", h.seq, h.hash, coalesce(last.seq, 0) as last, last.hash as "lastHash",
+      coalesce((pruned.detail ->> 'through')::bigint, 0) as start, pruned.detail as tombstone,
+      coalesce(decode(pruned.detail ->> 'hash', 'hex'), sha256('fleetstep')) as "startHash"
     from (
       select company_id from ledger where company_id is not null
       union select id from company union select 0 union select company_id from audit_head
@@ -142,8 +153,12 @@ async function firstBreak(
     left join audit_head h using (company_id)
     left join lateral (
       select l.seq, l.hash from audit_ledger l where l.company_id = chain.company_id order by l.seq desc limit 1) as last on true
+    left join lateral (
+      select l.detail from audit_ledger l, (select min(seq) as seq from audit_ledger m where m.company_id = chain.company_id) as first
+      where l.company_id = chain.company_id and l.kind = 'pruned' and first.seq > 1 and (l.detail ->> 'through')::bigint = first.seq - 1
+      order by l.seq desc limit 1) as pruned on true
     order by company_id`;
-  const bad = await badEntries(readers, chains, (done) => progress?.(Math.min(done, total), total));
+  const bad = await badEntries(readers, chains, (done) => options.progress?.(Math.min(done, total), total));
   const found: Break[] = [];
   for (const chain of chains) {
     const { companyId } = chain;
@@ -151,7 +166,7 @@ async function firstBreak(
       bad.get(companyId) ??
       (await brokenHead(sql, chain)) ??
       (await forged(sql, companyId, counts.get(companyId))) ??
-      (await cutOff(sql, companyId, heads));
+      (await cutOff(sql, chain, heads, publicKey));
     if (broken !== undefined) found.push(broken);
   }
   // Of all companies' first breaks, the one with the earliest act.
@@ -168,14 +183,16 @@ async function badEntries(
   const bad = new Map<number, Break & { readonly seq: number }>();
   let done = 0;
   const batches = (function* () {
-    for (const { companyId, last } of chains) {
-      for (let after = 0; after < last && !bad.has(companyId); after += BATCH) yield { companyId, after };
+    for (const { companyId, start, startHash, last } of chains) {
+      for (let after = start; after < last && !bad.has(companyId); after += BATCH) {
+        yield { companyId, after, first: after === start ? startHash : null };
+      }
     }
   })();
   await Promise.all(
     readers.map(async (sql) => {
-      for (const { companyId, after } of batches) {
-        const [{ count, seq, action, reason }] = await verifyBatch(sql, companyId, after);
+      for (const { companyId, after, first } of batches) {
+        const [{ count, seq, action, reason }] = await verifyBatch(sql, companyId, after, first);
         if (seq !== null && seq <= (bad.get(companyId)?.seq ?? Infinity)) {
           const firstBad = action ?? `company ${companyId}, entry ${seq}`;
           bad.set(companyId, { firstBad, reason: reason ?? 'differs from its entry', companyId, seq });
@@ -197,13 +214,13 @@ interface BatchVerdict {
 
 /**
  * Checks the entries `after + 1 .. after + BATCH`: numbers without gaps, hashes that follow from the entry before, and each
- * entry's row. That the entry before is right itself, another batch says.
+ * entry's row. That the entry before is right itself, another batch says; for the first batch, its hash is `start`.
  */
-function verifyBatch(sql: Connection, companyId: number, after: number): Promise<[BatchVerdict]> {
+function verifyBatch(sql: Connection, companyId: number, after: number, start: Buffer | null): Promise<[BatchVerdict]> {
   return sql<[BatchVerdict]>`
     with linked as (
-      select l.*, lag(l.seq, 1, case ${after}::bigint when 0 then 0 end) over w as previous_seq,
-        lag(l.hash, 1, case ${after}::bigint when 0 then sha256('fleetstep') end) over w as previous_hash
+      select l.*, lag(l.seq, 1, case when ${start === null} then null else ${after}::bigint end) over w as previous_seq,
+        lag(l.hash, 1, ${start}::bytea) over w as previous_hash
       from audit_ledger l
       where l.company_id = ${companyId} and (l.seq >= ${after}::bigint or ${after}::bigint = 0) and l.seq <= ${after}::bigint + ${BATCH}
       window w as (order by l.seq)
@@ -342,8 +359,21 @@ async function forged(sql: Connection, companyId: number, counts: Counts | undef
 }
 
 /** Signed heads against the chain: who cuts off its end, head and all, cannot make the signature of what was there. */
-async function cutOff(sql: Connection, companyId: number, heads: readonly SignedHead[]): Promise<Break | undefined> {
-  const own = heads.filter((head) => head.companyId === companyId);
+async function cutOff(
+  sql: Connection,
+  { companyId, start, tombstone }: Chain,
+  heads: readonly SignedHead[],
+  publicKey: string | undefined,
+): Promise<Break | undefined> {
+  if (tombstone !== null && publicKey !== undefined && !isSignedBy(companyId, tombstone, readFileSync(publicKey))) {
+    return {
+      firstBad: `company ${companyId}, entries up to ${start}`,
+      reason: `were pruned, and ${publicKey} has not signed that`,
+      companyId,
+    };
+  }
+  // What was signed and has gone in order is not looked for.
+  const own = heads.filter((head) => head.companyId === companyId && head.seq > start);
   if (own.length === 0) return undefined;
   const [bad] = await sql<[{ seq: number; found: boolean }] | []>`
     select s.seq, l.seq is not null as found
