@@ -573,7 +573,9 @@ describe('who may act', () => {
             approvedBy: `person ${k}`,
             unlessAssignedSince: new Date(since.getTime() - 1),
           }),
-          () => void acted++,
+          () => {
+            acted++;
+          },
         );
       const ends = await Promise.allSettled(
         [0, 1, 2, 3].map((k) => assign(race % 2 === 0 && k > 1 ? other : recorder, k)),

@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Recorder, connect, listActions, migrate, migrationStates, rollback, verify } from '#audit/index.js';
+import {
+  Recorder,
+  connect,
+  listActions,
+  migrate,
+  migrationStates,
+  rollback,
+  schemaCreators,
+  verify,
+} from '#audit/index.js';
 import type { Connection } from '#audit/index.js';
 import { shippedMigrations } from '#audit/migrate.js';
 import { addCompany, superuser, testDatabase } from './support/database.js';
@@ -185,6 +194,21 @@ describe('migrations', () => {
     });
     await app.end();
     await migrate(made.database);
+  });
+});
+
+describe('the schema', () => {
+  it('is closed to the public and to the application when it is migrated, and what is opened later is told', async () => {
+    await rollback(made.database, shipped, true);
+    await owner`grant create on schema public to public, fleetstep_app`;
+    const app = connect(made.database, { role: 'app', max: 1 });
+    expect(await schemaCreators(app)).toEqual(['PUBLIC', 'fleetstep_app']);
+    await migrate(made.database);
+    expect(await schemaCreators(app)).toEqual([]);
+    await owner`grant create on schema public to public`;
+    expect(await schemaCreators(app)).toEqual(['PUBLIC']);
+    await owner`revoke create on schema public from public`;
+    await app.end();
   });
 });
 
