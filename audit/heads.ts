@@ -53,11 +53,15 @@ function keyFrom(file: string, parse: (pem: string) => KeyObject): KeyObject {
   return key;
 }
 
-/** Appends a line with the heads as they are now, flushed to the disk; gives them. */
+/**
+ * Appends a line with the heads as they are now, flushed to the disk; gives them. Decisions of the hour under way go on
+ * the ledger first, so that what is signed speaks of them, too.
+ */
 export async function exportHeads(connection: Connection, file: string, key: KeyObject): Promise<SignedHead[]> {
   let heads: SignedHead[];
   let at: string;
   try {
+    await connection`select audit_seal_decisions()`;
     const rows = await connection<{ companyId: number; seq: number; hash: string; at: Date }[]>`
       select company_id as "companyId", seq, encode(hash, 'hex') as hash, clock_timestamp() as at
       from audit_head order by company_id`;
