@@ -1,8 +1,8 @@
 // Where the database is, and connections to it. Two roles: the owner's migrates, the application's reads and calls the
-// functions of the record, and can do nothing else.
+// functions of the record, and can do nothing else. Whatever a role or a database has set for its sessions, here it holds not.
 
 import postgres from 'postgres';
-import type { Options, PostgresType, Sql } from 'postgres';
+import type { Options, PostgresType, Sql, TransactionSql } from 'postgres';
 import { openEmbedded } from './embedded.js';
 import type { EmbeddedServer } from './embedded.js';
 import { AuditError } from './errors.js';
@@ -21,7 +21,7 @@ export interface Database {
   readonly kind: 'embedded' | 'server';
   /** Folder of the embedded server. */
   readonly folder: string | undefined;
-  /** Connection strings of the two roles; they hold passwords. */
+  /** Connection strings of the two roles; they hold passwords. With `?pgbouncer=true`, PgBouncer is in between. */
   readonly ownerUrl: string;
   readonly appUrl: string;
   /** Leaves the database; an embedded server that nobody else uses stops. */
@@ -71,6 +71,10 @@ function checkUrl(name: string, url: string): void {
       `${name} is no PostgreSQL URL: expected postgres://user:password@host:port/database`,
     );
   }
+  const pgbouncer = new URL(url).searchParams.getAll('pgbouncer');
+  if (pgbouncer.some((value) => value !== 'true' && value !== 'false')) {
+    throw new AuditError('ERR_FIELD', `${name} has pgbouncer=${pgbouncer.join()}: expected true or false`);
+  }
 }
 
 export interface ConnectionOptions {
@@ -83,9 +87,51 @@ export interface ConnectionOptions {
   readonly connectTimeoutSeconds?: number;
 }
 
+/**
+ * What results depend on, and what would end our statements early or make them last less: said for each session, as a role
+ * or a database may have other defaults (`alter role ... set`).
+ */
+function sessionOf({ role, statementTimeoutMs = 0 }: ConnectionOptions): Readonly<Record<string, string>> {
+  return {
+    TimeZone: 'UTC',
+    DateStyle: 'ISO, MDY',
+    standard_conforming_strings: 'on',
+    search_path: 'public, pg_temp',
+    bytea_output: 'hex',
+    IntervalStyle: 'postgres',
+    extra_float_digits: '1',
+    transform_null_equals: 'off',
+    array_nulls: 'on',
+    row_security: 'on',
+    jit: 'off',
+    // What was acknowledged has been written.
+    synchronous_commit: 'on',
+    default_transaction_isolation: 'read committed',
+    default_transaction_read_only: 'off',
+    default_transaction_deferrable: 'off',
+    statement_timeout: String(statementTimeoutMs),
+    lock_timeout: String(statementTimeoutMs),
+    idle_in_transaction_session_timeout: '0',
+    idle_session_timeout: '0',
+    // Even where the URL's user may do more, the application does not.
+    ...(role === 'app' ? { role: APP_ROLE } : {}),
+  };
+}
+
+/** Those that PgBouncer takes at the start and keeps for each of its clients, whichever server's session they are given. */
+const KEPT_BY_PGBOUNCER = ['TimeZone', 'DateStyle', 'standard_conforming_strings'];
+
+/** Connections through PgBouncer: sessions there are nobody's own, so that settings are made in each transaction. */
+const pooled = new WeakSet<object>();
+
 /** Connections open as they are needed. End them with `connection.end()`. */
 export function connect(database: Database, options: ConnectionOptions): Connection {
-  const { role, max, statementTimeoutMs = 0, connectTimeoutSeconds = 10 } = options;
+  const { role, max, connectTimeoutSeconds = 10 } = options;
+  const { url, pgbouncer } = wayOf(role === 'owner' ? database.ownerUrl : database.appUrl);
+  const session = sessionOf(options);
+  const first = pgbouncer
+    ? Object.fromEntries(Object.entries(session).filter(([name]) => KEPT_BY_PGBOUNCER.includes(name)))
+    : session;
   const settings: Options<NumberTypes> = {
     max,
     connect_timeout: connectTimeoutSeconds,
@@ -96,15 +142,105 @@ export function connect(database: Database, options: ConnectionOptions): Connect
     // promise rejects unhandled, which ends the process. Arrays travel as JSON or text here.
     fetch_types: false,
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
-    connection: {
-      application_name: 'fleetstep',
-      TimeZone: 'UTC',
-      ...(statementTimeoutMs > 0 ? { statement_timeout: statementTimeoutMs, lock_timeout: statementTimeoutMs } : {}),
-      // Even where the URL's user may do more, the application does not.
-      ...(role === 'app' ? { role: APP_ROLE } : {}),
-    },
+    // A prepared statement stays with a server's session, which the next transaction may not get.
+    ...(pgbouncer ? { prepare: false } : {}),
+    connection: { application_name: 'fleetstep', ...first },
   };
-  return postgres(role === 'owner' ? database.ownerUrl : database.appUrl, settings);
+  const connection = postgres(url, settings);
+  return pgbouncer ? withSettings(connection, session) : connection;
+}
+
+/**
+ * Does `work` under the settings that results depend on: those of the connection, or through PgBouncer in a transaction that
+ * makes them.
+ */
+export function settled<T>(connection: Connection, work: (sql: Connection) => Promise<T>): Promise<T> {
+  if (!pooled.has(connection)) return work(connection);
+  return connection.begin((tx) => work(tx as unknown as Connection)) as Promise<T>;
+}
+
+type Work = (tx: TransactionSql<{ bigint: number }>) => unknown;
+
+/** The same connection, whose transactions begin with settings of their own. */
+function withSettings(connection: Connection, session: Readonly<Record<string, string>>): Connection {
+  const begin = connection.begin.bind(connection) as (options: string, work: Work) => Promise<unknown>;
+  const rows = Object.entries(session).map(([name, value]) => ({ name, value }));
+  const begun = (given: string | Work, work?: Work): Promise<unknown> => {
+    const [modes, inner] = typeof given === 'string' ? [given, work!] : ['', given];
+    const isolation = modes.includes('isolation') ? '' : 'isolation level read committed ';
+    const access = /read (only|write)/.test(modes) ? '' : 'read write ';
+    return begin(`${isolation}${access}${modes}`, async (tx) => {
+      await tx`
+        select pg_catalog.set_config(name, value, true)
+        from pg_catalog.jsonb_to_recordset(${tx.json(rows)}) as s (name pg_catalog.text, value pg_catalog.text)`;
+      // A transaction within it is a part that can be taken back.
+      return inner(Object.assign(tx, { begin: (part: Work) => tx.savepoint(part) }));
+    });
+  };
+  pooled.add(connection);
+  return Object.assign(connection, { begin: begun });
+}
+
+interface Way {
+  readonly url: string;
+  readonly pgbouncer: boolean;
+}
+
+/** What a URL says to us, and what is left of it for the driver, which would put its parameters above ours. */
+function wayOf(given: string): Way {
+  const url = new URL(given);
+  const ours = new Set(
+    [...Object.keys(sessionOf({ role: 'app', max: 1 })), 'client_encoding', 'pgbouncer'].map((name) =>
+      name.toLowerCase(),
+    ),
+  );
+  const pgbouncer = url.searchParams.get('pgbouncer');
+  for (const name of [...url.searchParams.keys()]) {
+    if (ours.has(name.toLowerCase())) url.searchParams.delete(name);
+  }
+  return { url: url.href, pgbouncer: pgbouncer === 'true' };
+}
+
+const REMEDY =
+  'add "?pgbouncer=true" to its URL, or name the server itself (migrations and a session of their own need it)';
+
+/**
+ * Looks whether the way to the database is one that this works with: a pooler that hands sessions on from transaction to
+ * transaction loses settings and mixes prepared statements up, unless it is known to be there.
+ * @throws AuditError `ERR_FIELD` with reason and remedy; else as any statement
+ */
+export async function checkWay(database: Database): Promise<void> {
+  const connection = connect(database, { role: 'app', max: 1, statementTimeoutMs: 5000, connectTimeoutSeconds: 5 });
+  const looked = (async () => {
+    const rows = await settled(
+      connection,
+      (sql) => sql<{ pid: number; path: string; role: string }[]>`
+        select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('search_path') as path,
+          pg_catalog.current_setting('role') as role`,
+    );
+    const [{ pid, path, role }] = rows;
+    if (pooled.has(connection)) return;
+    // The server tells its process at the start; a pooler tells something of its own.
+    const pooler = rows.state.pid !== pid;
+    if (!pooler && path === sessionOf({ role: 'app', max: 1 })['search_path'] && role === APP_ROLE) return;
+    throw new AuditError(
+      'ERR_FIELD',
+      `DATABASE_URL leads through a pooler such as PgBouncer, which does not keep a session's settings and prepared statements: ${REMEDY}`,
+    );
+  })();
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new AuditError('ERR_DATABASE', 'the database does not answer')), 10_000);
+    });
+    await Promise.race([looked, late]);
+  } catch (error) {
+    throw databaseError(error);
+  } finally {
+    clearTimeout(timer);
+    looked.catch(() => undefined);
+    await connection.end({ timeout: 0 });
+  }
 }
 
 /** What a foreign key was about. */
@@ -129,6 +265,25 @@ export function databaseError(error: unknown): AuditError {
     constraint_name: constraint,
   } = error as Error & { code?: string; constraint_name?: string };
   if (Object.hasOwn(ownCodes, code)) return new AuditError(ownCodes[code], message, { cause: error });
+  if (code === '08P01' && /startup parameter/.test(message)) {
+    return new AuditError('ERR_FIELD', `DATABASE_URL leads through PgBouncer (${message}): ${REMEDY}`, {
+      cause: error,
+    });
+  }
+  if (code === '08P01' && /statement pooling/.test(message)) {
+    return new AuditError(
+      'ERR_FIELD',
+      `DATABASE_URL leads through PgBouncer with pool_mode = statement (${message}): set pool_mode = transaction`,
+      { cause: error },
+    );
+  }
+  if (code === '22023' && /time zone/i.test(message)) {
+    return new AuditError(
+      'ERR_FIELD',
+      `company.time_zone is not known to the database (${message}): set it to a name such as Europe/Zurich`,
+      { cause: error },
+    );
+  }
   switch (code) {
     // A table or function is missing, or the application's role that migrations create, or the right to use them.
     case '42P01':

@@ -5,7 +5,7 @@
 // No timer makes a batch: a request goes out at once if a place is free, and those that come while all places are taken go
 // together when one is. So a lone request waits for nobody, and a hundred cost little more than one.
 
-import { connect, databaseError } from './database.js';
+import { connect, databaseError, settled } from './database.js';
 import type { Connection, Database } from './database.js';
 import { AuditError } from './errors.js';
 
@@ -136,7 +136,7 @@ export class DeadlineBatcher<I, O> {
     const connection = this.#connection.current;
     const lost = setTimeout(() => this.#connection.renew(connection), this.#options.deadlineMs + LOST_AFTER_MS);
     try {
-      return await this.#send(connection, inputs);
+      return await settled(connection, (sql) => this.#send(sql, inputs));
     } finally {
       clearTimeout(lost);
     }

@@ -12,8 +12,19 @@ export {
   stopAll,
 } from './controls.js';
 export type { Controls, Gauge, LimitChange, LimitScope, Mode, Period, Settings } from './controls.js';
-export { APP_ROLE, OWNER_ROLE, connect, databaseError, databaseOptionsFrom, openDatabase } from './database.js';
+export {
+  APP_ROLE,
+  OWNER_ROLE,
+  checkWay,
+  connect,
+  databaseError,
+  databaseOptionsFrom,
+  openDatabase,
+  settled,
+} from './database.js';
 export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';
+export { DeadlinePool } from './deadline-pool.js';
+export type { DeadlinePoolOptions } from './deadline-pool.js';
 export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision } from './decisions.js';
 export type { DecisionDetail, DecisionEvent, DecisionLogOptions, DecisionRow, DecisionSummary } from './decisions.js';
 export { insertDemo } from './demo.js';
@@ -27,6 +38,8 @@ export type { SignedHead } from './heads.js';
 export { appendHistory, createHistoryTable } from './history.js';
 export { actionTypes } from './intent.js';
 export type { ActionType, Intent } from './intent.js';
+export { isStopped, turnSwitch } from './kill-switch.js';
+export type { SwitchScope } from './kill-switch.js';
 export { migrate, migrationStates, rollback } from './migrate.js';
 export type { Migration, MigrationState } from './migrate.js';
 export {

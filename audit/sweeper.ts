@@ -1,7 +1,8 @@
 // Finds intents whose process has died: no outcome came in time, so whether they happened is not known, and the record says so.
 
-import { connect, databaseError } from './database.js';
+import { databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
+import { DeadlinePool } from './deadline-pool.js';
 import type { ActionType } from './intent.js';
 
 export interface Orphan {
@@ -42,14 +43,14 @@ export interface SweeperOptions {
 
 /** Sweeps now and then until it is closed. */
 export class Sweeper {
-  readonly #connection: Connection;
+  readonly #pool: DeadlinePool;
   readonly #options: SweeperOptions;
   readonly #timer: NodeJS.Timeout;
   #looking = false;
 
   constructor(database: Database, options: SweeperOptions) {
     this.#options = options;
-    this.#connection = connect(database, { role: 'app', max: 1, statementTimeoutMs: 10_000 });
+    this.#pool = new DeadlinePool(database, { max: 1, deadlineMs: 10_000 });
     this.#timer = setInterval(() => this.#look(), (options.everySeconds ?? 5) * 1000);
     this.#timer.unref();
     this.#look();
@@ -59,7 +60,8 @@ export class Sweeper {
     // One look at a time: a frozen database must not pile them up.
     if (this.#looking) return;
     this.#looking = true;
-    void sweep(this.#connection)
+    void this.#pool
+      .read((sql) => sweep(sql))
       .then(
         (orphans) => {
           if (orphans.length > 0) this.#options.report(orphans);
@@ -71,6 +73,6 @@ export class Sweeper {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#connection.end({ timeout: 1 });
+    await this.#pool.end(1);
   }
 }

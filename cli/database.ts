@@ -2,7 +2,7 @@
 
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { connect, databaseOptionsFrom, migrate, openDatabase } from '../audit/index.js';
+import { connect, databaseOptionsFrom, migrate, openDatabase, settled } from '../audit/index.js';
 import type { Connection, Database } from '../audit/index.js';
 import { whole } from './options.js';
 
@@ -27,7 +27,7 @@ export async function withConnection<T>(work: (connection: Connection, database:
     if (database.kind === 'embedded') await migrate(database);
     const connection = connect(database, { role: 'app', max: 1 });
     try {
-      return await work(connection, database);
+      return await settled(connection, (sql) => work(sql, database));
     } finally {
       await connection.end({ timeout: 5 });
     }

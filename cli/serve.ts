@@ -2,8 +2,16 @@
 
 import { Command, Option } from 'commander';
 import type { FastifyInstance } from 'fastify';
-import { AuditError, Sweeper, connect, firstCompany, listCompanies, migrate, migrationStates } from '../audit/index.js';
-import type { Connection, Database } from '../audit/index.js';
+import {
+  AuditError,
+  Sweeper,
+  checkWay,
+  firstCompany,
+  listCompanies,
+  migrate,
+  migrationStates,
+} from '../audit/index.js';
+import type { Database } from '../audit/index.js';
 import { KeyRing, Recommender, ServeError, Service, WebhookConnector, dryRunConnector, roles } from '../serve/index.js';
 import type { Connector, Role } from '../serve/index.js';
 import { accountName, withDatabase } from './database.js';
@@ -101,26 +109,23 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
   if (database.kind === 'embedded') await migrate(database);
   const { createServer } = await import('../serve/server.js');
   const recommender = new Recommender(loadPolicies(options), version);
-  const keys = new KeyRing(options.keys);
+  let say = (message: string): void => void process.stderr.write(`fleetstep: ${message}\n`);
+  const keys = new KeyRing(options.keys, (message) => say(message));
   await keys.open();
 
-  const connection = connect(database, { role: 'app', max: 6, statementTimeoutMs: 5000 });
+  const service = new Service({
+    recommender,
+    database,
+    connector,
+    unrecorded: options.unrecorded,
+    actWithinMs: options.actWithin * 1000,
+  });
   /** What ends with the service, however it ends. */
-  const ends = [() => connection.end({ timeout: 5 })];
+  const ends = [() => service.close()];
   try {
-    await checkDatabase(connection, options);
-    const service = new Service({
-      recommender,
-      database,
-      connection,
-      connector,
-      unrecorded: options.unrecorded,
-      actWithinMs: options.actWithin * 1000,
-    });
-    ends.push(() => service.close());
+    await checkDatabase(database, service, options);
     const app = await createServer({
       service,
-      connection,
       keys,
       runs: options.runs,
       version,
@@ -130,6 +135,7 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
       attribution: options.attribution,
       logLevel: options.logLevel,
     });
+    say = (message) => app.log.error(message);
     const sweeper = new Sweeper(database, {
       report: (orphans) => app.log.warn({ acts: orphans.map(({ id }) => id) }, 'acts without an outcome'),
       fault: (error) =>
@@ -158,17 +164,22 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
 
 /**
  * What is known to be wrong is said before anybody asks; a database that is only down may come back.
- * @throws AuditError `ERR_NOT_MIGRATED`; ServeError `ERR_SERVICE`
+ * @throws AuditError `ERR_NOT_MIGRATED`, `ERR_FIELD` for a way through a pooler that does not say so; ServeError `ERR_SERVICE`
  */
-async function checkDatabase(connection: Connection, { company, unrecorded }: ServeOptions): Promise<void> {
+async function checkDatabase(
+  database: Database,
+  { pool }: Service,
+  { company, unrecorded }: ServeOptions,
+): Promise<void> {
   try {
-    const missing = (await migrationStates(connection)).filter(({ appliedAt }) => appliedAt === null);
+    await checkWay(database);
+    const missing = (await pool.read((sql) => migrationStates(sql))).filter(({ appliedAt }) => appliedAt === null);
     if (missing.length > 0) {
       const names = missing.map(({ name }) => name).join(', ');
       throw new AuditError('ERR_NOT_MIGRATED', `the database lacks ${names}: run "fleetstep audit migrate"`);
     }
-    if (company !== undefined && (await listCompanies(connection, company)).length === 0) {
-      const known = (await listCompanies(connection)).slice(0, 10).map(({ id }) => id);
+    if (company !== undefined && (await pool.read((sql) => listCompanies(sql, company))).length === 0) {
+      const known = (await pool.read((sql) => listCompanies(sql))).slice(0, 10).map(({ id }) => id);
       const remedy =
         known.length === 0
           ? 'there are no companies yet, leave it out and one is made'
@@ -176,7 +187,7 @@ async function checkDatabase(connection: Connection, { company, unrecorded }: Se
       throw new ServeError('ERR_SERVICE', `--company is ${company}: ${remedy}`);
     }
   } catch (error) {
-    if (!(error instanceof AuditError) || error.code !== 'ERR_DATABASE') throw error;
+    if (!(error instanceof AuditError) || !['ERR_DATABASE', 'ERR_DEADLINE'].includes(error.code)) throw error;
     const until =
       unrecorded === 'answer'
         ? 'recommendations are answered without a record, and nothing is done'

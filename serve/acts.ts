@@ -2,10 +2,11 @@
 // it, so that after a while no more acts are begun.
 
 import { AuditError, addDecisionEvent, findAction, listActions } from '../audit/index.js';
-import type { ActionRow, Connection, Recorder } from '../audit/index.js';
+import type { ActionRow, DeadlinePool, Recorder } from '../audit/index.js';
 import type { Answer } from './answer.js';
 import type { Connector } from './connector.js';
 import { ServeError } from './errors.js';
+import type { KillSwitch } from './kill-switch.js';
 import type { Id } from './schema.js';
 import { snake } from './snake.js';
 
@@ -22,7 +23,8 @@ export interface ActResult {
 
 export interface ActsOptions {
   readonly recorder: Recorder;
-  readonly connection: Connection;
+  readonly pool: DeadlinePool;
+  readonly killSwitch: KillSwitch;
   readonly connector: Connector;
   /** Milliseconds after a decision within which its acts begin; default 10,000. */
   readonly actWithinMs?: number | undefined;
@@ -68,7 +70,7 @@ export class Acts {
   /**
    * One assignment that a person has approved; under the key that was refused for want of it, so that it is done once.
    * The caller has asked `checkApprovable`.
-   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way
+   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way, or somebody else has assigned the shipment since
    */
   async approved(acting: Acting, assignment: Answer['assignments'][number]): Promise<ActResult> {
     const act = await this.#act(acting, assignment, acting.by);
@@ -76,7 +78,10 @@ export class Acts {
     return act;
   }
 
-  /** @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since */
+  /**
+   * Tells early what can be told before the person's word goes on record; what two do at the same moment, the act itself decides.
+   * @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since
+   */
   async checkApprovable({ answer, companyId, at }: Acting, shipment: Id): Promise<void> {
     const age = Date.now() - at.getTime();
     if (age > APPROVE_WITHIN_MS) {
@@ -88,7 +93,7 @@ export class Acts {
     }
     if (typeof shipment !== 'number') return;
     const filter = { companyId, bookingId: shipment, actionType: 'assign', from: at } as const;
-    const { actions } = await listActions(this.#options.connection, filter);
+    const { actions } = await this.#options.pool.read((sql) => listActions(sql, filter));
     const other = actions.find(
       ({ status, idempotency_key: key }) =>
         status !== 'refused' && status !== 'failed' && key !== keyOf(answer, shipment),
@@ -98,7 +103,7 @@ export class Acts {
   }
 
   async #act(
-    { answer, companyId }: Acting,
+    { answer, companyId, at }: Acting,
     assignment: Answer['assignments'][number],
     approvedBy?: string,
   ): Promise<ActResult> {
@@ -109,7 +114,12 @@ export class Acts {
       const message = 'auto needs the numbers under which booking and driver are on record: nothing was done';
       return { ...pair, status: 'refused', action_id: null, message };
     }
-    const { connector, recorder } = this.#options;
+    const { connector, recorder, killSwitch } = this.#options;
+    if (killSwitch.isHeld(companyId)) {
+      const message = 'a stop was asked for, and the database has not confirmed it yet: nothing is begun';
+      return { ...pair, status: 'refused', action_id: null, refusal: { reason: 'kill_switch', message }, message };
+    }
+    const begunAt = performance.now();
     const key = keyOf(answer, shipment);
     const data = { decision_id, shipment, vehicle, pickup_eta, delivery_eta, lateness };
     try {
@@ -125,9 +135,16 @@ export class Acts {
           triggerSource: `policy:${policy}`.slice(0, 100),
           approvedBy,
           idempotencyKey: key,
+          unlessAssignedSince: at,
           dryRun: connector.dryRun,
         },
-        ({ actionId, signal }) => connector.deliver({ key, type: 'assign', companyId, actionId, data }, signal),
+        ({ actionId, signal }) => {
+          // The database let it through before it was asked to stop.
+          if (killSwitch.wasAsked(companyId, begunAt)) throw new Error('the kill switch was used: not delivered');
+          return connector.deliver({ key, type: 'assign', companyId, actionId, data }, signal, () =>
+            killSwitch.mayGoOn(companyId, begunAt),
+          );
+        },
       );
       return { ...pair, status: act.status, action_id: act.actionId };
     } catch (error) {
@@ -137,6 +154,10 @@ export class Acts {
         throw new ServeError('ERR_CONFLICT', 'an earlier try of this request is under way: ask again', {
           cause: error,
         });
+      }
+      // Of two who approve at the same moment, the database lets one through.
+      if (approvedBy !== undefined && error.refusal?.reason === 'assigned') {
+        throw new ServeError('ERR_CONFLICT', `shipment ${shipment}: ${error.refusal.message}`, { cause: error });
       }
       const status = { ERR_ACT_FAILED: 'failed', ERR_ACT_UNKNOWN: 'unknown' }[error.code as string] ?? 'refused';
       return {
@@ -155,7 +176,9 @@ export class Acts {
     again: boolean,
   ): Promise<ActResult> {
     const pair = { shipment, vehicle };
-    const row = again ? await findAction(this.#options.connection, companyId, keyOf(answer, shipment)) : null;
+    const row = again
+      ? await this.#options.pool.read((sql) => findAction(sql, companyId, keyOf(answer, shipment)))
+      : null;
     if (row !== null) return { ...pair, ...toldOf(row) };
     const message = `not begun within ${this.#withinMs / 1000} s of the decision: its state has moved on, ask again`;
     return { ...pair, status: 'refused', action_id: null, message };
@@ -164,7 +187,7 @@ export class Acts {
   async #note({ answer, companyId, by }: Acting, acts: readonly ActResult[]): Promise<void> {
     try {
       const decision = { id: answer.provenance.decision_id, companyId };
-      await addDecisionEvent(this.#options.connection, decision, { kind: 'acts', by, detail: acts });
+      await this.#options.pool.write((sql) => addDecisionEvent(sql, decision, { kind: 'acts', by, detail: acts }));
     } catch (error) {
       // The acts themselves are on record, each with this decision's id.
       if (!(error instanceof AuditError)) throw error;

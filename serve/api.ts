@@ -19,17 +19,8 @@ import {
   setLimits,
   statistics,
   statisticsPeriods,
-  stopAll,
 } from '../audit/index.js';
-import type {
-  ActionFilter,
-  ActionRow,
-  ActionType,
-  Connection,
-  LimitChange,
-  Settings,
-  StatisticsPeriod,
-} from '../audit/index.js';
+import type { ActionFilter, ActionRow, ActionType, LimitChange, Settings, StatisticsPeriod } from '../audit/index.js';
 import { answerProps } from './answer-schema.js';
 import { ServeError, badField } from './errors.js';
 import {
@@ -63,7 +54,6 @@ import { snake, snakeName } from './snake.js';
 
 export interface ApiOptions {
   readonly service: Service;
-  readonly connection: Connection;
   /** Folder of training runs. */
   readonly runs: string;
 }
@@ -80,10 +70,18 @@ const optional = (rule: Rule, description?: string): Rule =>
   description === undefined ? { ...rule, optional: true } : { ...rule, optional: true, description };
 const company: Props = { company_id: optional(number, 'For an admin of all companies: which one') };
 
-const MEGABYTES_4 = 4 * 1024 * 1024;
+/** Within which the switch is answered, and what is shown beside it read. */
+const SWITCH_MS = 1900;
+/**
+ * Bytes of a request with the largest table that is documented, and room for the rest: 200 vehicles and 500 shipments need up to
+ * 200 + 2 x 500 places, whose durations and distances, from 0 to 1,000,000 and now and then with a decimal, take up to 9 and
+ * a comma each. The rest, 700 vehicles and shipments, is about one mebibyte.
+ */
+export const LARGE_BODY: number = 32 * 1024 * 1024;
 
-export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
+export function apiRoutes({ service, runs }: ApiOptions): Route[] {
   const reader = new RunsReader(runs);
+  const { pool } = service;
   const { policies } = service.recommender;
   return [
     {
@@ -98,8 +96,14 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       documented: documentedRequest,
       answer: answerProps,
       idempotent: true,
-      bodyLimit: MEGABYTES_4,
-      handle: (c) => service.recommend(c.body, c.caller, c.company(), c.idempotencyKey),
+      bodyLimit: LARGE_BODY,
+      handle: (c) =>
+        service.recommend(c.body, {
+          caller: c.caller,
+          companyId: c.company(),
+          key: c.idempotencyKey,
+          signal: c.way.signal,
+        }),
     },
     {
       method: 'POST',
@@ -107,12 +111,12 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       answer: analysisProps,
       tag: 'recommendations',
       roles: dispatchers,
-      summary: 'Score a person’s plan beside the policy’s; nothing is recorded',
+      summary: 'Score a person’s plan beside the policy’s, and who could take a shipment; nothing is recorded',
       query: company,
-      body: { ...requestProps, plan },
-      documented: { ...documentedRequest, plan },
-      bodyLimit: MEGABYTES_4,
-      handle: (c) => service.analyze(c.body),
+      body: { ...requestProps, plan, candidates_for: candidatesFor },
+      documented: { ...documentedRequest, plan, candidates_for: candidatesFor },
+      bodyLimit: LARGE_BODY,
+      handle: (c) => service.analyze(c.body, c.way),
     },
     {
       method: 'GET',
@@ -151,7 +155,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       summary: 'Compute a decision again from the stored request, and compare',
       params: { id: uuid },
       query: company,
-      handle: (c) => service.replay(c.params['id'], c.companyId),
+      handle: (c) => service.replay(c.params['id'], c.companyId, c.way),
     },
     {
       method: 'POST',
@@ -168,7 +172,7 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
         vehicle: optional({ type: 'id' }, 'Who drives it instead'),
         reason: optional({ type: 'string', max: 1000 }, 'Needed if overridden; no personal data'),
       },
-      handle: (c) => service.outcome(c.params['id'], c.body as Outcome, c.caller, c.companyId),
+      handle: (c) => service.outcome(c.params['id'], c.body as Outcome, c.caller, c.companyId, c.way),
     },
     {
       method: 'GET',
@@ -235,9 +239,9 @@ export function apiRoutes({ service, connection, runs }: ApiOptions): Route[] {
       roles: everyone,
       summary: 'The companies that the caller may look at: up to 1,000, by their ids',
       query: company,
-      handle: async (c) => ({ companies: await listCompanies(connection, c.companyId) }),
+      handle: async (c) => ({ companies: await pool.read((sql) => listCompanies(sql, c.companyId)) }),
     },
-    ...adminRoutes(service, connection),
+    ...adminRoutes(service),
   ];
 }
 
@@ -246,6 +250,12 @@ const plan: Rule = {
   max: 500,
   items: { type: 'object', strict: true, props: { vehicle: { type: 'id' }, shipment: { type: 'id' } } },
   description: 'In the order of deciding',
+};
+
+const candidatesFor: Rule = {
+  type: 'id',
+  optional: true,
+  description: 'A shipment: each vehicle is looked at for it, too, as if it were given that one alone',
 };
 
 const ADMIN = '/api/admin/autonomous-actions';
@@ -281,9 +291,10 @@ const settings: readonly (keyof Settings)[] = [
 /** By the name in a request. */
 const settingOf = Object.fromEntries(settings.map((name) => [snakeName(name), name]));
 
-function adminRoutes(service: Service, connection: Connection): Route[] {
+function adminRoutes(service: Service): Route[] {
+  const { pool, killSwitch } = service;
   const controlsOf = async (companyId: number): Promise<unknown> =>
-    snake({ ...(await readControls(connection, companyId)), connector: service.connector });
+    snake({ ...(await pool.read((sql) => readControls(sql, companyId))), connector: service.connector });
   return [
     {
       method: 'GET',
@@ -319,7 +330,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
           ...datesOf(c.query),
         };
         const page = { page: q['page'], perPage: q['per_page'], cursor: q['cursor'] };
-        const found = await listActions(connection, defined({ ...filter, ...page }));
+        const found = await pool.read((sql) => listActions(sql, defined({ ...filter, ...page })));
         const { actions, next, total, totalIsExact } = found;
         const perPage = (q['per_page'] as number | undefined) ?? 50;
         return {
@@ -344,10 +355,14 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       summary: 'Figures of the last hour, day, week or month',
       query: { ...company, period: optional({ type: 'enum', values: statisticsPeriods }, 'Default day') },
       handle: (c) =>
-        statistics(
-          connection,
-          defined({ period: (c.query['period'] as StatisticsPeriod | undefined) ?? 'day', companyId: c.companyId }),
-        ).then(snake),
+        pool
+          .read((sql) =>
+            statistics(
+              sql,
+              defined({ period: (c.query['period'] as StatisticsPeriod | undefined) ?? 'day', companyId: c.companyId }),
+            ),
+          )
+          .then(snake),
     },
     {
       method: 'GET',
@@ -358,7 +373,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       summary: 'One action with its reviews and its entries in the ledger',
       params: { id: number },
       query: company,
-      handle: async (c) => ({ action: shown(await readAction(connection, idOf(c), c.companyId)) }),
+      handle: async (c) => ({ action: shown(await pool.read((sql) => readAction(sql, idOf(c), c.companyId))) }),
     },
     {
       method: 'POST',
@@ -373,7 +388,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       handle: async (c) => {
         const { notes } = c.body as { notes?: string | null };
         const review = { reviewer: c.caller.subject, notes: notes ?? null };
-        return { action: shown(await reviewAction(connection, idOf(c), review, c.companyId)) };
+        return { action: shown(await pool.write((sql) => reviewAction(sql, idOf(c), review, c.companyId))) };
       },
     },
     {
@@ -397,7 +412,9 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       body: settingRules,
       handle: async (c) => {
         const changes = Object.entries(c.body as object).map(([name, value]) => [settingOf[name], value as unknown]);
-        await configure(connection, c.company(), Object.fromEntries(changes) as Partial<Settings>, c.caller.subject);
+        await pool.write((sql) =>
+          configure(sql, c.company(), Object.fromEntries(changes) as Partial<Settings>, c.caller.subject),
+        );
         return controlsOf(c.company());
       },
     },
@@ -409,7 +426,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       roles: admins,
       summary: 'Limits, and what is left of them',
       query: company,
-      handle: async (c) => ({ limits: (await readControls(connection, c.company())).limits }),
+      handle: async (c) => ({ limits: (await pool.read((sql) => readControls(sql, c.company()))).limits }),
     },
     {
       method: 'PUT',
@@ -438,8 +455,8 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       },
       handle: async (c) => {
         const { limits } = c.body as { limits: LimitChange[] };
-        await setLimits(connection, c.company(), limits, c.caller.subject);
-        return { limits: (await readControls(connection, c.company())).limits };
+        await pool.write((sql) => setLimits(sql, c.company(), limits, c.caller.subject));
+        return { limits: (await pool.read((sql) => readControls(sql, c.company()))).limits };
       },
     },
     {
@@ -448,19 +465,32 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       answer: killSwitchProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Stop all acts of a company, or of all of them, or let them go on. On record',
+      summary:
+        'Stop all acts of a company, or of all of them, or let them go on, on record; answered within 2 s, with 503 and ERR_UNCONFIRMED if the database has not confirmed it',
       query: company,
       body: { stopped: flag, all: optional(flag, 'All companies: only an admin of all') },
       handle: async (c) => {
+        const askedAt = performance.now();
         const { stopped, all = false } = c.body as { stopped: boolean; all?: boolean };
-        if (!all) {
-          await configure(connection, c.company(), { stopped }, c.caller.subject);
-          return controlsOf(c.company());
+        const by = c.caller.subject;
+        if (all) {
+          if (c.caller.companyId !== null) {
+            throw new ServeError('ERR_FORBIDDEN', 'the switch of all companies takes an admin of all companies');
+          }
+          await killSwitch.turn('all', stopped, by);
+          return { stopped, confirmed: true, stopped_all: stopped };
         }
-        if (c.caller.companyId !== null) {
-          throw new ServeError('ERR_FORBIDDEN', 'the switch of all companies takes an admin of all companies');
-        }
-        return { changed: await stopAll(connection, stopped, c.caller.subject), stopped_all: stopped };
+        const companyId = c.company();
+        await killSwitch.turn(companyId, stopped, by);
+        // It has taken effect, whether what else there is can be read in time or not.
+        const left = Math.max(100, SWITCH_MS - (performance.now() - askedAt));
+        const controls = await pool
+          .read((sql) => readControls(sql, companyId), left)
+          .then(
+            (found) => snake({ ...found, connector: service.connector }) as object,
+            () => ({ company_id: companyId }),
+          );
+        return { ...controls, stopped, confirmed: true };
       },
     },
     {
@@ -474,7 +504,7 @@ function adminRoutes(service: Service, connection: Connection): Route[] {
       body: { action_type: { type: 'enum', values: actionTypes } },
       handle: async (c) => {
         const { action_type: type } = c.body as { action_type: ActionType };
-        return { reset: await resetBreaker(connection, c.company(), type, c.caller.subject) };
+        return { reset: await pool.write((sql) => resetBreaker(sql, c.company(), type, c.caller.subject)) };
       },
     },
   ];

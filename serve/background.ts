@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { CompiledScenario } from '../engine/index.js';
 import { analyze } from './analyze.js';
-import type { Analysis, PlannedPair } from './analyze.js';
+import type { Analysis, AnalyzedPair, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
@@ -14,6 +14,7 @@ import { pack } from './packed.js';
 import type { TrainedNetwork } from './policies.js';
 import type { Context, Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
+import type { Id } from './schema.js';
 
 /** What a thread needs to answer as this one does. */
 export interface Setup {
@@ -22,24 +23,44 @@ export interface Setup {
   readonly version: string;
 }
 
-/** A request as `pack` made it, to be answered, or with a plan to be scored. */
+/** A request as `pack` made it, to be answered, or with a plan to be scored, or who could take a shipment. */
 export type Task =
   | { readonly packed: Uint8Array; readonly context: Context }
-  | { readonly packed: Uint8Array; readonly plan: readonly PlannedPair[] };
+  | { readonly packed: Uint8Array; readonly plan: readonly PlannedPair[] }
+  | { readonly packed: Uint8Array; readonly shipment: Id };
+
+type Done = Answer | Analysis | AnalyzedPair[];
 
 /** Errors lose their class on the way between threads. */
 export type Reply =
-  | { readonly done: Answer | Analysis }
+  | { readonly done: Done }
   | { readonly error: { readonly code: ServeErrorCode; readonly message: string; readonly path: string | undefined } };
 
 /** Pairs of vehicle and shipment that are looked at within a few milliseconds. */
 const SHORT = 5000;
 /** Waiting for a thread; more are told to come again. */
 const MOST_WAITING = 32;
+/** Of one caller, waiting or answered: the rest is left to others. */
+const MOST_OF_ONE = 28;
+
+/** How a question came. */
+export interface Way {
+  /** The request as `pack` made it, if it is at hand. */
+  readonly packed?: Uint8Array | undefined;
+  /** Aborts when whoever asked has gone: what still waits for a thread is not computed then. */
+  readonly signal?: AbortSignal | undefined;
+  /** Who asked, for his share of the threads. */
+  readonly by?: string | undefined;
+}
 
 export class Background {
   readonly #recommender: Recommender;
   readonly #pool: Piscina;
+  /** Questions of each caller that wait or are answered. */
+  readonly #asked = new Map<string, number>();
+  /** Those that wait for a thread, the first first. Ours and not the pool's: it knows no limit where callers may leave. */
+  readonly #line = new Set<() => void>();
+  #free: number;
 
   /** @param threads default: one core is left to everybody else, four at most */
   constructor(recommender: Recommender, threads: number = Math.max(1, Math.min(4, availableParallelism() - 1))) {
@@ -48,6 +69,7 @@ export class Background {
       version,
     } = recommender;
     this.#recommender = recommender;
+    this.#free = threads;
     this.#pool = new Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
       // The first is there when the first question comes.
@@ -56,36 +78,93 @@ export class Background {
       // Making one anew takes longer than most questions.
       idleTimeout: 60_000,
       concurrentTasksPerWorker: 1,
-      maxQueue: MOST_WAITING,
       workerData: { networks, base, version } satisfies Setup,
     });
   }
 
   /**
-   * @param packed the request, if it is at hand
-   * @throws ServeError as `Recommender.recommend`; `ERR_BUSY` if a thread died, or too many wait already
+   * @throws ServeError as `Recommender.recommend`; `ERR_BUSY` if a thread died, or too many wait already; `ERR_ABANDONED` if
+   *   whoever asked has gone
    */
-  async recommend(request: RecommendRequest, context: Context, packed?: Uint8Array): Promise<Answer> {
+  async recommend(request: RecommendRequest, context: Context, way: Way = {}): Promise<Answer> {
     if (!isLong(request)) return this.#recommender.recommend(request, context);
-    return (await this.#run({ packed: packed ?? pack(request), context })) as Answer;
+    return (await this.#run({ packed: way.packed ?? pack(request), context }, way)) as Answer;
   }
 
   /** @throws ServeError as `recommend` */
-  async analyze(request: RecommendRequest, plan: readonly PlannedPair[]): Promise<Analysis> {
+  async analyze(request: RecommendRequest, plan: readonly PlannedPair[], way: Way = {}): Promise<Analysis> {
     if (!isLong(request)) return analyze(this.#recommender, request, plan);
-    return (await this.#run({ packed: pack(request), plan })) as Analysis;
+    return (await this.#run({ packed: pack(request), plan }, way)) as Analysis;
   }
 
-  async #run(task: Task): Promise<Answer | Analysis> {
+  /** What each vehicle would make of a shipment. @throws ServeError as `recommend` */
+  async candidates(request: RecommendRequest, shipment: Id, way: Way = {}): Promise<AnalyzedPair[]> {
+    if (!isLong(request)) return this.#recommender.candidates(request, shipment);
+    return (await this.#run({ packed: way.packed ?? pack(request), shipment }, way)) as AnalyzedPair[];
+  }
+
+  async #run(task: Task, { signal, by = '' }: Way): Promise<Done> {
+    const mine = this.#asked.get(by) ?? 0;
+    if (mine >= MOST_OF_ONE) {
+      throw new ServeError('ERR_BUSY', `${MOST_OF_ONE} long questions of yours wait already: come again in a second`);
+    }
+    this.#asked.set(by, mine + 1);
+    try {
+      return await this.#answered(task, signal);
+    } finally {
+      const left = this.#asked.get(by)! - 1;
+      if (left === 0) this.#asked.delete(by);
+      else this.#asked.set(by, left);
+    }
+  }
+
+  async #answered(task: Task, signal: AbortSignal | undefined): Promise<Done> {
+    await this.#turn(signal);
     let reply;
     try {
       reply = (await this.#pool.run(task)) as Reply;
     } catch (cause) {
       throw new ServeError('ERR_BUSY', 'this cannot be computed now: come again in a second', { cause });
+    } finally {
+      this.#next();
     }
     if ('done' in reply) return reply.done;
     const { code, message, path } = reply.error;
     throw new ServeError(code, message, path === undefined ? {} : { path });
+  }
+
+  /** Until a thread is free, in the order of asking; who leaves before is not computed. */
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted === true) throw abandoned();
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    if (this.#line.size >= MOST_WAITING) {
+      throw new ServeError('ERR_BUSY', `${MOST_WAITING} long questions wait already: come again in a second`);
+    }
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.#line.delete(begin);
+        reject(abandoned());
+      };
+      const begin = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      this.#line.add(begin);
+      signal?.addEventListener('abort', leave, { once: true });
+    });
+  }
+
+  /** The thread that has become free is for the first in the line. */
+  #next(): void {
+    for (const begin of this.#line) {
+      this.#line.delete(begin);
+      begin();
+      return;
+    }
+    this.#free++;
   }
 
   /** For tests of what happens when one of them dies. */
@@ -96,6 +175,10 @@ export class Background {
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
+}
+
+function abandoned(): ServeError {
+  return new ServeError('ERR_ABANDONED', 'whoever asked has gone');
 }
 
 function isLong({ explain, vehicles, shipments }: RecommendRequest): boolean {

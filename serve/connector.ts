@@ -19,8 +19,11 @@ export interface Connector {
   readonly name: string;
   /** True if nothing is to be done but to put it on record. */
   readonly dryRun: boolean;
-  /** Delivers; throws if it certainly was not taken, and AuditError `ERR_ACT_UNKNOWN` if that is not known. */
-  deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
+  /**
+   * Delivers; throws if it certainly was not taken, and AuditError `ERR_ACT_UNKNOWN` if that is not known.
+   * @param mayGoOn is asked before each further try: the kill switch stops what is delivered again
+   */
+  deliver(delivery: Delivery, signal: AbortSignal, mayGoOn: () => Promise<boolean>): Promise<void>;
 }
 
 /** Does nothing: every act goes on record as a dry run. */
@@ -76,20 +79,22 @@ export class WebhookConnector implements Connector {
     this.#backoffMs = backoffMs;
   }
 
-  async deliver({ key, type, companyId, actionId, data }: Delivery, signal: AbortSignal): Promise<void> {
+  async deliver(
+    { key, type, companyId, actionId, data }: Delivery,
+    signal: AbortSignal,
+    mayGoOn: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<void> {
     const body = JSON.stringify({ type, company_id: companyId, action_id: actionId, data });
     let uncertain = false;
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#post(key, body, signal);
       if (answer === 'taken') return;
       uncertain ||= answer.uncertain;
-      if (answer.final || attempt >= this.#tries) {
-        const message = `the webhook ${answer.reason}${attempt === 1 ? '' : `, in ${attempt} tries`}`;
-        // It may have taken one of them: whether the act happened is not known.
-        if (uncertain) throw new AuditError('ERR_ACT_UNKNOWN', message);
-        throw new Error(message);
-      }
+      const message = `the webhook ${answer.reason}${attempt === 1 ? '' : `, in ${attempt} tries`}`;
+      if (answer.final || attempt >= this.#tries) throw ended(message, uncertain);
       await sleep(this.#backoffMs * 2 ** (attempt - 1), undefined, { signal });
+      if (!(await mayGoOn()))
+        throw ended(`${message}; the kill switch, or a database that is gone, ends it`, uncertain);
     }
   }
 
@@ -121,4 +126,9 @@ export class WebhookConnector implements Connector {
     const again = response.status === 408 || response.status === 429 || response.status >= 500;
     return { reason: `answered ${response.status}`, final: !again, uncertain: response.status >= 500 };
   }
+}
+
+/** @param uncertain one of the tries may have been taken: whether the act happened is not known */
+function ended(message: string, uncertain: boolean): Error {
+  return uncertain ? new AuditError('ERR_ACT_UNKNOWN', message) : new Error(message);
 }

@@ -8,10 +8,14 @@ export type ServeErrorCode =
   | 'ERR_NOT_FOUND'
   /** What is asked does not go with what has happened since. */
   | 'ERR_CONFLICT'
+  /** A switch was turned, and the database has not confirmed it in time. */
+  | 'ERR_UNCONFIRMED'
   /** Not recorded, and the service was told not to answer unrecorded. */
   | 'ERR_UNRECORDED'
   /** For the moment: too much is asked, or a thread has died. */
   | 'ERR_BUSY'
+  /** Whoever asked has gone. */
+  | 'ERR_ABANDONED'
   /** The service itself is set up wrongly. */
   | 'ERR_SERVICE';
 

@@ -44,6 +44,10 @@ const told: Props = {
   outcome: { type: 'enum', values: outcomes },
   vehicle: { ...id, optional: true },
   reason: { ...text, optional: true },
+  breaks: {
+    ...list({ type: 'enum', values: [...constraints, 'unknown'] }, 'What the other vehicle breaks; absent if nothing'),
+    optional: true,
+  },
   recommended: nullable(id),
   by: text,
 };
@@ -71,20 +75,23 @@ const totals = object({
   approach_distance: number('Metres'),
   left_open: whole,
 });
+const pair = object({
+  vehicle: id,
+  shipment: id,
+  breaks: list({ type: 'enum', values: [...constraints, 'unknown'] }),
+  pickup_eta: nullable(whole),
+  lateness: nullable(number('Seconds')),
+  approach_distance: nullable(number('Metres')),
+  score: nullable(number()),
+});
 export const analysisProps: Props = {
-  plan: list(
-    object({
-      vehicle: id,
-      shipment: id,
-      breaks: list({ type: 'enum', values: [...constraints, 'unknown'] }),
-      pickup_eta: nullable(whole),
-      lateness: nullable(number('Seconds')),
-      approach_distance: nullable(number('Metres')),
-      score: nullable(number()),
-    }),
-  ),
+  plan: list(pair),
   totals,
   policy: object({ name: text, totals }),
+  candidates: {
+    ...list(pair, 'Of `candidates_for`: each vehicle, as if it were given that one alone'),
+    optional: true,
+  },
 };
 
 const policy: Props = { name: text, kind: { type: 'enum', values: ['rule', 'network'] }, hash: text };
@@ -215,10 +222,13 @@ export const controlsProps: Props = {
   ),
   connector: object({ name: text, dry_run: flag }),
 };
-/** Of one company its controls, of all whether anything has changed. */
+/** Of one company its controls, too, if they can be read in time. */
 export const killSwitchProps: Props = {
   ...Object.fromEntries(Object.entries(controlsProps).map(([name, rule]) => [name, { ...rule, optional: true }])),
-  stopped_all: flag,
-  changed: { ...flag, optional: true },
+  stopped: flag,
+  confirmed: {
+    ...flag,
+    description: 'Always true: what is not confirmed in time is answered with 503 and ERR_UNCONFIRMED',
+  },
 };
 export const resetProps: Props = { reset: flag };

@@ -128,36 +128,58 @@ export class Recommender {
    * @throws ServeError `ERR_REQUEST`
    */
   drive(request: RecommendRequest, plan: readonly PlannedPair[]): AnalyzedPair[] {
+    const { problem, stage } = this.#staged(request);
+    const { world } = stage;
+    return plan.map((planned): AnalyzedPair => {
+      const pair = pairOf(problem, stage, planned);
+      if (pair.breaks.length === 0) world.step(Env.policy, world.actionOf(...placeOf(problem, planned)));
+      return pair;
+    });
+  }
+
+  /**
+   * What each vehicle would make of a shipment, were it the only one that is assigned.
+   * @throws ServeError `ERR_REQUEST`
+   */
+  candidates(request: RecommendRequest, shipment: Id): AnalyzedPair[] {
+    const { problem, stage } = this.#staged(request);
+    return request.vehicles.map(({ id }) => pairOf(problem, stage, { vehicle: id, shipment }));
+  }
+
+  /** The state in the world of the rules, where plans are driven. */
+  #staged(request: RecommendRequest): { readonly problem: Problem; readonly stage: Stage } {
     const rules = { ...rulesOf(request, this.policies.named(request.policy)), assignmentsPerVehicle: 16 };
     const policy = this.policies.fallback;
     const problem = readProblem(request, rules, policy.base);
     const stage = this.#stages.for(policy, problem);
     stage.set(problem, request.seed ?? 1);
-    const { world } = stage;
-    const e = Env.policy;
-    return plan.map(({ vehicle, shipment }): AnalyzedPair => {
-      const i = request.vehicles.findIndex(({ id }) => id === vehicle);
-      const j = problem.considered.findIndex(({ id }) => id === shipment);
-      const nothing = { pickup_eta: null, lateness: null, approach_distance: null, score: null };
-      // What is known but no longer open was in the plan before.
-      if (i < 0 || j < 0 || !world.isOpen(e, j)) return { vehicle, shipment, breaks: ['unknown'], ...nothing };
-      const breaks = failingOf(problem, world, e, i, j);
-      // Without a way there are no times.
-      if (breaks.includes('route')) return { vehicle, shipment, breaks, ...nothing };
-      const pickup = world.pickupSecond(e, i, j) + problem.offset;
-      const pair = {
-        vehicle,
-        shipment,
-        breaks,
-        pickup_eta: pickup,
-        lateness: Math.max(0, pickup - problem.considered[j].windowEnd),
-        approach_distance: Math.round(world.approachMetres(e, i, j)),
-        score: round(world.assignmentReward(e, i, j)),
-      };
-      if (breaks.length === 0) world.step(e, world.actionOf(i, j));
-      return pair;
-    });
+    return { problem, stage };
   }
+}
+
+/** Driver and slot; -1 for what is not known. */
+function placeOf({ request, considered }: Problem, { vehicle, shipment }: PlannedPair): [number, number] {
+  return [request.vehicles.findIndex(({ id }) => id === vehicle), considered.findIndex(({ id }) => id === shipment)];
+}
+
+function pairOf(problem: Problem, { world }: Stage, pair: PlannedPair): AnalyzedPair {
+  const [i, j] = placeOf(problem, pair);
+  const e = Env.policy;
+  const nothing = { ...pair, pickup_eta: null, lateness: null, approach_distance: null, score: null };
+  // What is known but no longer open was in the plan before.
+  if (i < 0 || j < 0 || !world.isOpen(e, j)) return { ...nothing, breaks: ['unknown'] };
+  const breaks = failingOf(problem, world, e, i, j);
+  // Without a way there are no times.
+  if (breaks.includes('route')) return { ...nothing, breaks };
+  const pickup = world.pickupSecond(e, i, j) + problem.offset;
+  return {
+    ...pair,
+    breaks,
+    pickup_eta: pickup,
+    lateness: Math.max(0, pickup - problem.considered[j].windowEnd),
+    approach_distance: Math.round(world.approachMetres(e, i, j)),
+    score: round(world.assignmentReward(e, i, j)),
+  };
 }
 
 function rulesOf({ options = {} }: RecommendRequest, { base }: ServedPolicy): Rules {

@@ -21,6 +21,8 @@ export interface RouteContext {
   readonly companyId: number | undefined;
   /** The same where one is needed. @throws ServeError `ERR_REQUEST` */
   company(): number;
+  /** How a question for another thread came: whose it is, and whether he is still there. */
+  readonly way: { readonly signal: AbortSignal; readonly by: string };
 }
 
 export interface Route {

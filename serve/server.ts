@@ -3,14 +3,15 @@
 
 import rateLimit from '@fastify/rate-limit';
 import Fastify, { LogController } from 'fastify';
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { AuditError } from '../audit/index.js';
-import type { AuditErrorCode, Connection } from '../audit/index.js';
-import { apiRoutes } from './api.js';
+import type { AuditErrorCode } from '../audit/index.js';
+import { LARGE_BODY, apiRoutes } from './api.js';
 import type { Caller, KeyRing } from './auth.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
+import { Load, Overloaded, mebibytes } from './load.js';
 import { openApi } from './openapi.js';
 import { addPage } from './page.js';
 import { KEY, bodyChecker, requireRole, wordsReader } from './routes.js';
@@ -19,13 +20,16 @@ import type { Service } from './service.js';
 
 export interface ServerOptions {
   readonly service: Service;
-  readonly connection: Connection;
   readonly keys: KeyRing;
   /** Folder of training runs. */
   readonly runs: string;
   readonly version: string;
-  /** Requests that are worked on at once; more are told to come again. Default 128. */
+  /** Requests that are worked on at once; more are told to come again, as is one token with three quarters. Default 128. */
   readonly maxInFlight?: number;
+  /** Milliseconds within which a request's head must have come; default 10,000. */
+  readonly headersTimeoutMs?: number;
+  /** Milliseconds within which the whole of it must have come; default 30,000. */
+  readonly requestTimeoutMs?: number;
   /** Requests of one token in a minute; default 120,000. */
   readonly perMinute?: number;
   /** Template of a tile server for the dashboard's map; default null: a plain one. */
@@ -37,6 +41,10 @@ export interface ServerOptions {
 }
 
 const SMALL_BODY = 64 * 1024;
+/** How often Node looks whether a request takes too long. */
+const LOOK_EVERY_MS = 500;
+/** For `/ready`. */
+const READY_MS = 1500;
 
 /** By our own codes; everything else is our fault, and says nothing about itself. */
 const statusOf: Readonly<Record<ServeErrorCode | AuditErrorCode, number>> = {
@@ -47,6 +55,9 @@ const statusOf: Readonly<Record<ServeErrorCode | AuditErrorCode, number>> = {
   ERR_CONFLICT: 409,
   ERR_UNRECORDED: 503,
   ERR_BUSY: 503,
+  ERR_UNCONFIRMED: 503,
+  // Nobody hears it.
+  ERR_ABANDONED: 499,
   ERR_SERVICE: 500,
   ERR_DATABASE: 503,
   ERR_DEADLINE: 503,
@@ -70,13 +81,14 @@ interface Told {
 
 /** @throws ServeError `ERR_SERVICE` */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { service, connection, keys, version, maxInFlight = 128, perMinute = 120_000, logLevel = 'info' } = options;
+  const { service, keys, version, maxInFlight = 128, perMinute = 120_000, logLevel = 'info' } = options;
+  const { headersTimeoutMs = 10_000, requestTimeoutMs = 30_000 } = options;
   const app = Fastify({
     logger: logLevel === 'silent' ? false : { level: logLevel, stream: process.stderr, base: null },
     // Its request lines carry addresses.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: SMALL_BODY,
-    requestTimeout: 30_000,
+    requestTimeout: requestTimeoutMs,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 200 },
@@ -84,36 +96,26 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     onConstructorPoisoning: 'error',
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    http: { headersTimeout: 15_000 },
+    http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: LOOK_EVERY_MS },
   });
   const meters = metersOf();
-  let inFlight = 0;
+  const load = new Load({ maxInFlight, maxBytes: 2 * LARGE_BODY });
   let draining = false;
-  /** Requests that are worked on, by connection. */
-  const open = new WeakMap<object, number>();
 
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(securityHeaders);
-    if (request.routeOptions.config.open === true || request.is404 || isFile(request)) return;
-    if (inFlight >= maxInFlight) throw new Overloaded();
-    inFlight++;
-    // However it ends: answered, or its client gone. Answers that wait in a connection's line are not closed with it by
-    // Node, so that the connection itself counts what it has open.
-    const { socket } = request.raw;
-    const count = open.get(socket);
-    if (count === undefined) {
-      socket.once('close', () => {
-        inFlight -= open.get(socket) ?? 0;
-        open.set(socket, 0);
-      });
-    }
-    open.set(socket, (count ?? 0) + 1);
-    reply.raw.once('close', () => {
-      const left = open.get(socket) ?? 0;
-      if (left === 0) return;
-      open.set(socket, left - 1);
-      inFlight--;
-    });
+    if (!isCounted(request)) return;
+    load.arrive(request.raw, reply.raw);
+    return Promise.resolve();
+  });
+  // The whole request has come, and who asks is known.
+  app.addHook('preValidation', async (request, reply) => {
+    if (isCounted(request)) load.work(request.raw, reply.raw, nameOf(request));
+    return Promise.resolve();
+  });
+  app.addHook('onSend', async (_, reply) => {
+    // Whoever keeps his connection would ask on one that ends.
+    if (draining) void reply.header('connection', 'close');
     return Promise.resolve();
   });
   app.addHook('onResponse', async (request, reply) => {
@@ -126,12 +128,12 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     request.log.info({ method, route, status, ms: Math.round(ms * 100) / 100 }, 'answered');
     return Promise.resolve();
   });
-  meters.inFlight.collect = () => meters.inFlight.set(inFlight);
+  meters.inFlight.collect = () => meters.inFlight.set(load.inFlight);
   app.addHook('preClose', async () => {
     draining = true;
     // A connection on which nobody has asked yet is not idle to Node, and would be waited for until it times out.
     const look = setInterval(() => {
-      if (inFlight > 0) return;
+      if (load.inFlight > 0) return;
       clearInterval(look);
       app.server.closeAllConnections();
     }, 100);
@@ -140,16 +142,13 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   app.setErrorHandler((error, request, reply) => {
     if (isShed(error)) meters.shed.inc();
-    return answerError(error, request.log, reply);
+    return answerError(error, request, reply);
   });
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: 60_000,
     hook: 'preHandler',
-    keyGenerator: (request) => {
-      const caller = callers.get(request);
-      return `${String(caller?.companyId)}/${String(caller?.subject)}`;
-    },
+    keyGenerator: nameOf,
     allowList: (request) => request.routeOptions.config.open === true || isFile(request),
     errorResponseBuilder: (_, { ttl }) =>
       Object.assign(new Error(`too many requests with this token: again in ${Math.ceil(ttl / 1000)} s`), {
@@ -157,8 +156,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       }),
   });
 
-  const routes = apiRoutes({ service, connection, runs: options.runs });
-  for (const route of routes) addRoute(app, route, keys);
+  const routes = apiRoutes({ service, runs: options.runs });
+  for (const route of routes) addRoute(app, route, keys, load);
   const addresses = routes.map(({ path, method }) => ({
     pattern: new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`),
     method,
@@ -183,11 +182,14 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   await addPage(app, options.tiles ?? null, options.attribution ?? '');
   app.get('/health', { config: { open: true } }, (_, reply) => reply.send({ status: 'ok', version }));
   app.get('/ready', { config: { open: true } }, async (_, reply) => {
-    const database = await connection`select 1`.then(
-      () => true,
-      () => false,
-    );
+    const database = await service.pool
+      .read(async (sql) => sql`select 1`, READY_MS)
+      .then(
+        () => true,
+        () => false,
+      );
     const ready = database && !draining;
+    if (!ready) void reply.header('retry-after', '1');
     return reply.code(ready ? 200 : 503).send({ ready, database, draining });
   });
   app.get('/metrics', { config: { open: true } }, async (_, reply) =>
@@ -204,7 +206,16 @@ function isFile({ method, url }: FastifyRequest): boolean {
 /** Who asked; kept beside the request, so that nothing that comes over the wire can reach it. */
 const callers = new WeakMap<FastifyRequest, Caller>();
 
-class Overloaded extends Error {}
+/** Whom a request counts for: an account of a company, whichever of its tokens is used. */
+function nameOf(request: FastifyRequest): string {
+  const caller = callers.get(request);
+  return `${String(caller?.companyId)}/${String(caller?.subject)}`;
+}
+
+/** What counts as load: all but what watches over the service, and the dashboard's files. */
+function isCounted(request: FastifyRequest): boolean {
+  return request.routeOptions.config.open !== true && !request.is404 && !isFile(request);
+}
 
 /** What is too much for now, and no fault. */
 function isShed(error: unknown): boolean {
@@ -218,20 +229,21 @@ const securityHeaders = {
   'cache-control': 'no-store',
 };
 
-function addRoute(app: FastifyInstance, route: Route, keys: KeyRing): void {
-  const { method, roles, handle } = route;
+function addRoute(app: FastifyInstance, route: Route, keys: KeyRing, load: Load): void {
+  const { method, roles, handle, bodyLimit = SMALL_BODY } = route;
   const checkBody = bodyChecker(route.body);
   const readQuery = wordsReader(route.query);
   const readParams = wordsReader(route.params);
   app.route({
     method,
     url: route.path,
-    ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
+    bodyLimit,
     // Before the body is read: who has no business here sends no megabytes.
-    onRequest: async (request) => {
+    onRequest: async (request, reply) => {
       const caller = await keys.callerOf(bearer(request));
       requireRole(caller, roles);
       callers.set(request, caller);
+      load.receive(request.raw, reply.raw, nameOf(request), bodyLimit);
     },
     handler: async (request, reply) => {
       const caller = callers.get(request)!;
@@ -252,11 +264,24 @@ function addRoute(app: FastifyInstance, route: Route, keys: KeyRing): void {
             path: 'company_id',
           });
         },
+        get way() {
+          return { signal: goneOf(reply), by: nameOf(request) };
+        },
       };
       const text = JSON.stringify(await handle(context));
       return reply.type('application/json; charset=utf-8').send(text);
     },
   });
+}
+
+/** Aborts when the client has gone before he was answered. */
+function goneOf({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort();
+  });
+  if (raw.closed) gone.abort();
+  return gone.signal;
 }
 
 function keyOf({ headers }: FastifyRequest): string | null {
@@ -289,50 +314,60 @@ function bearer({ headers }: FastifyRequest): string {
   return found[1];
 }
 
-function answerError(error: unknown, log: FastifyBaseLogger, reply: FastifyReply): FastifyReply {
-  const told = toldOf(error);
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const told = toldOf(error, request);
   if (told.status === 401) void reply.header('www-authenticate', 'Bearer');
   if (told.status === 503 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '1');
   if (told.status >= 500 && !(error instanceof Overloaded)) {
     // The whole story is for the log; values of fields are not in it.
     const { name, code, stack, cause } = error as Error & { code?: unknown };
-    log.error({ name, code, stack, cause: (cause as Error | undefined)?.message }, 'failed');
+    request.log.error({ name, code, stack, cause: (cause as Error | undefined)?.message }, 'failed');
   }
   return tell(reply, told);
 }
 
-function toldOf(error: unknown): Told {
+/** Our own words about what is over for the moment. */
+const ours: readonly string[] = ['ERR_UNRECORDED', 'ERR_BUSY', 'ERR_UNCONFIRMED'];
+
+function toldOf(error: unknown, request: FastifyRequest): Told {
   if (error instanceof Overloaded) {
-    return { status: 503, code: 'ERR_OVERLOADED', message: 'overloaded: come again in a second' };
+    const message = `overloaded, ${error.message}: come again in a second`;
+    return { status: 503, code: 'ERR_OVERLOADED', message };
   }
   if (error instanceof ServeError || error instanceof AuditError) {
     const status = statusOf[error.code];
     const path = error instanceof ServeError ? error.path : undefined;
-    if (status < 500)
+    if (status < 500 || ours.includes(error.code))
       return { status, code: error.code, message: error.message, ...(path === undefined ? {} : { path }) };
     // What the database says about itself is nobody's business.
-    const ours = error.code === 'ERR_UNRECORDED' || error.code === 'ERR_BUSY';
-    const message = ours
-      ? error.message
-      : status === 503
-        ? 'the record cannot be reached now: come again in a second'
-        : 'the service cannot do this now';
+    if (status !== 503) return { status, code: error.code, message: 'the service cannot do this now' };
+    const message =
+      error.code === 'ERR_DEADLINE' && request.method !== 'GET'
+        ? 'the record did not answer in time: whether this was taken is not known, look before you ask again'
+        : 'the record cannot be reached now: come again in a second';
     return { status, code: error.code, message };
   }
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     // Fastify's own: a body that is no JSON, too large, of another type; or too many requests.
-    return { status: statusCode, code: statusCode === 429 ? 'ERR_RATE' : 'ERR_REQUEST', message: own(code, message) };
+    const words = own(code, message, request);
+    return { status: statusCode, code: statusCode === 429 ? 'ERR_RATE' : 'ERR_REQUEST', message: words };
   }
   return { status: 500, code: 'ERR_INTERNAL', message: 'something went wrong here; it has been logged' };
 }
 
-function own(code: string | undefined, message: string): string {
+function own(code: string | undefined, message: string, { routeOptions }: FastifyRequest): string {
   switch (code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return 'the body must be JSON: send content-type application/json';
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return 'the body is too large';
+    case 'FST_ERR_CTP_BODY_TOO_LARGE': {
+      const { bodyLimit } = routeOptions;
+      const remedy =
+        bodyLimit === LARGE_BODY
+          ? 'a table of 1,200 places with durations and distances fits in it: send fewer places, fewer tables by time, or whole numbers'
+          : 'send less at once';
+      return `the body is too large: up to ${mebibytes(bodyLimit)} are taken here; ${remedy}`;
+    }
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return 'the body is empty: expected a JSON object';
     case 'FST_ERR_CTP_INVALID_JSON_BODY':

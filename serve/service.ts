@@ -6,6 +6,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { v7 as uuid } from 'uuid';
 import {
   AuditError,
+  DeadlinePool,
   DecisionLog,
   Recorder,
   addDecisionEvent,
@@ -16,11 +17,13 @@ import {
 import type { Database, DecisionDetail } from '../audit/index.js';
 import { Acts } from './acts.js';
 import type { ActResult, ActsOptions } from './acts.js';
-import type { Analysis, PlannedPair } from './analyze.js';
-import type { Answer } from './answer.js';
+import type { Analysis, AnalyzedPair, PlannedPair } from './analyze.js';
+import type { Answer, Constraint } from './answer.js';
 import type { Caller } from './auth.js';
 import { Background } from './background.js';
+import type { Way } from './background.js';
 import { ServeError, badField } from './errors.js';
+import { KillSwitch } from './kill-switch.js';
 import { pack, unpack } from './packed.js';
 import { sha256 } from './policies.js';
 import type { Recommender, Replay } from './recommend.js';
@@ -43,6 +46,8 @@ export interface Outcome {
 
 /** An outcome as it is on record. */
 export interface ToldOutcome extends Outcome {
+  /** Constraints that another vehicle breaks, as the state was; absent where it breaks none. */
+  readonly breaks?: readonly (Constraint | 'unknown')[];
   /** The vehicle that was recommended, if any was. */
   readonly recommended: Id | null;
   readonly by: string;
@@ -57,12 +62,24 @@ export interface LastAsked {
   readonly outcomes: readonly ToldOutcome[];
 }
 
-export interface ServiceOptions extends Omit<ActsOptions, 'recorder'> {
+export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 'killSwitch'> {
   readonly recommender: Recommender;
   /** Where the record is. */
   readonly database: Database;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
+  /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Who asks, beside what is asked. */
+export interface Asking {
+  readonly caller: Caller;
+  readonly companyId: number;
+  /** Of a caller who may ask again: the same answer then, and nothing done twice. */
+  readonly key: string | null;
+  /** Aborts when the caller has gone. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Companies whose last request is kept, and up to how many bytes. */
@@ -70,12 +87,19 @@ const KEPT = 200;
 const LARGEST_KEPT = 256 * 1024;
 /** Of one decision: five for each of as many shipments as a request can have. */
 const MOST_EVENTS = 2500;
+/** Seconds: the longest that a request may ask for. */
+const LONGEST_HORIZON = 86_400;
+/** For an answer that was given before under the same key. */
+const LOOK_MS = 500;
 /** A thread explains one request at a time, and others wait in line. */
 const LONGEST_DEADLINE_MS = 1000;
 
 export class Service {
   readonly recommender: Recommender;
   readonly background: Background;
+  /** For all that is read and said beside decisions and acts. */
+  readonly pool: DeadlinePool;
+  readonly killSwitch: KillSwitch;
   readonly #options: ServiceOptions;
   readonly #log: DecisionLog;
   readonly #recorder: Recorder;
@@ -86,24 +110,27 @@ export class Service {
     this.#options = options;
     this.recommender = options.recommender;
     this.background = new Background(options.recommender);
+    this.pool = new DeadlinePool(options.database, { max: 6, deadlineMs: options.deadlineMs ?? 4000 });
+    this.killSwitch = new KillSwitch(options.database);
     this.#log = new DecisionLog(options.database);
     this.#recorder = new Recorder(options.database);
-    this.#acts = new Acts({ ...options, recorder: this.#recorder });
+    this.#acts = new Acts({ ...options, recorder: this.#recorder, pool: this.pool, killSwitch: this.killSwitch });
   }
 
-  /** Leaves threads and record; the connection is the caller's. @param seconds for acts under way, at most */
+  /** Leaves threads and record. @param seconds for acts under way, at most */
   async close(seconds?: number): Promise<void> {
     await this.background.close();
     await this.#log.close();
     await this.#recorder.close(seconds);
+    await this.killSwitch.close();
+    await this.pool.end(1);
   }
 
   /**
-   * @param key of a caller who may ask again: the same answer then, and nothing done twice
    * @throws ServeError `ERR_REQUEST`; `ERR_CONFLICT` if the key was used for another request; `ERR_UNRECORDED` where the database is gone and the mode is `auto`, or the service is
    *   to refuse then
    */
-  async recommend(body: unknown, caller: Caller, companyId: number, key: string | null): Promise<AnswerWithActs> {
+  async recommend(body: unknown, { caller, companyId, key, signal }: Asking): Promise<AnswerWithActs> {
     const at = new Date();
     const askedAt = performance.timeOrigin + performance.now();
     const request = bounded(checkRequest(body));
@@ -111,10 +138,11 @@ export class Service {
     const packed = pack(request);
     const stateHash = sha256(packed);
     if (key !== null) {
-      const earlier = await this.#earlier(key, stateHash, caller, companyId);
+      const earlier = await this.#earlier(key, stateHash, caller, companyId, request.mode);
       if (earlier !== null) return earlier;
     }
-    const answer = await this.background.recommend(request, { decisionId: id, stateHash, askedAt }, packed);
+    const context = { decisionId: id, stateHash, askedAt };
+    const answer = await this.background.recommend(request, context, { packed, signal, by: nameOf(caller) });
     const { provenance } = answer;
     try {
       await this.#log.record({
@@ -135,7 +163,8 @@ export class Service {
         answer: deflateRawSync(pack(answer), { level: 1 }),
       });
     } catch (cause) {
-      return this.#unrecorded(answer, cause);
+      this.#mayAnswerUnrecorded(answer.mode, cause);
+      return { ...answer, provenance: { ...answer.provenance, recorded: false } };
     }
     const acting = { companyId, answer, at, by: caller.subject };
     const whole = answer.mode === 'auto' ? { ...answer, acts: await this.#acts.all(acting, false) } : answer;
@@ -144,8 +173,21 @@ export class Service {
   }
 
   /** What was answered under this key before; acts that were not told of are asked for once more, and done at most once. */
-  async #earlier(key: string, stateHash: string, caller: Caller, companyId: number): Promise<AnswerWithActs | null> {
-    const found = await findDecision(this.#options.connection, companyId, key);
+  async #earlier(
+    key: string,
+    stateHash: string,
+    caller: Caller,
+    companyId: number,
+    mode: Answer['mode'] = 'recommend',
+  ): Promise<AnswerWithActs | null> {
+    let found;
+    try {
+      found = await this.pool.read((sql) => findDecision(sql, companyId, key), LOOK_MS);
+    } catch (cause) {
+      // Nobody can say what was answered before: it is computed, which gives the same, and flagged as any other then.
+      this.#mayAnswerUnrecorded(mode, cause);
+      return null;
+    }
     if (found === null) return null;
     if (found.stateHash !== stateHash) {
       throw new ServeError('ERR_CONFLICT', `the idempotency key belongs to another request, decision ${found.id}`);
@@ -157,12 +199,13 @@ export class Service {
     return { ...answer, acts: known ?? (await this.#acts.all(acting, true)) };
   }
 
-  #unrecorded(answer: Answer, cause: unknown): Answer {
+  /** @throws `cause`, or ServeError `ERR_UNRECORDED` where the record is gone and nothing is answered without it */
+  #mayAnswerUnrecorded(mode: Answer['mode'], cause: unknown): void {
     if (!(cause instanceof AuditError)) throw cause;
     // A company that is not known: no matter of the database's health.
     if (cause.code !== 'ERR_DATABASE' && cause.code !== 'ERR_DEADLINE' && cause.code !== 'ERR_NOT_MIGRATED')
       throw cause;
-    if (answer.mode === 'auto') {
+    if (mode === 'auto') {
       throw new ServeError('ERR_UNRECORDED', 'the record cannot be written: nothing was done', { cause });
     }
     if (this.#options.unrecorded === 'refuse') {
@@ -170,7 +213,6 @@ export class Service {
         cause,
       });
     }
-    return { ...answer, provenance: { ...answer.provenance, recorded: false } };
   }
 
   #keep(companyId: number, last: LastAsked): void {
@@ -203,19 +245,23 @@ export class Service {
 
   /** @throws AuditError `ERR_NOT_FOUND` */
   async decision(id: string, companyId: number | undefined): Promise<object> {
-    const { request, answer, events, ...row } = await readDecision(this.#options.connection, id, companyId);
+    const { request, answer, events, ...row } = await this.pool.read((sql) => readDecision(sql, id, companyId));
     return { ...(snake(row) as object), events, request: unpack(request), answer: answerOf(answer) };
   }
 
   async decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<unknown> {
-    return snake(await listDecisions(this.#options.connection, { companyId, limit, before }));
+    return snake(await this.pool.read((sql) => listDecisions(sql, { companyId, limit, before })));
   }
 
   /**
    * Computes a decision again from what was stored.
    * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_CONFLICT` if the policy is not here any more
    */
-  async replay(id: string, companyId: number | undefined): Promise<{ same: boolean; sha256: string; answer: Answer }> {
+  async replay(
+    id: string,
+    companyId: number | undefined,
+    way?: Way,
+  ): Promise<{ same: boolean; sha256: string; answer: Answer }> {
     const { row, request, answer } = await this.#stored(id, companyId);
     const { policy, policy_hash: hash, version } = answer.provenance;
     const served = this.recommender.policies.all.find((one) => one.name === policy);
@@ -227,7 +273,7 @@ export class Service {
     }
     const replay: Replay = answer.provenance;
     const context = { decisionId: id, stateHash: row.stateHash, replay };
-    const again = await this.background.recommend({ ...request, policy }, context);
+    const again = await this.background.recommend({ ...request, policy }, context, way);
     if (again.provenance.world_hash !== answer.provenance.world_hash) {
       throw new ServeError(
         'ERR_CONFLICT',
@@ -242,7 +288,7 @@ export class Service {
     id: string,
     companyId: number | undefined,
   ): Promise<{ row: DecisionDetail; request: RecommendRequest; answer: Answer }> {
-    const row = await readDecision(this.#options.connection, id, companyId);
+    const row = await this.pool.read((sql) => readDecision(sql, id, companyId));
     return {
       row,
       request: unpack(row.request) as RecommendRequest,
@@ -251,19 +297,25 @@ export class Service {
   }
 
   /**
-   * What a person made of a recommendation. Accepting what `auto` could not do without approval does it.
+   * What a person made of a recommendation. Accepting what `auto` could not do without approval does it. Another vehicle is
+   * looked at as in `analyze`; what it breaks goes on record with the reason.
    * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_REQUEST` for a shipment that the decision does not know, `ERR_CONFLICT`
    *   for an approval that comes too late
    */
-  async outcome(id: string, outcome: Outcome, caller: Caller, company: number | undefined): Promise<object> {
+  async outcome(id: string, outcome: Outcome, caller: Caller, company: number | undefined, way?: Way): Promise<object> {
     const { row, request, answer } = await this.#stored(id, company);
-    const assignment = checkOutcome(outcome, request, answer);
+    const breaks = await this.#breaksOf(outcome, request, way);
+    const assignment = checkOutcome(outcome, request, answer, breaks);
     const { companyId } = row;
     const by = caller.subject;
     const acting = { companyId, answer, at: row.createdAt, by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
     if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
-    const detail = { ...outcome, recommended: assignment?.vehicle ?? null };
+    const detail = {
+      ...outcome,
+      recommended: assignment?.vehicle ?? null,
+      ...(breaks.length === 0 ? {} : { breaks }),
+    };
     // Said twice by the same person, it counts once.
     const said = row.events.some(
       (one) => one.kind === 'outcome' && one.by === by && isDeepStrictEqual(one.detail, detail),
@@ -272,7 +324,7 @@ export class Service {
       if (row.events.length >= MOST_EVENTS) {
         throw new ServeError('ERR_CONFLICT', `the decision has ${MOST_EVENTS} entries already: no more are taken`);
       }
-      await addDecisionEvent(this.#options.connection, { id, companyId }, { kind: 'outcome', by, detail });
+      await this.pool.write((sql) => addDecisionEvent(sql, { id, companyId }, { kind: 'outcome', by, detail }));
     }
     const told = { ...detail, by };
     this.#keepOutcome(companyId, id, told);
@@ -282,11 +334,34 @@ export class Service {
     return { decision_id: id, ...told, act };
   }
 
-  /** Scores a person's plan beside the policy's. */
-  async analyze(body: unknown): Promise<Analysis> {
-    const { plan, ...rest } = body as { plan: PlannedPair[] };
+  /** What the vehicle that drives it instead breaks, were it given this shipment alone. */
+  async #breaksOf(
+    { shipment, outcome, vehicle }: Outcome,
+    request: RecommendRequest,
+    way: Way | undefined,
+  ): Promise<AnalyzedPair['breaks']> {
+    if (outcome !== 'overridden' || vehicle === undefined) return [];
+    const { policy, ...rest } = request;
+    // Only its rules matter here: those of the default, where it is not served any more.
+    const known = policy !== undefined && this.recommender.policies.all.some(({ name }) => name === policy);
+    const pairs = await this.#candidates({ ...rest, ...(known ? { policy } : {}) }, shipment, way);
+    return pairs.find((pair) => pair.vehicle === vehicle)?.breaks ?? [];
+  }
+
+  /** Also of a shipment whose time is far: a person plans it now. */
+  #candidates(request: RecommendRequest, shipment: Id, way?: Way): Promise<AnalyzedPair[]> {
+    const options = { ...request.options, horizon: LONGEST_HORIZON };
+    return this.background.candidates({ ...request, options, explain: false }, shipment, way);
+  }
+
+  /** Scores a person's plan beside the policy's; if asked for, also what each vehicle would make of a shipment. */
+  async analyze(body: unknown, way?: Way): Promise<Analysis & { readonly candidates?: readonly AnalyzedPair[] }> {
+    const { plan, candidates_for: shipment, ...rest } = body as { plan: PlannedPair[]; candidates_for?: Id };
     // Nobody sees the explanation, and the time is bounded as in `recommend`.
-    return this.background.analyze({ ...bounded(checkRequest(rest)), explain: false }, plan);
+    const request = { ...bounded(checkRequest(rest)), explain: false };
+    const analysis = await this.background.analyze(request, plan, way);
+    if (shipment === undefined) return analysis;
+    return { ...analysis, candidates: await this.#candidates(request, shipment, way) };
   }
 }
 
@@ -299,6 +374,7 @@ function checkOutcome(
   { shipment, outcome, vehicle, reason = '' }: Outcome,
   request: RecommendRequest,
   answer: Answer,
+  breaks: AnalyzedPair['breaks'],
 ): Answer['assignments'][number] | undefined {
   const assignment = answer.assignments.find((one) => one.shipment === shipment);
   const lots = [answer.assignments, answer.waiting, answer.unassigned];
@@ -316,7 +392,14 @@ function checkOutcome(
       throw badField('vehicle', `is ${vehicle}: recommended was ${assignment.vehicle}; another one is overridden`);
     }
   } else {
-    if (reason.trim() === '') throw badField('reason', 'is missing: say why the recommendation was overridden');
+    if (reason.trim() === '') {
+      throw badField(
+        'reason',
+        breaks.length === 0
+          ? 'is missing: say why the recommendation was overridden'
+          : `is missing: vehicle ${vehicle!} breaks ${breaks.join(', ')}, say why it drives all the same`,
+      );
+    }
     if (assignment !== undefined && vehicle === assignment.vehicle) {
       throw badField('vehicle', `is ${vehicle}, which was recommended: accept it, or leave vehicle out`);
     }
@@ -331,6 +414,11 @@ function actsOf({ events }: DecisionDetail): readonly ActResult[] | undefined {
 /** Whether `auto` would have done it with a person's approval. */
 function awaitsApproval(row: DecisionDetail, shipment: Id): boolean {
   return actsOf(row)?.find((act) => act.shipment === shipment)?.refusal?.reason === 'approval';
+}
+
+/** Whose share of the threads it is. */
+function nameOf({ companyId, subject }: Caller): string {
+  return `${String(companyId)}/${subject}`;
 }
 
 function bounded(request: RecommendRequest): RecommendRequest {

@@ -15,9 +15,9 @@ const recommender = new Recommender(new Policies(networks, base), version);
 export default function answer(task: Task): Reply {
   const request = unpack(task.packed) as RecommendRequest;
   try {
-    const done =
-      'plan' in task ? analyze(recommender, request, task.plan) : recommender.recommend(request, task.context);
-    return { done };
+    if ('plan' in task) return { done: analyze(recommender, request, task.plan) };
+    if ('shipment' in task) return { done: recommender.candidates(request, task.shipment) };
+    return { done: recommender.recommend(request, task.context) };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
     return { error: { code: error.code, message: error.message, path: error.path } };

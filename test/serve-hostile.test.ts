@@ -2,11 +2,11 @@
 
 import { createHmac, createPublicKey, generateKeyPairSync, sign as signBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect as openSocket } from 'node:net';
 import fc from 'fast-check';
-import { SignJWT, importJWK } from 'jose';
+import { CompactSign, SignJWT, importJWK } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addKey } from '#serve/index.js';
@@ -16,6 +16,8 @@ import type { TestService } from './support/service.js';
 
 let service: TestService;
 let decisionId: string;
+/** What the service says about its key file. */
+const keyReports: string[] = [];
 let document: Document;
 
 interface Schema {
@@ -41,7 +43,7 @@ interface Document {
 }
 
 beforeAll(async () => {
-  service = await testService({ maxInFlight: 64 });
+  service = await testService({ maxInFlight: 64, keyRereadMs: 100, keyReport: (message) => keyReports.push(message) });
   const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
   decisionId = body.provenance.decision_id;
   document = (await service.call('GET', '/openapi.json')).body;
@@ -112,6 +114,11 @@ async function badTokens(): Promise<Record<string, Record<string, string | strin
     by: CryptoKey | KeyObject | Uint8Array = key,
   ): Promise<string> =>
     new SignJWT(payload as Record<string, never>).setProtectedHeader(head as typeof header).sign(by);
+  /** JSON.stringify knows no such number. */
+  const rawToken = async (exp: string): Promise<string> => {
+    const text = JSON.stringify(claims).replace(/"exp":\d+/, `"exp":${exp}`);
+    return new CompactSign(Buffer.from(text)).setProtectedHeader(header).sign(key);
+  };
   const without = (name: keyof typeof claims): object => {
     const { [name]: _, ...rest } = claims;
     return rest;
@@ -147,6 +154,15 @@ async function badTokens(): Promise<Record<string, Record<string, string | strin
     'not yet': await signed({ ...claims, nbf: now + 300 }),
     'issued in the future and not yet': await signed({ ...claims, iat: now + 9999, nbf: now + 9999 }),
     'no exp': await signed(without('exp')),
+    'exp in milliseconds': await signed({ ...claims, exp: (now + 600) * 1000 }),
+    'exp beyond all numbers': await rawToken('1e999'),
+    'issued in the future': await signed({ ...claims, iat: now + 60 }),
+    'issued in milliseconds': await signed({ ...claims, iat: now * 1000 }),
+    'not before in milliseconds': await signed({ ...claims, nbf: now * 1000 }),
+    'sub with a mark that turns the text': await signed({ ...claims, sub: 'tester\u202egnp' }),
+    'sub of blanks': await signed({ ...claims, sub: '  ' }),
+    'sub that is empty': await signed({ ...claims, sub: '' }),
+    'sub of 201 characters': await signed({ ...claims, sub: 'x'.repeat(201) }),
     'exp as text': await signed({ ...claims, exp: String(now + 600) }),
     'no iat': await signed(without('iat')),
     'no sub': await signed(without('sub')),
@@ -246,21 +262,74 @@ describe('tokens', () => {
     const status = async (token: string): Promise<number> =>
       (await send('GET', '/v1/policies', { authorization: `Bearer ${token}` })).status;
     addKey(service.keyFile, 'HS256');
-    // It looks every two seconds.
-    await new Promise((done) => setTimeout(done, 2100));
+    // It looks ten times a second here.
+    await new Promise((done) => setTimeout(done, 150));
     const fresh = await service.token();
     expect([await status(old), await status(fresh)]).toEqual([200, 200]);
     const { keys } = JSON.parse(readFileSync(service.keyFile, 'utf8')) as { keys: unknown[] };
     writeFileSync(service.keyFile, JSON.stringify({ keys: keys.slice(1) }));
-    await new Promise((done) => setTimeout(done, 2100));
+    await new Promise((done) => setTimeout(done, 150));
     expect([await status(old), await status(fresh)]).toEqual([401, 200]);
-    // A file that is broken changes nothing.
-    writeFileSync(service.keyFile, 'broken');
-    await new Promise((done) => setTimeout(done, 2100));
-    expect([await status(old), await status(fresh)]).toEqual([401, 200]);
+    // A file that is broken, has no keys, is a folder or gone revokes all: whoever did that may have meant to.
+    for (const spoil of [
+      () => writeFileSync(service.keyFile, 'broken'),
+      () => writeFileSync(service.keyFile, ''),
+      () => writeFileSync(service.keyFile, '{"keys": []}'),
+      () => writeFileSync(service.keyFile, '{"keys": [null]}'),
+      () => rmSync(service.keyFile),
+      () => mkdirSync(service.keyFile),
+    ]) {
+      spoil();
+      await new Promise((done) => setTimeout(done, 150));
+      expect([spoil.toString(), await status(old), await status(fresh)]).toEqual([spoil.toString(), 401, 401]);
+    }
+    expect(keyReports.at(-1)).toMatch(/^every token is refused: cannot read the keys in .*EISDIR/);
+    expect(keyReports).toHaveLength(5);
+    rmSync(service.keyFile, { recursive: true });
     writeFileSync(service.keyFile, before);
-    await new Promise((done) => setTimeout(done, 2100));
+    await new Promise((done) => setTimeout(done, 150));
     expect([await status(old), await status(fresh)]).toEqual([200, 401]);
+    expect(keyReports.at(-1)).toMatch(/has keys again/);
+  });
+
+  it('of any usual identity provider pass, also where its clock is a little ahead; what is wrong is said to who may know', async () => {
+    const [jwk] = (JSON.parse(readFileSync(service.keyFile, 'utf8')) as { keys: (JWK & { kid: string })[] }).keys;
+    const key = (await importJWK(jwk, 'EdDSA')) as CryptoKey;
+    const ask = async (claims: object): Promise<{ status: number; text: string }> => {
+      const now = Math.floor(Date.now() / 1000);
+      const usual = { sub: 'x', role: 'viewer', company: service.company.id, iss: 'fleetstep', aud: 'fleetstep-api' };
+      const token = await new SignJWT({ ...usual, iat: now, exp: now + 600, ...claims })
+        .setProtectedHeader({ alg: 'EdDSA', kid: jwk.kid })
+        .sign(key);
+      return send('GET', '/v1/policies', { authorization: `Bearer ${token}` });
+    };
+    for (const sub of [
+      'auth0|64ab',
+      'google-oauth2|103547991597142817347',
+      'anna+dispatch@example.org',
+      'zoë@exämple.ch',
+      '6ba7b810-9dad-11d1-80b4-00c04fd430c8',
+      'urn:example:account:17',
+      'spiffe://example.org/ns/dispatch/sa/agent',
+      'system:serviceaccount:dispatch:agent',
+      'CN=Dispatch 1,OU=Geneva,O=Example',
+      'S-1-5-21-3623811015-3361044348-30300820-1013',
+      'x'.repeat(200),
+    ]) {
+      expect([sub, (await ask({ sub })).status]).toEqual([sub, 200]);
+    }
+    const now = Math.floor(Date.now() / 1000);
+    expect((await ask({ iat: now + 3, nbf: now + 3 })).status).toBe(200);
+    for (const [claims, words] of [
+      [{ exp: (now + 600) * 1000 }, /its exp is \d+: expected seconds since 1970, not milliseconds/],
+      [{ iat: now + 60 }, /its iat is in the future/],
+      [{ nbf: now + 60 }, /its nbf is in the future/],
+      [{ sub: 'a\tb' }, /its sub must have 1 to 200 characters/],
+      [{ exp: now - 1 }, /has expired/],
+    ] as const) {
+      const { status, text } = await ask(claims);
+      expect([claims, status, text]).toEqual([claims, 401, expect.stringMatching(words)]);
+    }
   });
 });
 

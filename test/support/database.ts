@@ -27,16 +27,20 @@ export interface TestDatabase {
   remove(): Promise<void>;
 }
 
-/** A server in `folder`, of the version under test. */
+/** A server in `folder`, of the version under test: the embedded one with its settings, another one with PostgreSQL's own. */
 export function openServer(folder: string): Promise<EmbeddedServer> {
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
-  return openEmbedded(folder, other === '' ? undefined : other);
+  return other === undefined || other === '' ? openEmbedded(folder) : openEmbedded(folder, other, {});
 }
 
-/** A migrated database. */
-export async function testDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+/**
+ * A migrated database.
+ * @param stock on the settings that PostgreSQL ships with, whichever version it is
+ */
+export async function testDatabase({ migrated = true, stock = false } = {}): Promise<TestDatabase> {
   const folder = reachableFolder();
-  const server = await openServer(folder);
+  const other = process.env['FLEETSTEP_TEST_POSTGRES'];
+  const server = stock ? await openEmbedded(folder, other === '' ? undefined : other, {}) : await openServer(folder);
   const database = databaseOf(server);
   if (migrated) await migrate(database);
   return {

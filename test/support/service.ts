@@ -3,7 +3,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { connect } from '#audit/index.js';
 import type { Connection, Database } from '#audit/index.js';
 import { KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
 import { apiRoutes } from '#serve/api.js';
@@ -37,10 +36,13 @@ export interface Reply {
   readonly body: any;
 }
 
-export interface TestServiceOptions extends Partial<Omit<ServerOptions, 'service' | 'connection' | 'keys'>> {
+export interface TestServiceOptions extends Partial<Omit<ServerOptions, 'service' | 'keys'>> {
   readonly connector?: Connector;
   readonly actWithinMs?: number;
   readonly unrecorded?: 'answer' | 'refuse';
+  readonly deadlineMs?: number;
+  readonly keyRereadMs?: number;
+  readonly keyReport?: (message: string) => void;
   readonly networks?: readonly TrainedNetwork[];
   /** Instead of one of its own: several services may share one. */
   readonly made?: TestDatabase;
@@ -53,6 +55,9 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     connector = dryRunConnector,
     unrecorded = 'answer',
     actWithinMs,
+    deadlineMs = 3000,
+    keyReport,
+    keyRereadMs,
     networks = [],
     made: given,
     database: way,
@@ -63,12 +68,11 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const folder = reachableFolder();
   const keyFile = join(folder, 'keys.json');
   addKey(keyFile);
-  const keys = new KeyRing(keyFile);
+  const keys = new KeyRing(keyFile, keyReport, keyRereadMs);
   await keys.open();
   const database = way ?? made.database;
-  const connection = connect(database, { role: 'app', max: 4, statementTimeoutMs: 3000, connectTimeoutSeconds: 2 });
   const recommender = new Recommender(new Policies(networks), '0.0.0-test');
-  const service = new Service({ recommender, database, connection, connector, unrecorded, actWithinMs });
+  const service = new Service({ recommender, database, connector, unrecorded, actWithinMs, deadlineMs });
   const app = await createServer({
     runs: join(folder, 'runs'),
     version: '0.0.0-test',
@@ -76,10 +80,9 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     perMinute: 1e9,
     ...server,
     service,
-    connection,
     keys,
   });
-  const shapes = apiRoutes({ service, connection, runs: '' }).map((route) => ({
+  const shapes = apiRoutes({ service, runs: '' }).map((route) => ({
     method: route.method,
     pattern: new RegExp(`^${route.path.replace(/:\w+/g, '[^/]+')}$`),
     check: compile(route.answer),
@@ -113,7 +116,6 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     async close() {
       await app.close();
       await service.close(1);
-      await connection.end({ timeout: 1 });
       await owner.end({ timeout: 1 });
       if (given === undefined) await made.remove();
       rmSync(folder, { recursive: true, force: true });
