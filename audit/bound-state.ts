@@ -16,7 +16,7 @@ interface Breaker {
   readonly stopped: boolean;
 }
 
-/** How everything stood at an entry: when a company began, when its record was upgraded, after acts were imported. */
+/** How everything stood at an entry: when a company began, when its record was upgraded, after acts were imported, or pruned. */
 interface State {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, Limit>>;
@@ -64,7 +64,7 @@ export class BoundState {
   note(kind: string, content: unknown): void {
     if (content === null || typeof content !== 'object') return;
     const detail = content as Detail;
-    if (kind === 'settings' && detail.state !== undefined) this.#stand(detail.state);
+    if ((kind === 'settings' || kind === 'pruned') && detail.state !== undefined) this.#stand(detail.state);
     else if (kind === 'settings' && detail.company !== undefined) this.#companies.add(detail.company);
     else if (this.#companyId === 0 && kind === 'switch') this.#stoppedAll = detail.stopped === true;
     else if (kind === 'settings' || kind === 'switch') {

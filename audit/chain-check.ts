@@ -1,6 +1,7 @@
 // One chain, entry by entry in the order of their numbers: numbers without gaps, hashes that follow from the entry before,
 // and each entry's own row as it was written. Counts what it has seen, so that rows without an entry show.
 
+import type { KeyObject } from 'node:crypto';
 import { readRows } from './binary-rows.js';
 import type { BinaryRow } from './binary-rows.js';
 import { BoundState } from './bound-state.js';
@@ -8,6 +9,8 @@ import type { Connection } from './database.js';
 import { DecisionSeals } from './decision-check.js';
 import { ChainLink, EMPTY_HASH, digestOf, hex, integer, json, flag, text, time, uuid } from './digests.js';
 import type { SignedHead } from './heads.js';
+import { isSignedBy } from './tombstone.js';
+import type { Tombstone } from './tombstone.js';
 
 export interface Finding {
   /** Id of an act, or what else is not as it should be. */
@@ -120,8 +123,12 @@ export class ChainCheck {
   /** What signed heads say of entries that have not come yet, in hex. */
   readonly #signed = new Map<number, string>();
 
-  constructor(companyId: number, signed: readonly SignedHead[]) {
+  /** Signs prunes as it signs heads; unknown if no heads were given. */
+  readonly #key: KeyObject | undefined;
+
+  constructor(companyId: number, signed: readonly SignedHead[], key: KeyObject | undefined) {
     this.companyId = companyId;
+    this.#key = key;
     this.state = new BoundState(companyId);
     for (const { seq, hash } of signed) {
       const other = this.#signed.get(seq);
@@ -159,6 +166,7 @@ export class ChainCheck {
 
   /** @param progress is called now and then with how many entries were checked since */
   async read(sql: Connection, progress: (count: number) => void): Promise<void> {
+    await this.#beginAfterPruned(sql);
     let unsaid = 0;
     await readRows(
       sql,
@@ -176,6 +184,30 @@ export class ChainCheck {
       },
     );
     progress(unsaid);
+  }
+
+  /**
+   * Where entries were pruned, the chain begins with the hash that the last prune has left. That its own entry is as it was
+   * written shows in its turn.
+   */
+  async #beginAfterPruned(sql: Connection): Promise<void> {
+    const stones = await sql<{ seq: number; detail: Tombstone }[]>`
+      select seq, detail from public.audit_ledger where company_id = ${this.companyId} and kind = 'pruned' order by seq`;
+    const last = stones.at(-1);
+    if (last === undefined) return;
+    const { from, through, hash, entries } = last.detail;
+    const what = `company ${this.companyId}, entry ${last.seq}`;
+    if (entries !== through - from + 1) {
+      this.#tell(what, fault('stands for entries that were pruned', `${through - from + 1} entries`, `${entries}`));
+    }
+    const signed = this.#key !== undefined && isSignedBy(this.companyId, last.detail, this.#key);
+    if (this.#key !== undefined && !signed) this.#tell(what, fault('says what was pruned, and is not signed'));
+    this.seq = through;
+    this.hash = hash;
+    this.#link.stand(hash);
+    this.#meet(through, hash);
+    // What was signed of pruned entries, the signature of the prune answers for.
+    if (signed) for (const seq of [...this.#signed.keys()]) if (seq < through) this.#signed.delete(seq);
   }
 
   #check(row: BinaryRow): void {

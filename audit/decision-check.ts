@@ -7,6 +7,7 @@ import { fault, short } from './chain-check.js';
 import type { Fault, Finding } from './chain-check.js';
 import type { Connection } from './database.js';
 import { ChainLink, EMPTY_HASH, digestOf, hashed, integer, json, text, time, uuid } from './digests.js';
+import type { Tombstone } from './tombstone.js';
 
 interface Seal {
   /** Number of the last decision or event that it covers. */
@@ -22,21 +23,28 @@ interface Before {
   readonly hash: string;
 }
 
+const BEGINNING: Seal = { through: 0, hash: EMPTY_HASH, hour: '' };
+
 /** What a chain says about the decisions. */
 export class DecisionSeals {
   readonly seals: Seal[] = [];
   before: Before | undefined;
   /** Where the numbers begin: after those that were pruned, or at the first. */
-  start: Seal = { through: 0, hash: EMPTY_HASH, hour: '' };
+  start: Seal = BEGINNING;
 
   note(kind: string, content: unknown): void {
-    const detail = content as { readonly state?: { readonly decisions?: Before } } & Partial<Seal>;
+    const detail = content as { readonly state?: { readonly decisions?: Before } } & Partial<Seal> & Partial<Tombstone>;
     if (kind === 'decisions' && detail.through !== undefined && detail.hash !== undefined) {
       this.seals.push({ through: detail.through, hash: detail.hash, hour: detail.hour ?? '' });
     } else if (kind === 'settings' && detail.state?.decisions !== undefined) {
       // Their numbers begin anew.
       this.before = detail.state.decisions;
       this.seals.length = 0;
+      this.start = BEGINNING;
+    } else if (kind === 'pruned' && detail.decisions !== undefined && detail.decisions !== null) {
+      const { through, hash, unnumbered } = detail.decisions;
+      this.before = unnumbered;
+      this.start = { through, hash, hour: '' };
     }
   }
 }

@@ -82,12 +82,17 @@ export async function exportHeads(connection: Connection, file: string, key: Key
   return heads;
 }
 
+/** @throws AuditError `ERR_HEADS` for a file that holds no Ed25519 key */
+export function readPublicKey(file: string): KeyObject {
+  return keyFrom(file, createPublicKey);
+}
+
 /**
  * All heads of a file whose every line carries a valid signature.
  * @throws AuditError `ERR_HEADS` naming the line that does not
  */
 export function readHeads(file: string, publicKeyFile: string): SignedHead[] {
-  const key = keyFrom(publicKeyFile, createPublicKey);
+  const key = readPublicKey(publicKeyFile);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

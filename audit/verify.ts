@@ -2,6 +2,7 @@
 // present settings, the decisions, and the signed heads. Works as any role that may read. What proves something is computed
 // here, from raw columns: the database is asked for rows, and believed nothing else.
 
+import type { KeyObject } from 'node:crypto';
 import { catalogueFindings, isStructural, pinPlanner, pinSession } from './catalogue.js';
 import { ChainCheck, fault, short } from './chain-check.js';
 import type { Counts, Finding } from './chain-check.js';
@@ -12,7 +13,7 @@ import type { Connection, Database } from './database.js';
 import { checkDecisions } from './decision-check.js';
 import type { DecisionHead } from './decision-check.js';
 import { AuditError } from './errors.js';
-import { readHeads } from './heads.js';
+import { readHeads, readPublicKey } from './heads.js';
 import type { SignedHead } from './heads.js';
 import { shippedMigrations } from './migrate.js';
 
@@ -71,7 +72,8 @@ export async function verifyWithin([sql]: readonly Connection[], options: Verify
     return conclude({ rows: 0, entries: 0, decisions: 0 }, guards, heads.length);
   }
   await pinPlanner(sql);
-  const { sizes, findings } = await readAll(sql, heads, options.progress);
+  const key = options.heads === undefined ? undefined : readPublicKey(options.heads.publicKey);
+  const { sizes, findings } = await readAll(sql, heads, key, options.progress);
   return conclude(sizes, [...guards, ...findings], heads.length);
 }
 
@@ -112,12 +114,14 @@ interface Context {
   readonly decisionHeads: ReadonlyMap<number, Head>;
   readonly present: PresentTables;
   readonly signed: ReadonlyMap<number, readonly SignedHead[]>;
+  readonly key: KeyObject | undefined;
   readonly progress: (count: number) => void;
 }
 
 async function readAll(
   sql: Connection,
   heads: readonly SignedHead[],
+  key: KeyObject | undefined,
   progress: VerifyOptions['progress'],
 ): Promise<{ sizes: Sizes; findings: Finding[] }> {
   const [{ rows, entries }] = await sql<[{ rows: number; entries: number }]>`
@@ -136,6 +140,7 @@ async function readAll(
     ),
     present: await readPresent(sql),
     signed,
+    key,
     progress: (count) => progress?.(Math.min((done += count), entries), entries),
   };
   // Every company that anything speaks of, be it only a signed head.
@@ -171,10 +176,10 @@ async function readAll(
 async function readChain(
   sql: Connection,
   companyId: number,
-  { counts, heads, decisionHeads, present, signed, progress }: Context,
+  { counts, heads, decisionHeads, present, signed, key, progress }: Context,
   decisions: (count: number) => void = () => undefined,
 ): Promise<{ findings: Finding[]; companies: ReadonlySet<number> }> {
-  const chain = new ChainCheck(companyId, signed.get(companyId) ?? []);
+  const chain = new ChainCheck(companyId, signed.get(companyId) ?? [], key);
   await chain.read(sql, progress);
   const findings: Finding[] = [...chain.findings];
   // What is missing or too much explains more than what follows from it.

@@ -142,10 +142,10 @@ select jsonb_build_object(
 $$;
 
 -- An entry that says so: from here on every change has its own.
-create function audit_note_state(p_company bigint, p_by text) returns void
+create function audit_note_state(p_company bigint, p_origin text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  perform public.audit_note(p_company, 'settings', jsonb_build_object('by', p_by, 'state', public.audit_state(p_company)));
+  perform public.audit_note(p_company, 'settings', jsonb_build_object('origin', p_origin, 'state', public.audit_state(p_company)));
 end $$;
 
 -- After `gets_limits` and `opens_chain`, as triggers run in the order of their names. Chain 0 learns of every company, so that one
@@ -154,7 +154,7 @@ create function company_states_settings() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into public.decision_head (company_id) values (new.id);
-  perform public.audit_note(0, 'settings', jsonb_build_object('by', session_user, 'company', new.id));
+  perform public.audit_note(0, 'settings', jsonb_build_object('origin', session_user, 'company', new.id));
   perform public.audit_note_state(new.id, session_user);
   return new;
 end $$;
@@ -165,12 +165,12 @@ do $$
 declare
   v_company bigint;
 begin
-  perform public.audit_note(0, 'settings', jsonb_build_object('by', 'migration 0007', 'state', jsonb_build_object(
+  perform public.audit_note(0, 'settings', jsonb_build_object('origin', 'migration 0007', 'state', jsonb_build_object(
     'stoppedAll', (select stopped from public.autonomy_all),
     'companies', (select coalesce(jsonb_agg(id order by id), '[]') from public.company),
     'owner', current_user)));
   for v_company in select id from public.company order by id loop
-    perform public.audit_note(v_company, 'settings', jsonb_build_object('by', 'migration 0007', 'state',
+    perform public.audit_note(v_company, 'settings', jsonb_build_object('origin', 'migration 0007', 'state',
       public.audit_state(v_company) || (
         select jsonb_build_object('decisions', jsonb_build_object('rows', count(*), 'hash', encode(
           coalesce(public.audit_chain_over(sha256('fleetstep'), n, digest order by n), sha256('fleetstep')), 'hex')))
