@@ -71,4 +71,4 @@ export type { Act, ActContext, RecorderOptions } from './recorder.js';
 export { Sweeper, sweep } from './sweeper.js';
 export type { Orphan, SweeperOptions } from './sweeper.js';
 export { verify, verifyWithin } from './verify.js';
-export type { VerifyOptions, VerifyResult } from './verify.js';
+export type { Finding, VerifyOptions, VerifyResult } from './verify.js';

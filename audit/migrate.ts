@@ -73,6 +73,12 @@ const LOSSES: Readonly<Record<number, readonly Loss[]>> = {
       query: `select from public.audit_ledger where kind::text = 'pruned'`,
     },
   ],
+  7: [
+    {
+      what: 'the numbers that bind decisions to the ledger',
+      query: 'select from public.decision_head where seq > 0',
+    },
+  ],
 };
 
 /** `create function` or `create or replace function`, its name, and all of it. */

@@ -61,21 +61,21 @@ describe('migrations', () => {
     // From the fourth on they hold functions, and tables that are still empty: nothing that anybody did depends on them.
     const undone = await rollback(made.database, from(4), false);
     expect(undone.map(({ version }) => version)).toEqual(Array.from({ length: from(4) }, (_, k) => all.length - k));
-    const fleetAndRecord = [
-      'company',
-      'driver',
-      'booking',
-      'autonomous_action',
-      'audit_ledger',
-      'audit_head',
-      'action_review',
-    ];
+    /** A later migration may add entries, and takes none away. */
+    const keepsLedger = (now: Record<string, unknown>, then: Record<string, unknown>): void => {
+      for (const entry of then['audit_ledger'] as unknown[]) expect(now['audit_ledger']).toContainEqual(entry);
+    };
+    const fleetAndRecord = ['company', 'driver', 'booking', 'autonomous_action', 'action_review'];
     const bare = await contents();
     for (const table of fleetAndRecord) expect(bare[table]).toEqual(before[table]);
     expect((await migrate(made.database)).map(({ version }) => version)).toEqual(
       Array.from({ length: from(4) }, (_, k) => 4 + k),
     );
-    expect(await contents()).toEqual(before);
+    const renewed = await contents();
+    keepsLedger(renewed, before);
+    for (const table of Object.keys(before).filter((name) => !/^audit_(ledger|head)$/.test(name))) {
+      expect(renewed[table], table).toEqual(before[table]);
+    }
     expect(await verify(made.database)).toMatchObject({ rows: 3, ok: true });
     await act(company.id, 1);
 
@@ -88,6 +88,7 @@ describe('migrations', () => {
     await migrate(made.database);
     const again = await contents();
     for (const table of fleetAndRecord) expect(again[table]).toEqual(record[table]);
+    keepsLedger(again, record);
     expect(again['token_bucket']).toHaveLength(14);
 
     await expect(rollback(made.database, from(2), false)).rejects.toMatchObject({
@@ -103,7 +104,9 @@ describe('migrations', () => {
 
     await migrate(made.database);
     expect((await migrationStates(owner)).map(({ name }) => name)).toEqual(all.map(({ name }) => name));
-    await owner`update autonomy set mode = 'FULLY_AUTO', auto_assign = true`;
+    await owner.unsafe(
+      `select autonomy_configure(${company.id}, '{"mode": "FULLY_AUTO", "auto_assign": true}', 'test')`,
+    );
     await act(company.id, 2);
     expect(await verify(made.database)).toMatchObject({ rows: 2, ok: true });
   });
@@ -213,6 +216,12 @@ describe('the schema', () => {
 });
 
 describe('the table of acts', () => {
+  beforeAll(async () => {
+    // Statements that were prepared before types were made anew would be refused.
+    await owner.end();
+    owner = superuser(made);
+  });
+
   it("has the original's 18 columns with their types, 3 foreign keys and 8 indexes", async () => {
     const columns = await owner<{ name: string; type: string }[]>`
       select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute
