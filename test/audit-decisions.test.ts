@@ -47,7 +47,7 @@ describe('the log of decisions', () => {
   it('keeps every byte, with what became of it, and only for its company', async () => {
     const { id: company } = await addCompany(owner, 'one');
     const { id: other } = await addCompany(owner, 'two');
-    const log = new DecisionLog(made.database);
+    const log = new DecisionLog(made.database, { deadlineMs: 20_000 });
     const row = decision(company);
     await log.record(row);
     await addDecisionEvent(app, row, { kind: 'outcome', by: 'dispatcher', detail: { shipment: 7, accepted: true } });
@@ -63,7 +63,7 @@ describe('the log of decisions', () => {
 
   it('takes many at once, and one of an unknown company does not void the others', async () => {
     const { id: company } = await addCompany(owner, 'many');
-    const log = new DecisionLog(made.database);
+    const log = new DecisionLog(made.database, { deadlineMs: 20_000 });
     const rows = Array.from({ length: 100 }, (_, k) => decision(k === 40 ? 999_999 : company));
     const results = await Promise.allSettled(rows.map((row) => log.record(row)));
     expect(results.map(({ status }) => status)).toEqual(rows.map((_, k) => (k === 40 ? 'rejected' : 'fulfilled')));
@@ -76,7 +76,7 @@ describe('the log of decisions', () => {
 
   it('is changed by nobody: not by the application, not by the owner', async () => {
     const { id: company } = await addCompany(owner, 'guarded');
-    const log = new DecisionLog(made.database);
+    const log = new DecisionLog(made.database, { deadlineMs: 20_000 });
     await log.record(decision(company));
     await log.close();
     for (const table of ['decision', 'decision_event']) {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'fleetstep-heads-'));
   for (let k = 0; k < 3; k++) companies.push((await addCompany(owner)).id);
   await liftLimits(owner);
-  await owner`update autonomy set breaker_failures = 0`;
+  for (const id of companies) await configure(owner, id, { breakerFailures: 0 }, 'test');
   const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
   const random = new RandomStream(3, Purpose.action);
   for (let k = 0; k < 120; k++) {
@@ -279,6 +279,16 @@ describe('verify', () => {
   });
 
   it('finds with signed heads what a chain alone cannot show: an end cut off with its head, and a chain written anew', async () => {
+    const company = companies[1];
+    const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
+    for (let k = 0; k < 8; k++) {
+      const intent = { companyId: company, description: 'tail', triggerSource: 'test', dryRun: true } as const;
+      await recorder.act({ ...intent, actionType: 'assign' }, () => undefined);
+    }
+    await recorder.close();
+    const [{ last }] = await owner<
+      [{ last: number }]
+    >`select seq as last from audit_head where company_id = ${company}`;
     const file = join(folder, 'heads.jsonl');
     const keyFile = join(folder, 'key.pem');
     const key = signingKey(keyFile);
@@ -286,20 +296,9 @@ describe('verify', () => {
     await exportHeads(owner, file, key);
     const heads = { file, publicKey: `${keyFile}.pub` };
     expect(await verify(made.database, { heads })).toMatchObject({ ok: true, heads: 8 });
-    const company = companies[1];
+    // Eight dry runs: nothing else is as it is because of them.
     const cutOff = async (tx: Connection): Promise<void> => {
-      const [{ last }] = await tx<
-        [{ last: number }]
-      >`select max(seq) as last from audit_ledger where company_id = ${company}`;
-      await tx`delete from action_review where action_id in (
-        select id from autonomous_action where company_id = ${company} and seq > ${last - 8})`;
       await tx`delete from autonomous_action where company_id = ${company} and seq > ${last - 8}`;
-      await tx`
-        update autonomous_action set reviewed_by_admin = false, reviewed_at = null, reviewed_by = null, admin_notes = null,
-          review_seq = null, updated_at = coalesce((select at from audit_ledger l where l.company_id = ${company}
-            and l.seq = outcome_seq), created_at)
-        where company_id = ${company} and review_seq > ${last - 8}`;
-      await tx`delete from action_review r using audit_ledger l where l.company_id = ${company} and l.review_id = r.id and l.seq > ${last - 8}`;
       await tx`delete from audit_ledger where company_id = ${company} and seq > ${last - 8}`;
       await tx`
         update audit_head set (seq, hash) = (select seq, hash from audit_ledger where company_id = ${company} order by seq desc limit 1)
