@@ -6,6 +6,8 @@ import type { Options, PostgresType, Sql, TransactionSql } from 'postgres';
 import { openEmbedded } from './embedded.js';
 import type { EmbeddedServer } from './embedded.js';
 import { AuditError } from './errors.js';
+import { safely } from './transaction.js';
+import type { Work } from './transaction.js';
 
 /** Rows come with ids and sums as numbers: they stay far below 2^53. */
 interface NumberTypes extends Record<string, PostgresType> {
@@ -146,8 +148,7 @@ export function connect(database: Database, options: ConnectionOptions): Connect
     ...(pgbouncer ? { prepare: false } : {}),
     connection: { application_name: 'fleetstep', ...first },
   };
-  const connection = postgres(url, settings);
-  return pgbouncer ? withSettings(connection, session) : connection;
+  return withTransactions(postgres(url, settings), pgbouncer ? session : undefined);
 }
 
 /**
@@ -159,26 +160,27 @@ export function settled<T>(connection: Connection, work: (sql: Connection) => Pr
   return connection.begin((tx) => work(tx as unknown as Connection)) as Promise<T>;
 }
 
-type Work = (tx: TransactionSql<{ bigint: number }>) => unknown;
-
-/** The same connection, whose transactions begin with settings of their own. */
-function withSettings(connection: Connection, session: Readonly<Record<string, string>>): Connection {
-  const begin = connection.begin.bind(connection) as (options: string, work: Work) => Promise<unknown>;
-  const rows = Object.entries(session).map(([name, value]) => ({ name, value }));
-  const begun = (given: string | Work, work?: Work): Promise<unknown> => {
+/**
+ * The same connection, with transactions that survive its breaking.
+ * @param session settings that each of them begins with; undefined where the connection has them
+ */
+function withTransactions(connection: Connection, session: Readonly<Record<string, string>> | undefined): Connection {
+  const rows = Object.entries(session ?? {}).map(([name, value]) => ({ name, value }));
+  const settle = async (sql: TransactionSql<{ bigint: number }>): Promise<void> => {
+    if (rows.length === 0) return;
+    await sql`
+      select pg_catalog.set_config(name, value, true)
+      from pg_catalog.jsonb_to_recordset(${sql.json(rows)}) as s (name pg_catalog.text, value pg_catalog.text)`;
+  };
+  const transact = safely(connection, settle);
+  const begin = (given: string | Work<unknown>, work?: Work<unknown>): Promise<unknown> => {
     const [modes, inner] = typeof given === 'string' ? [given, work!] : ['', given];
     const isolation = modes.includes('isolation') ? '' : 'isolation level read committed ';
     const access = /read (only|write)/.test(modes) ? '' : 'read write ';
-    return begin(`${isolation}${access}${modes}`, async (tx) => {
-      await tx`
-        select pg_catalog.set_config(name, value, true)
-        from pg_catalog.jsonb_to_recordset(${tx.json(rows)}) as s (name pg_catalog.text, value pg_catalog.text)`;
-      // A transaction within it is a part that can be taken back.
-      return inner(Object.assign(tx, { begin: (part: Work) => tx.savepoint(part) }));
-    });
+    return transact(`${isolation}${access}${modes}`, inner);
   };
-  pooled.add(connection);
-  return Object.assign(connection, { begin: begun });
+  if (session !== undefined) pooled.add(connection);
+  return Object.assign(connection, { begin });
 }
 
 interface Way {
@@ -212,12 +214,23 @@ const REMEDY =
 export async function checkWay(database: Database): Promise<void> {
   const connection = connect(database, { role: 'app', max: 1, statementTimeoutMs: 5000, connectTimeoutSeconds: 5 });
   const looked = (async () => {
-    const rows = await settled(
+    const asked = settled(
       connection,
       (sql) => sql<{ pid: number; path: string; role: string }[]>`
         select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('search_path') as path,
           pg_catalog.current_setting('role') as role`,
     );
+    const rows = await asked.catch(async (cause: unknown) => {
+      if (!pooled.has(connection) || databaseError(cause).code !== 'ERR_DATABASE') throw cause;
+      // It ends whoever begins a transaction, and says so only to those who listen in that moment.
+      const fresh = connect(database, { role: 'app', max: 1, connectTimeoutSeconds: 5 });
+      await fresh`select 1`.catch(() => Promise.reject(cause as Error)).finally(() => fresh.end({ timeout: 0 }));
+      throw new AuditError(
+        'ERR_FIELD',
+        'DATABASE_URL leads through a PgBouncer that allows no transactions (pool_mode = statement): set pool_mode = transaction',
+        { cause },
+      );
+    });
     const [{ pid, path, role }] = rows;
     if (pooled.has(connection)) return;
     // The server tells its process at the start; a pooler tells something of its own.
@@ -269,13 +282,6 @@ export function databaseError(error: unknown): AuditError {
     return new AuditError('ERR_FIELD', `DATABASE_URL leads through PgBouncer (${message}): ${REMEDY}`, {
       cause: error,
     });
-  }
-  if (code === '08P01' && /statement pooling/.test(message)) {
-    return new AuditError(
-      'ERR_FIELD',
-      `DATABASE_URL leads through PgBouncer with pool_mode = statement (${message}): set pool_mode = transaction`,
-      { cause: error },
-    );
   }
   if (code === '22023' && /time zone/i.test(message)) {
     return new AuditError(

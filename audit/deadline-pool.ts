@@ -16,10 +16,8 @@ export interface DeadlinePoolOptions {
 
 type Work<T> = (sql: Connection) => Promise<T>;
 
-/** Without an answer for so long, a read is tried on a fresh connection. */
+/** Without an answer for so long, what may be done twice is tried on a fresh connection. */
 const FRESH_AFTER_MS = 1000;
-/** A connection that has answered within this time is believed to be alive. */
-const PROVEN_MS = 1000;
 
 const LATE = Symbol('late');
 
@@ -46,15 +44,19 @@ export class DeadlinePool {
    * Does what may be done twice: it is begun anew on a fresh connection where the first does not answer, or has broken.
    * @throws AuditError `ERR_DEADLINE`, or what `work` throws
    */
-  async read<T>(work: Work<T>, deadlineMs: number = this.#deadlineMs): Promise<T> {
+  async ask<T>(work: Work<T>, deadlineMs: number = this.#deadlineMs): Promise<T> {
     const end = performance.now() + deadlineMs;
+    const began = performance.now();
     const first = this.#begin(work);
     const patience = Math.min(FRESH_AFTER_MS, deadlineMs / 3);
-    const early = await within(first.done, patience).catch((error: unknown) => {
+    try {
+      let early = await within(first.done, patience);
+      // Others were answered there meanwhile: it is alive, and has much to do; but one of its sockets may be silent.
+      if (early === LATE && this.#provenAt > began) early = await within(first.done, patience);
+      if (early !== LATE) return early;
+    } catch (error) {
       if (!isBroken(error)) throw databaseError(error);
-      return LATE;
-    });
-    if (early !== LATE) return early as T;
+    }
     this.#renew(first.connection);
     const second = this.#begin(work);
     // Whoever answers first; one of them may still break.
@@ -75,11 +77,9 @@ export class DeadlinePool {
    * Does what must not be done twice, on a connection that has answered just before.
    * @throws AuditError `ERR_DEADLINE`: it may have been done all the same; or what `work` throws
    */
-  async write<T>(work: Work<T>, deadlineMs: number = this.#deadlineMs): Promise<T> {
+  async once<T>(work: Work<T>, deadlineMs: number = this.#deadlineMs): Promise<T> {
     const end = performance.now() + deadlineMs;
-    if (performance.now() - this.#provenAt > PROVEN_MS) {
-      await this.read(async (sql) => sql`select 1`, deadlineMs / 2);
-    }
+    await this.ask(async (sql) => sql`select 1`, deadlineMs / 2);
     const { done, connection } = this.#begin(work);
     try {
       const found = await within(done, end - performance.now());

@@ -42,6 +42,8 @@ export { isStopped, turnSwitch } from './kill-switch.js';
 export type { SwitchScope } from './kill-switch.js';
 export { migrate, migrationStates, rollback } from './migrate.js';
 export type { Migration, MigrationState } from './migrate.js';
+export { prune } from './prune.js';
+export type { PruneOptions, Pruned } from './prune.js';
 export {
   actionColumns,
   actionStatuses,

@@ -61,7 +61,7 @@ export class Sweeper {
     if (this.#looking) return;
     this.#looking = true;
     void this.#pool
-      .read((sql) => sweep(sql))
+      .ask((sql) => sweep(sql))
       .then(
         (orphans) => {
           if (orphans.length > 0) this.#options.report(orphans);

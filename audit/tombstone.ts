@@ -2,8 +2,7 @@
 // how many are gone, from when to when, and the hash of the last of them, with which the entry after it goes on. Signed, so
 // that whoever holds signed heads of what is gone can tell an orderly prune from a deletion.
 
-import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { KeyObject, createPublicKey, sign, verify } from 'node:crypto';
 
 export interface PrunedDecisions {
   /** Decisions and events that went with it. */
@@ -52,14 +51,13 @@ export function tombstoneBytes(companyId: number, stone: Omit<Tombstone, 'signat
 export function signTombstone(
   companyId: number,
   stone: Omit<Tombstone, 'signature' | 'state'>,
-  privateKey: KeyObject | string,
+  privateKey: KeyObject,
 ): string {
-  const key = typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey;
-  return sign(null, tombstoneBytes(companyId, stone), key).toString('base64');
+  return sign(null, tombstoneBytes(companyId, stone), privateKey).toString('base64');
 }
 
 /** Whether `publicKey` (PEM) has signed it. */
-export function isSignedBy(companyId: number, stone: Tombstone, publicKey: KeyObject | string): boolean {
-  const key = typeof publicKey === 'string' ? createPublicKey(publicKey) : publicKey;
+export function isSignedBy(companyId: number, stone: Tombstone, publicKey: KeyObject | string | Buffer): boolean {
+  const key = publicKey instanceof KeyObject ? publicKey : createPublicKey(publicKey);
   return verify(null, tombstoneBytes(companyId, stone), key, Buffer.from(stone.signature, 'base64'));
 }

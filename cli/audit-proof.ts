@@ -12,7 +12,7 @@ import { printJson, progress } from './print.js';
 /** Where heads and their key lie if nothing else is said. */
 const folder = (): string => process.env['FLEETSTEP_DATA'] ?? 'data';
 const defaultHeads = (): string => join(folder(), 'audit-heads.jsonl');
-const defaultKey = (): string => join(folder(), 'audit-key.pem');
+export const defaultKey = (): string => join(folder(), 'audit-key.pem');
 
 export function verifyCommand(): Command {
   return new Command('verify')

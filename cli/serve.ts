@@ -173,13 +173,13 @@ async function checkDatabase(
 ): Promise<void> {
   try {
     await checkWay(database);
-    const missing = (await pool.read((sql) => migrationStates(sql))).filter(({ appliedAt }) => appliedAt === null);
+    const missing = (await pool.ask((sql) => migrationStates(sql))).filter(({ appliedAt }) => appliedAt === null);
     if (missing.length > 0) {
       const names = missing.map(({ name }) => name).join(', ');
       throw new AuditError('ERR_NOT_MIGRATED', `the database lacks ${names}: run "fleetstep audit migrate"`);
     }
-    if (company !== undefined && (await pool.read((sql) => listCompanies(sql, company))).length === 0) {
-      const known = (await pool.read((sql) => listCompanies(sql))).slice(0, 10).map(({ id }) => id);
+    if (company !== undefined && (await pool.ask((sql) => listCompanies(sql, company))).length === 0) {
+      const known = (await pool.ask((sql) => listCompanies(sql))).slice(0, 10).map(({ id }) => id);
       const remedy =
         known.length === 0
           ? 'there are no companies yet, leave it out and one is made'

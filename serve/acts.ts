@@ -93,7 +93,7 @@ export class Acts {
     }
     if (typeof shipment !== 'number') return;
     const filter = { companyId, bookingId: shipment, actionType: 'assign', from: at } as const;
-    const { actions } = await this.#options.pool.read((sql) => listActions(sql, filter));
+    const { actions } = await this.#options.pool.ask((sql) => listActions(sql, filter));
     const other = actions.find(
       ({ status, idempotency_key: key }) =>
         status !== 'refused' && status !== 'failed' && key !== keyOf(answer, shipment),
@@ -177,7 +177,7 @@ export class Acts {
   ): Promise<ActResult> {
     const pair = { shipment, vehicle };
     const row = again
-      ? await this.#options.pool.read((sql) => findAction(sql, companyId, keyOf(answer, shipment)))
+      ? await this.#options.pool.ask((sql) => findAction(sql, companyId, keyOf(answer, shipment)))
       : null;
     if (row !== null) return { ...pair, ...toldOf(row) };
     const message = `not begun within ${this.#withinMs / 1000} s of the decision: its state has moved on, ask again`;
@@ -187,7 +187,7 @@ export class Acts {
   async #note({ answer, companyId, by }: Acting, acts: readonly ActResult[]): Promise<void> {
     try {
       const decision = { id: answer.provenance.decision_id, companyId };
-      await this.#options.pool.write((sql) => addDecisionEvent(sql, decision, { kind: 'acts', by, detail: acts }));
+      await this.#options.pool.once((sql) => addDecisionEvent(sql, decision, { kind: 'acts', by, detail: acts }));
     } catch (error) {
       // The acts themselves are on record, each with this decision's id.
       if (!(error instanceof AuditError)) throw error;

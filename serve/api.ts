@@ -239,7 +239,7 @@ export function apiRoutes({ service, runs }: ApiOptions): Route[] {
       roles: everyone,
       summary: 'The companies that the caller may look at: up to 1,000, by their ids',
       query: company,
-      handle: async (c) => ({ companies: await pool.read((sql) => listCompanies(sql, c.companyId)) }),
+      handle: async (c) => ({ companies: await pool.ask((sql) => listCompanies(sql, c.companyId)) }),
     },
     ...adminRoutes(service),
   ];
@@ -294,7 +294,7 @@ const settingOf = Object.fromEntries(settings.map((name) => [snakeName(name), na
 function adminRoutes(service: Service): Route[] {
   const { pool, killSwitch } = service;
   const controlsOf = async (companyId: number): Promise<unknown> =>
-    snake({ ...(await pool.read((sql) => readControls(sql, companyId))), connector: service.connector });
+    snake({ ...(await pool.ask((sql) => readControls(sql, companyId))), connector: service.connector });
   return [
     {
       method: 'GET',
@@ -330,7 +330,7 @@ function adminRoutes(service: Service): Route[] {
           ...datesOf(c.query),
         };
         const page = { page: q['page'], perPage: q['per_page'], cursor: q['cursor'] };
-        const found = await pool.read((sql) => listActions(sql, defined({ ...filter, ...page })));
+        const found = await pool.ask((sql) => listActions(sql, defined({ ...filter, ...page })));
         const { actions, next, total, totalIsExact } = found;
         const perPage = (q['per_page'] as number | undefined) ?? 50;
         return {
@@ -356,7 +356,7 @@ function adminRoutes(service: Service): Route[] {
       query: { ...company, period: optional({ type: 'enum', values: statisticsPeriods }, 'Default day') },
       handle: (c) =>
         pool
-          .read((sql) =>
+          .ask((sql) =>
             statistics(
               sql,
               defined({ period: (c.query['period'] as StatisticsPeriod | undefined) ?? 'day', companyId: c.companyId }),
@@ -373,7 +373,7 @@ function adminRoutes(service: Service): Route[] {
       summary: 'One action with its reviews and its entries in the ledger',
       params: { id: number },
       query: company,
-      handle: async (c) => ({ action: shown(await pool.read((sql) => readAction(sql, idOf(c), c.companyId))) }),
+      handle: async (c) => ({ action: shown(await pool.ask((sql) => readAction(sql, idOf(c), c.companyId))) }),
     },
     {
       method: 'POST',
@@ -388,7 +388,7 @@ function adminRoutes(service: Service): Route[] {
       handle: async (c) => {
         const { notes } = c.body as { notes?: string | null };
         const review = { reviewer: c.caller.subject, notes: notes ?? null };
-        return { action: shown(await pool.write((sql) => reviewAction(sql, idOf(c), review, c.companyId))) };
+        return { action: shown(await pool.once((sql) => reviewAction(sql, idOf(c), review, c.companyId))) };
       },
     },
     {
@@ -412,7 +412,8 @@ function adminRoutes(service: Service): Route[] {
       body: settingRules,
       handle: async (c) => {
         const changes = Object.entries(c.body as object).map(([name, value]) => [settingOf[name], value as unknown]);
-        await pool.write((sql) =>
+        // Done twice, it changes nothing the second time.
+        await pool.ask((sql) =>
           configure(sql, c.company(), Object.fromEntries(changes) as Partial<Settings>, c.caller.subject),
         );
         return controlsOf(c.company());
@@ -426,7 +427,7 @@ function adminRoutes(service: Service): Route[] {
       roles: admins,
       summary: 'Limits, and what is left of them',
       query: company,
-      handle: async (c) => ({ limits: (await pool.read((sql) => readControls(sql, c.company()))).limits }),
+      handle: async (c) => ({ limits: (await pool.ask((sql) => readControls(sql, c.company()))).limits }),
     },
     {
       method: 'PUT',
@@ -455,8 +456,8 @@ function adminRoutes(service: Service): Route[] {
       },
       handle: async (c) => {
         const { limits } = c.body as { limits: LimitChange[] };
-        await pool.write((sql) => setLimits(sql, c.company(), limits, c.caller.subject));
-        return { limits: (await pool.read((sql) => readControls(sql, c.company()))).limits };
+        await pool.once((sql) => setLimits(sql, c.company(), limits, c.caller.subject));
+        return { limits: (await pool.ask((sql) => readControls(sql, c.company()))).limits };
       },
     },
     {
@@ -485,7 +486,7 @@ function adminRoutes(service: Service): Route[] {
         // It has taken effect, whether what else there is can be read in time or not.
         const left = Math.max(100, SWITCH_MS - (performance.now() - askedAt));
         const controls = await pool
-          .read((sql) => readControls(sql, companyId), left)
+          .ask((sql) => readControls(sql, companyId), left)
           .then(
             (found) => snake({ ...found, connector: service.connector }) as object,
             () => ({ company_id: companyId }),
@@ -504,7 +505,7 @@ function adminRoutes(service: Service): Route[] {
       body: { action_type: { type: 'enum', values: actionTypes } },
       handle: async (c) => {
         const { action_type: type } = c.body as { action_type: ActionType };
-        return { reset: await pool.write((sql) => resetBreaker(sql, c.company(), type, c.caller.subject)) };
+        return { reset: await pool.once((sql) => resetBreaker(sql, c.company(), type, c.caller.subject)) };
       },
     },
   ];

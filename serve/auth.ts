@@ -83,7 +83,7 @@ export class KeyRing {
    * @param report is told, once for each change, when the file revokes all keys, and when it is sound again
    * @param rereadMs how often it is looked at, at most
    */
-  constructor(file: string, report: (message: string) => void = () => undefined, rereadMs = REREAD_MS) {
+  constructor(file: string, report: (message: string) => void = (): void => undefined, rereadMs: number = REREAD_MS) {
     this.#file = file;
     this.#report = report;
     this.#rereadMs = rereadMs;

@@ -41,7 +41,7 @@ export class KillSwitch {
     }
     try {
       // Done twice, it changes nothing the second time.
-      await this.#pool.read((sql) => turnSwitch(sql, scope, stopped, by));
+      await this.#pool.ask((sql) => turnSwitch(sql, scope, stopped, by));
     } catch (cause) {
       const lost =
         cause instanceof AuditError && ['ERR_DATABASE', 'ERR_DEADLINE', 'ERR_NOT_MIGRATED'].includes(cause.code);
@@ -76,7 +76,7 @@ export class KillSwitch {
    */
   async mayGoOn(companyId: number, since: number): Promise<boolean> {
     if (this.wasAsked(companyId, since)) return false;
-    const stopped = await this.#pool.read((sql) => isStopped(sql, companyId), LOOK_MS).catch(() => true);
+    const stopped = await this.#pool.ask((sql) => isStopped(sql, companyId), LOOK_MS).catch(() => true);
     return !stopped && !this.wasAsked(companyId, since);
   }
 
@@ -95,7 +95,7 @@ export class KillSwitch {
       await sleep(AGAIN_MS, undefined, { ref: false });
       if (trying.signal.aborted || this.#closed) return;
       const done = await this.#pool
-        .read((sql) => turnSwitch(sql, scope, true, by))
+        .ask((sql) => turnSwitch(sql, scope, true, by))
         .then(
           () => true,
           () => false,

@@ -183,7 +183,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.get('/health', { config: { open: true } }, (_, reply) => reply.send({ status: 'ok', version }));
   app.get('/ready', { config: { open: true } }, async (_, reply) => {
     const database = await service.pool
-      .read(async (sql) => sql`select 1`, READY_MS)
+      .ask(async (sql) => sql`select 1`, READY_MS)
       .then(
         () => true,
         () => false,

@@ -182,7 +182,7 @@ export class Service {
   ): Promise<AnswerWithActs | null> {
     let found;
     try {
-      found = await this.pool.read((sql) => findDecision(sql, companyId, key), LOOK_MS);
+      found = await this.pool.ask((sql) => findDecision(sql, companyId, key), LOOK_MS);
     } catch (cause) {
       // Nobody can say what was answered before: it is computed, which gives the same, and flagged as any other then.
       this.#mayAnswerUnrecorded(mode, cause);
@@ -245,12 +245,12 @@ export class Service {
 
   /** @throws AuditError `ERR_NOT_FOUND` */
   async decision(id: string, companyId: number | undefined): Promise<object> {
-    const { request, answer, events, ...row } = await this.pool.read((sql) => readDecision(sql, id, companyId));
+    const { request, answer, events, ...row } = await this.pool.ask((sql) => readDecision(sql, id, companyId));
     return { ...(snake(row) as object), events, request: unpack(request), answer: answerOf(answer) };
   }
 
   async decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<unknown> {
-    return snake(await this.pool.read((sql) => listDecisions(sql, { companyId, limit, before })));
+    return snake(await this.pool.ask((sql) => listDecisions(sql, { companyId, limit, before })));
   }
 
   /**
@@ -288,7 +288,7 @@ export class Service {
     id: string,
     companyId: number | undefined,
   ): Promise<{ row: DecisionDetail; request: RecommendRequest; answer: Answer }> {
-    const row = await this.pool.read((sql) => readDecision(sql, id, companyId));
+    const row = await this.pool.ask((sql) => readDecision(sql, id, companyId));
     return {
       row,
       request: unpack(row.request) as RecommendRequest,
@@ -324,7 +324,7 @@ export class Service {
       if (row.events.length >= MOST_EVENTS) {
         throw new ServeError('ERR_CONFLICT', `the decision has ${MOST_EVENTS} entries already: no more are taken`);
       }
-      await this.pool.write((sql) => addDecisionEvent(sql, { id, companyId }, { kind: 'outcome', by, detail }));
+      await this.pool.once((sql) => addDecisionEvent(sql, { id, companyId }, { kind: 'outcome', by, detail }));
     }
     const told = { ...detail, by };
     this.#keepOutcome(companyId, id, told);

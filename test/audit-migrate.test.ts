@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Recorder, connect, listActions, migrate, migrationStates, rollback, verify } from '#audit/index.js';
 import type { Connection } from '#audit/index.js';
 import { shippedMigrations } from '#audit/migrate.js';
-import { addCompany, superuser, testDatabase } from './support/database.js';
+import { addCompany, letAct, superuser, testDatabase } from './support/database.js';
 import type { TestDatabase } from './support/database.js';
 
 const shipped = shippedMigrations().length;
@@ -32,6 +32,16 @@ async function contents(): Promise<Record<string, unknown>> {
     );
   }
   return found;
+}
+
+/** Without what migrating once more adds: entries that say how everything stands. */
+function lasting(all: Record<string, unknown>): Record<string, unknown> {
+  const ledger = all['audit_ledger'] as { detail: { origin?: string } | null }[];
+  return {
+    ...all,
+    audit_head: undefined,
+    audit_ledger: ledger.filter(({ detail }) => detail?.origin !== 'migration 0007'),
+  };
 }
 
 async function act(companyId: number, count: number): Promise<void> {
@@ -66,7 +76,7 @@ describe('migrations', () => {
     expect((await migrate(made.database)).map(({ version }) => version)).toEqual(
       Array.from({ length: from(4) }, (_, k) => 4 + k),
     );
-    expect(await contents()).toEqual(before);
+    expect(lasting(await contents())).toEqual(lasting(before));
     expect(await verify(made.database)).toMatchObject({ rows: 3, ok: true });
     await act(company.id, 1);
 
@@ -78,7 +88,7 @@ describe('migrations', () => {
     await rollback(made.database, from(3), true);
     await migrate(made.database);
     const again = await contents();
-    for (const table of fleetAndRecord) expect(again[table]).toEqual(record[table]);
+    for (const table of fleetAndRecord) expect(lasting(again)[table]).toEqual(lasting(record)[table]);
     expect(again['token_bucket']).toHaveLength(14);
 
     await expect(rollback(made.database, from(2), false)).rejects.toMatchObject({
@@ -94,7 +104,7 @@ describe('migrations', () => {
 
     await migrate(made.database);
     expect((await migrationStates(owner)).map(({ name }) => name)).toEqual(all.map(({ name }) => name));
-    await owner`update autonomy set mode = 'FULLY_AUTO', auto_assign = true`;
+    await letAct(owner, company.id);
     await act(company.id, 2);
     expect(await verify(made.database)).toMatchObject({ rows: 2, ok: true });
   });
