@@ -17,7 +17,7 @@ interface Breaker {
 }
 
 /** How everything stood at an entry: when a company began, when its record was upgraded, after acts were imported, or pruned. */
-interface State {
+export interface State {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, Limit>>;
   readonly breakers?: Readonly<Record<string, Breaker>>;
@@ -33,6 +33,8 @@ interface Detail {
   readonly actionType?: string;
   readonly stopped?: boolean;
   readonly company?: number;
+  /** Who or what made an entry that tells how everything stands. */
+  readonly origin?: string;
 }
 
 /** The present, as the tables have it. */
@@ -49,14 +51,14 @@ export class BoundState {
   #limits: Map<string, Limit> | undefined;
   #breakers: Map<string, Breaker> | undefined;
   #stoppedAll = false;
-  readonly #companies = new Set<number>();
+  readonly #companies = new Map<number, State | undefined>();
 
   constructor(companyId: number) {
     this.#companyId = companyId;
   }
 
-  /** Companies that chain 0 says have been opened. */
-  get companies(): ReadonlySet<number> {
+  /** Companies that chain 0 says have been opened, with how they stood then. */
+  get companies(): ReadonlyMap<number, State | undefined> {
     return this.#companies;
   }
 
@@ -64,9 +66,12 @@ export class BoundState {
   note(kind: string, content: unknown): void {
     if (content === null || typeof content !== 'object') return;
     const detail = content as Detail;
-    if ((kind === 'settings' || kind === 'pruned') && detail.state !== undefined) this.#stand(detail.state);
-    else if (kind === 'settings' && detail.company !== undefined) this.#companies.add(detail.company);
-    else if (this.#companyId === 0 && kind === 'switch') this.#stoppedAll = detail.stopped === true;
+    if (kind === 'settings' && detail.company !== undefined) this.#companies.set(detail.company, detail.state);
+    else if ((kind === 'settings' || kind === 'pruned') && detail.state !== undefined) {
+      // A migration may come after a rollback that has put everything back to its defaults.
+      if (detail.origin?.startsWith('migration ') === true) this.#forget();
+      this.begin(detail.state);
+    } else if (this.#companyId === 0 && kind === 'switch') this.#stoppedAll = detail.stopped === true;
     else if (kind === 'settings' || kind === 'switch') {
       this.#follows('settings', this.#settings, detail.before);
       this.#settings = detail.after as Record<string, unknown>;
@@ -88,7 +93,14 @@ export class BoundState {
     else if (status === 'succeeded' && !stopped) this.#breakers?.set(type, { failures: 0, stopped });
   }
 
-  #stand({ settings, limits, breakers, stoppedAll, companies }: State): void {
+  #forget(): void {
+    this.#settings = undefined;
+    this.#limits = undefined;
+    this.#breakers = undefined;
+  }
+
+  /** From here on everything stands as `state` says. */
+  begin({ settings, limits, breakers, stoppedAll, companies }: State): void {
     if (settings !== undefined) {
       this.#follows('settings', this.#settings, settings);
       this.#settings = settings;
@@ -102,7 +114,7 @@ export class BoundState {
     }
     if (breakers !== undefined) this.#breakers = new Map(Object.entries(breakers));
     if (stoppedAll !== undefined) this.#stoppedAll = stoppedAll;
-    for (const id of companies ?? []) this.#companies.add(id);
+    for (const id of companies ?? []) this.#companies.set(id, undefined);
   }
 
   /** A change begins where the one before it ended: else there was one in between that is on no entry. */
