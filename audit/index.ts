@@ -40,7 +40,7 @@ export { actionTypes } from './intent.js';
 export type { ActionType, Intent } from './intent.js';
 export { isStopped, turnSwitch } from './kill-switch.js';
 export type { SwitchScope } from './kill-switch.js';
-export { migrate, migrationStates, rollback } from './migrate.js';
+export { migrate, migrationStates, rollback, schemaCreators } from './migrate.js';
 export type { Migration, MigrationState } from './migrate.js';
 export { prune } from './prune.js';
 export type { PruneOptions, Pruned } from './prune.js';

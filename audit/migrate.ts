@@ -233,21 +233,23 @@ async function takeTurn(sql: TransactionSql): Promise<void> {
 /** Who may create in the schema could plant what others' statements then find there. Where the migrator may not, `audit status` tells. */
 async function closeSchema(sql: TransactionSql): Promise<void> {
   const open = await sql<{ grantee: string }[]>`
-    select distinct case grantee when 0 then 'public' else grantee::regrole::text end as grantee
+    select distinct case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as grantee
     from pg_namespace, lateral aclexplode(nspacl)
-    where nspname = 'public' and privilege_type = 'CREATE' and (grantee = 0 or grantee = ${APP_ROLE}::regrole)
+    where nspname = 'public' and privilege_type = 'CREATE' and (grantee = 0 or grantee = (select oid from pg_roles where rolname = ${APP_ROLE}))
       and pg_has_role(nspowner, 'usage')`;
   for (const { grantee } of open) await sql.unsafe(`revoke create on schema public from ${grantee}`);
 }
 
-/** Roles other than the owner's that may create in the schema of the tables: PUBLIC, or the application's. */
+/** Who may create in the schema of the tables and should not: PUBLIC, the application's role, or roles that it is in. */
 export async function schemaCreators(connection: Connection): Promise<string[]> {
   try {
     const rows = await connection<{ grantee: string }[]>`
-      select distinct case grantee when 0 then 'PUBLIC' else grantee::regrole::text end as grantee
+      select distinct case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee)::text end as grantee
       from pg_namespace, lateral aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
-      where nspname = 'public' and privilege_type = 'CREATE'
-        and (grantee = 0 or pg_has_role(${APP_ROLE}::name, grantee, 'usage')) order by 1`;
+      where nspname = 'public' and privilege_type = 'CREATE' and (grantee = 0 or exists (
+        select from pg_roles app
+        where app.rolname = ${APP_ROLE} and not app.rolsuper and pg_has_role(app.oid, grantee, 'usage')))
+      order by 1`;
     return rows.map(({ grantee }) => grantee);
   } catch (error) {
     throw databaseError(error);

@@ -167,15 +167,20 @@ async function pruneWithin(
 
 /**
  * The entries from before `before`, as many as can go whole: an act goes with all of its entries or stays with all that come
- * after it.
+ * after it. Entries that say how the company stands go with acts that come after them, however young they are (of a company whose
+ * acts were imported, say), as the entry that stands for them says it anew.
  */
 async function segmentOf(sql: Sql, companyId: number, before: Date): Promise<Segment> {
   const [{ from, last }] = await sql<[{ from: number; last: number }]>`
     select
       coalesce((select min(seq) from public.audit_ledger where company_id = ${companyId}), 1) as from,
-      coalesce(
-        (select seq - 1 from public.audit_ledger where company_id = ${companyId} and at >= ${before} order by seq limit 1),
-        (select max(seq) from public.audit_ledger where company_id = ${companyId}), 0) as last`;
+      coalesce((
+        select max(seq) from public.audit_ledger
+        where company_id = ${companyId} and at < ${before} and seq < coalesce((
+          select seq from public.audit_ledger
+          where company_id = ${companyId} and at >= ${before}
+            and kind in ('intended', 'refused', 'dry_run', 'outcome', 'late_outcome', 'review')
+          order by seq limit 1), 9223372036854775807)), 0) as last`;
   const [{ through }] = await sql<[{ through: number }]>`
     with act as (
       select a.seq, case when a.status = 'intended' then 9223372036854775807
