@@ -258,6 +258,10 @@ export class ChainCheck {
       case 'refused':
       case 'dry_run':
         this.counts.acts++;
+        if (kind !== 'refused' && !row.isNull(act.id)) {
+          const driver = row.isNull(act.driver) ? undefined : row.integer(act.driver);
+          this.state.admitted(row.text(act.type), driver, row.milliseconds(act.createdAt));
+        }
         break;
       case 'outcome':
         this.counts.outcomes++;
