@@ -68,6 +68,8 @@ export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 
   readonly database: Database;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
+  /** Companies in which whoever asked may approve his own act; default none: a second person or program does. */
+  readonly ownApproval?: readonly number[] | 'all' | undefined;
   /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
   readonly deadlineMs?: number | undefined;
 }
@@ -310,6 +312,7 @@ export class Service {
     const by = caller.subject;
     const acting = { companyId, answer, at: row.createdAt, by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
+    if (approves) this.#checkApprover(row, by);
     if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
     const detail = {
       ...outcome,
@@ -332,6 +335,16 @@ export class Service {
     const act = await this.#acts.approved(acting, assignment!);
     this.#keepOutcome(companyId, id, told, act);
     return { decision_id: id, ...told, act };
+  }
+
+  /** @throws ServeError `ERR_FORBIDDEN` */
+  #checkApprover({ companyId, requestedBy }: DecisionDetail, by: string): void {
+    const { ownApproval = [] } = this.#options;
+    if (requestedBy !== by || ownApproval === 'all' || ownApproval.includes(companyId)) return;
+    throw new ServeError(
+      'ERR_FORBIDDEN',
+      `${by} has asked for this act, and may not approve it: another account does, or the operator allows it for company ${companyId} (--own-approval)`,
+    );
   }
 
   /** What the vehicle that drives it instead breaks, were it given this shipment alone. */
