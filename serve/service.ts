@@ -367,6 +367,15 @@ export class Service {
     return this.background.candidates({ ...request, options, explain: false }, shipment, way);
   }
 
+  /** An answer to look at, of a state that is nobody's: not on record, and not in anybody's live view. */
+  async example(state: object): Promise<Answer> {
+    const request = bounded(checkRequest(state));
+    const packed = pack(request);
+    const context = { decisionId: 'example', stateHash: sha256(packed) };
+    const answer = await this.background.recommend(request, context, { packed });
+    return { ...answer, provenance: { ...answer.provenance, recorded: false } };
+  }
+
   /** Scores a person's plan beside the policy's; if asked for, also what each vehicle would make of a shipment. */
   async analyze(body: unknown, way?: Way): Promise<Analysis & { readonly candidates?: readonly AnalyzedPair[] }> {
     const { plan, candidates_for: shipment, ...rest } = body as { plan: PlannedPair[]; candidates_for?: Id };
