@@ -280,6 +280,24 @@ describe('verify', () => {
     expect(await verify(made.database)).toMatchObject({ ok: true });
   });
 
+  it('is not blinded by functions and operators that were planted beside the tables', async () => {
+    const [{ id }] = await owner<[{ id: number }]>`
+      select id from autonomous_action where status = 'succeeded' order by id limit 1`;
+    const plant = `
+      create function public.convert_to(text, text) returns bytea language sql as $$ select ''::bytea $$;
+      create function public.sha256(text) returns bytea language sql as $$ select ''::bytea $$;
+      create function public.count(integer) returns bigint language sql as $$ select 0::bigint $$;
+      create function public.same(bytea, text) returns boolean language sql as $$ select true $$;
+      create operator public.= (leftarg = bytea, rightarg = text, function = public.same);
+      create operator public.<> (leftarg = bytea, rightarg = text, function = public.same);
+      update autonomous_action set action_description = 'forged' where id = ${id}`;
+    // Also where the session looks in `public` first.
+    const { ok, findings } = await after((tx) => tx.unsafe(`set local search_path = public, pg_catalog; ${plant}`));
+    expect(ok).toBe(false);
+    expect(findings).toContainEqual(expect.objectContaining({ what: id, reason: 'the act was edited' }));
+    expect(findings).toContainEqual(expect.objectContaining({ what: 'function public.sha256(text)' }));
+  });
+
   it('finds edits of settings, limits, switches and breakers that are on no entry, and of those that were put back before the next change', async () => {
     const [, company] = companies;
     const edits: [string, RegExp, string?, string?][] = [

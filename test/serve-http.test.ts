@@ -414,6 +414,7 @@ describe('mode auto', () => {
     // Overriding acts in no mode.
     const other = { shipment: third.shipment, outcome: 'overridden', vehicle: second.vehicle, reason: 'x' };
     expect((await acting.call('POST', `/v1/decisions/${id}/outcome`, other)).body.act).toBeUndefined();
+    expect(await verify(acting.made.database)).toMatchObject({ ok: true });
     // After a few minutes the state has moved on.
     await acting.owner`alter table decision disable trigger decision_append_only`;
     await acting.owner`update decision set created_at = created_at - interval '6 minutes' where id = ${id}`;
@@ -424,7 +425,8 @@ describe('mode auto', () => {
       'the decision is 6 min old, its state has moved on: ask again, and approve within 5 min',
     ]);
     expect(target.taken).toHaveLength(2);
-    expect(await verify(acting.made.database)).toMatchObject({ ok: true });
+    // Who sets back a decision's time is found out.
+    expect(await verify(acting.made.database)).toMatchObject({ ok: false, reason: 'were edited' });
     await acting.close();
     await target.close();
   });
@@ -449,9 +451,9 @@ describe('mode auto', () => {
     expect(first.acts.map(({ status }) => status)).toEqual(['succeeded', 'refused', 'refused']);
     expect(first.acts[1].message).toMatch(/^not begun within 1 s of the decision/);
     // As if the service had died before it noted what became of the acts.
-    await acting.owner`alter table decision_event disable trigger decision_event_append_only`;
+    await acting.owner`alter table decision_event disable trigger user`;
     await acting.owner`delete from decision_event where kind = 'acts' and company_id = ${acting.company.id}`;
-    await acting.owner`alter table decision_event enable trigger decision_event_append_only`;
+    await acting.owner`alter table decision_event enable trigger user`;
     expect((await ask()).acts).toEqual(first.acts);
     expect(target.taken).toHaveLength(1);
     await acting.close();
