@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { NEVER, Purpose, RandomStream, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
+import { Planner } from '#policy/index.js';
 import type { CompiledScenario, Situation, SituationBooking, SituationDriver, Window, World } from '#engine/index.js';
 
 const compiled: CompiledScenario = {
@@ -70,6 +71,32 @@ function taken(
   return [pickup, world.latenessAt(0, 0, pickup), world.dropoffSecond(0, 0, 0)];
 }
 
+function randomSituation(seed: number): Situation {
+  const stream = new RandomStream(seed, Purpose.demand);
+  const upTo = (most: number): number => stream.integer(0, most);
+  const ascending = (): Window[] => {
+    let at = upTo(3000);
+    return Array.from({ length: 1 + upTo(3) }, () => {
+      const window: Window = [at, at + upTo(1500)];
+      at = window[1] + 1 + upTo(3000);
+      return window;
+    });
+  };
+  const spot = (): number => upTo(6000) - 3000;
+  const bookings = Array.from({ length: 6 }, (_, k) => ({
+    ...booking(ascending(), k % 2 === 0 ? [] : ascending().map(([from, to]): Window => [from + 1500, to + 1500])),
+    pickupX: spot(),
+    dropoffY: spot(),
+  }));
+  const drivers = Array.from({ length: 2 }, () => ({
+    ...idle,
+    x: spot(),
+    freeAt: upTo(3000),
+    ...(upTo(1) === 0 ? {} : { shiftEnd: 3000 + upTo(6000) }),
+  }));
+  return { now: upTo(2000), drivers, bookings, patience: 600 * upTo(10) };
+}
+
 describe('several windows', () => {
   const windows: Window[] = [
     [0, 2000],
@@ -130,29 +157,7 @@ describe('several windows', () => {
     let legal = 0;
     let illegal = 0;
     for (let seed = 1; seed <= 150; seed++) {
-      const stream = new RandomStream(seed, Purpose.demand);
-      const upTo = (most: number): number => stream.integer(0, most);
-      const ascending = (): Window[] => {
-        let at = upTo(3000);
-        return Array.from({ length: 1 + upTo(3) }, () => {
-          const window: Window = [at, at + upTo(1500)];
-          at = window[1] + 1 + upTo(3000);
-          return window;
-        });
-      };
-      const spot = (): number => upTo(6000) - 3000;
-      const bookings = Array.from({ length: 6 }, (_, k) => ({
-        ...booking(ascending(), k % 2 === 0 ? [] : ascending().map(([from, to]): Window => [from + 1500, to + 1500])),
-        pickupX: spot(),
-        dropoffY: spot(),
-      }));
-      const drivers = Array.from({ length: 2 }, () => ({
-        ...idle,
-        x: spot(),
-        freeAt: upTo(3000),
-        ...(upTo(1) === 0 ? {} : { shiftEnd: 3000 + upTo(6000) }),
-      }));
-      world.place(0, seed, 0, { now: upTo(2000), drivers, bookings, patience: 600 * upTo(10) });
+      world.place(0, seed, 0, randomSituation(seed));
       world.copy(1, world, 0);
       for (let step = 0; step < 40; step++) {
         for (const e of [0, 1]) {
@@ -173,6 +178,27 @@ describe('several windows', () => {
     }
     expect(legal).toBeGreaterThan(500);
     expect(illegal).toBeGreaterThan(500);
+  });
+
+  it('are the same to the planner: its plans are driven second by second', () => {
+    const planner = new Planner();
+    let driven = 0;
+    for (let seed = 1; seed <= 200; seed++) {
+      const world = placed(randomSituation(seed));
+      planner.construct(world, 0, null);
+      planner.improve(50, seed, () => false);
+      const { driver, drivers } = planner.input;
+      for (let k = 0; k < drivers; k++) {
+        for (let p = 0; p < planner.length(k); p++) {
+          const [i, j] = [driver[k], planner.slotAt(k, p)];
+          expect([seed, i, j, world.accepts(0, i, j)]).toEqual([seed, i, j, true]);
+          expect(planner.pickupAt(k, p)).toBe(world.pickupSecond(0, i, j));
+          world.step(0, world.actionOf(i, j));
+          driven++;
+        }
+      }
+    }
+    expect(driven).toBeGreaterThan(300);
   });
 
   it('are refused where they are out of order, or more than the world has room for', () => {

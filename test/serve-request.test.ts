@@ -1,8 +1,10 @@
 // What a request may say, and what it is told: tables, names of all kinds, unknown members, clocks.
 
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Policies, Recommender, ServeError, checkRequest } from '#serve/index.js';
 import type { Answer } from '#serve/index.js';
+import { testService } from './support/service.js';
+import type { TestService } from './support/service.js';
 
 const recommender = new Recommender(new Policies(), '0.0.0');
 const asOf = 1_763_971_200;
@@ -143,7 +145,9 @@ describe('names that every object has', () => {
     expect(refusal({ ...base, matrices_by_time: byTime, vehicles: [{ ...vehicle, profile: name }] }).message).toBe(
       `matrices have car: the vehicles' profile is ${name}`,
     );
-    expect(refusal({ ...base, matrices, policy: name }).message).toMatch(/^policy is ".*": expected one of .*hungarian/);
+    expect(refusal({ ...base, matrices, policy: name }).message).toMatch(
+      /^policy is ".*": expected one of .*hungarian/,
+    );
     expect(refusal({ ...base, matrices, time_zone: name }).message).toMatch(/^time_zone is/);
     expect(refusal({ ...base, matrices, mode: name }).message).toMatch(/^mode is ".*": expected one of shadow/);
   });
@@ -265,5 +269,37 @@ describe('a clock that counts from a midnight', () => {
     expect(way(request(now, { time_zone: 'Europe/Zurich' }))).toBe(3000);
     expect(way(request(now))).toBe(60);
     expect(way(request(now + 3600))).toBe(3000);
+  });
+});
+
+describe('over HTTP', () => {
+  let service: TestService;
+
+  beforeAll(async () => {
+    service = await testService();
+  });
+
+  afterAll(async () => {
+    await service.close();
+  });
+
+  it('faults are those of the command line, each with its path', async () => {
+    const bad = { ...base, matrices: { car: { durations } }, vehicles: [{ ...vehicle, end: 1, breaks: 2 }] };
+    const told = refusal(bad);
+    const { status, body } = await service.call('POST', '/v1/recommend', bad);
+    expect([status, body.error]).toEqual([400, { code: 'ERR_REQUEST', ...told }]);
+    expect(told.faults!.map(({ path }) => path)).toEqual(['vehicles[0].end', 'vehicles[0].breaks']);
+    const costs = await service.call('POST', '/v1/recommend', { ...base, matrices: { car: { durations, costs: [] } } });
+    expect([costs.status, costs.body.error.path, costs.body.error.faults]).toEqual([
+      400,
+      'matrices.car.costs',
+      undefined,
+    ]);
+    // A long question is read on another thread.
+    const far = { ...base, policy: 'lookahead', vehicles: [{ ...vehicle, profile: 'constructor' }] };
+    const unknown = await service.call('POST', '/v1/recommend', { ...far, matrices: { car: { durations } } });
+    expect([unknown.status, unknown.body.error.path]).toEqual([400, 'matrices']);
+    const query = await service.call('GET', '/v1/decisions?__proto__=1');
+    expect([query.status, query.body.error.path]).toEqual([400, '__proto__']);
   });
 });

@@ -146,14 +146,14 @@ export interface BookingStatistics {
 }
 
 export function describe(bookings: readonly UsableBooking[]): BookingStatistics {
-  const byStatus = new Map<string, number>();
+  const byStatus: Record<string, number> = {};
   const byHour = Array<number>(24).fill(0);
   const byWeekday = Array<number>(7).fill(0);
   const waits: number[] = [];
   const lateness: number[] = [];
   const speeds: number[] = [];
   for (const b of bookings) {
-    byStatus.set(b.status, (byStatus.get(b.status) ?? 0) + 1);
+    byStatus[b.status] = (byStatus[b.status] ?? 0) + 1;
     byHour[Math.floor(b.windowStartSecond / 3600) % 24]++;
     byWeekday[b.weekday - 1]++;
     if (b.pickupSecond === null) continue;
@@ -165,7 +165,7 @@ export function describe(bookings: readonly UsableBooking[]): BookingStatistics 
   return {
     days: new Set(bookings.map(({ day }) => day)).size,
     bookings: bookings.length,
-    byStatus: Object.fromEntries(byStatus),
+    byStatus,
     distanceKm: percentiles(bookings.map((b) => metresBetween(b) / 1000)),
     waitMinutes: percentiles(waits),
     latenessMinutes: {
