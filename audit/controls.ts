@@ -40,9 +40,12 @@ export type LimitKind = (typeof limitKinds)[number];
 export interface LimitChange {
   readonly scope: LimitScope;
   readonly per: Period;
-  /** `bucket` refills evenly, and may admit up to twice its capacity within its first period; `window` never exceeds it. */
+  /**
+   * `bucket` refills evenly, and may admit up to twice its capacity within its first period; `window` never exceeds it.
+   * Default: as it is, and `bucket` for one that is new.
+   */
   readonly kind?: LimitKind | undefined;
-  /** Acts per period; null takes a driver limit away. */
+  /** Acts per period; what was taken stays taken. null takes a driver limit away. */
   readonly capacity: number | null;
 }
 
@@ -118,7 +121,7 @@ export async function readControls(connection: Connection, companyId: number): P
         a.auto_notify_customer as "autoNotifyCustomer", a.auto_adjust_time as "autoAdjustTime",
         a.auto_reoptimize as "autoReoptimize", a.adjust_time_max_minutes as "adjustTimeMaxMinutes",
         a.dry_run as "dryRun", a.stopped, a.breaker_failures as "breakerFailures"
-      from company c join autonomy a on a.company_id = c.id cross join autonomy_all as everybody
+      from public.company c join public.autonomy a on a.company_id = c.id cross join public.autonomy_all as everybody
       where c.id = ${companyId}`;
     if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `company ${companyId} is not known`);
     const limits = await connection<Gauge[]>`
@@ -126,14 +129,14 @@ export async function readControls(connection: Connection, companyId: number): P
         when 'bucket' then least(capacity, tokens + greatest(0, extract(epoch from clock_timestamp() - refilled_at)::double precision)
           * capacity / case per when 'hour' then 3600 else 86400 end)
         else capacity - (
-          select count(*) from window_admission w where w.company_id = b.company_id and w.scope = b.scope and w.per = b.per
+          select count(*) from public.window_admission w where w.company_id = b.company_id and w.scope = b.scope and w.per = b.per
             and w.at > clock_timestamp() - case per when 'hour' then interval '1 hour' else interval '24 hours' end)
         end))::integer as left
-      from token_bucket b where company_id = ${companyId}
+      from public.token_bucket b where company_id = ${companyId}
       order by array_position(string_to_array(${limitScopes.join()}, ','), scope), scope, per desc`;
     const broken = await connection<{ actionType: ActionType; failures: number; stoppedAt: Date }[]>`
       select action_type as "actionType", failures, stopped_at as "stoppedAt"
-      from breaker where company_id = ${companyId} and stopped_at is not null order by action_type`;
+      from public.breaker where company_id = ${companyId} and stopped_at is not null order by action_type`;
     const { company, stoppedAll, companyId: id, ...settings } = row;
     return { companyId: id, company, settings, stoppedAll, limits: [...limits], broken: [...broken] };
   } catch (error) {
@@ -159,7 +162,7 @@ export async function configure(
       .map(([name, value]) => [columns[name as keyof Settings], value]),
   );
   try {
-    await connection`select autonomy_configure(${companyId}, ${connection.json(row)}, ${by})`;
+    await connection`select public.autonomy_configure(${companyId}, ${connection.json(row)}, ${by})`;
   } catch (error) {
     throw databaseError(error);
   }
@@ -180,8 +183,8 @@ export async function setLimits(
   const sorted = [...limits].sort((a, b) => `${a.scope}/${a.per}`.localeCompare(`${b.scope}/${b.per}`, 'en'));
   try {
     await connection.begin(async (tx) => {
-      for (const { scope, per, kind = 'bucket', capacity } of sorted) {
-        await tx`select autonomy_limit(${companyId}, ${scope}, ${per}, ${kind}, ${capacity}, ${by})`;
+      for (const { scope, per, kind = null, capacity } of sorted) {
+        await tx`select public.autonomy_limit(${companyId}, ${scope}, ${per}, ${kind}, ${capacity}, ${by})`;
       }
     });
   } catch (error) {
@@ -194,7 +197,7 @@ export async function stopAll(connection: Connection, stopped: boolean, by: stri
   try {
     const [{ changed }] = await connection<
       [{ changed: boolean }]
-    >`select autonomy_stop_all(${stopped}, ${by}) as changed`;
+    >`select public.autonomy_stop_all(${stopped}, ${by}) as changed`;
     return changed;
   } catch (error) {
     throw databaseError(error);
@@ -210,7 +213,7 @@ export async function resetBreaker(
 ): Promise<boolean> {
   try {
     const [{ reset }] = await connection<[{ reset: boolean }]>`
-      select autonomy_reset_breaker(${companyId}, ${actionType}, ${by}) as reset`;
+      select public.autonomy_reset_breaker(${companyId}, ${actionType}, ${by}) as reset`;
     return reset;
   } catch (error) {
     throw databaseError(error);

@@ -5,12 +5,25 @@ import type { Connection, Database } from './database.js';
 import type { BookingRow } from './fleet.js';
 import { appendHistory, createHistoryTable } from './history.js';
 
+/** A booking by the company's clock: times are seconds since midnight of the service day. `driverId` is an index into `drivers`. */
+export interface DemoBooking extends Omit<
+  BookingRow,
+  'id' | 'knownAt' | 'windowStart' | 'windowEnd' | 'pickedUpAt' | 'droppedOffAt'
+> {
+  readonly day: string | null;
+  readonly knownSecond: number | null;
+  readonly windowStartSecond: number | null;
+  readonly windowEndSecond: number | null;
+  readonly pickupSecond: number | null;
+  readonly dropoffSecond: number | null;
+}
+
 export interface DemoCompany {
   readonly name: string;
   readonly timeZone: string;
   readonly drivers: readonly { readonly kind: 'REGULAR' | 'EMERGENCY'; readonly skills: readonly string[] }[];
-  /** `driverId` is an index into `drivers`; ids are given anew. */
-  readonly bookings: readonly Omit<BookingRow, 'id' | 'weekday'>[];
+  /** Ids are given anew. */
+  readonly bookings: readonly DemoBooking[];
   /** Seeds the choice of acts. */
   readonly seed: number;
 }
@@ -35,7 +48,10 @@ async function insert(tx: Connection, demo: DemoCompany): Promise<number> {
     select ${id}, kind, skills from jsonb_to_recordset(${tx.json(demo.drivers)}) as d (kind text, skills text[])
     returning id`;
   const drivers = rows.map((row) => row.id);
-  const bookings = demo.bookings.map((b) => ({ ...b, driverId: b.driverId === null ? null : drivers[b.driverId] }));
+  const bookings = demo.bookings.map((b) => ({
+    ...b,
+    driverId: b.driverId === null ? null : drivers[Number(b.driverId)],
+  }));
   await tx`
     insert into booking (company_id, driver_id, status, priority, leg, skills, pickup_longitude, pickup_latitude,
       dropoff_longitude, dropoff_latitude, known_at, window_start, window_end, assigned_at, picked_up_at, dropped_off_at, created_at)

@@ -64,10 +64,11 @@ const DEATH_SECONDS = 10;
 /** Where the cluster goes if root's project folder is closed to the unprivileged user that the server runs as. */
 const SYSTEM_FOLDER = '/var/lib/fleetstep';
 
+/** How a server is reached: on this machine alone. */
+const reach: Readonly<Record<string, string>> = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
+
 /** Settings of a small machine's server. Durability is PostgreSQL's default: fsync and synchronous_commit are on. */
 const settings: Readonly<Record<string, string>> = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
   max_connections: '120',
   shared_buffers: '256MB',
   max_wal_size: '2GB',
@@ -82,9 +83,14 @@ const settings: Readonly<Record<string, string>> = {
 /**
  * Opens the embedded server in `folder` (`<folder>/postgres`).
  * @param binariesFolder another PostgreSQL's `bin`, to run on that instead
+ * @param own settings of the server beside how it is reached; `{}`: those that PostgreSQL ships with
  * @throws AuditError `ERR_DATA_FOLDER`, `ERR_DATABASE` with the end of the server's log if it does not start
  */
-export async function openEmbedded(folder: string, binariesFolder?: string): Promise<EmbeddedServer> {
+export async function openEmbedded(
+  folder: string,
+  binariesFolder?: string,
+  own: Readonly<Record<string, string>> = settings,
+): Promise<EmbeddedServer> {
   const found =
     binariesFolder === undefined
       ? await findBinaries()
@@ -100,7 +106,9 @@ export async function openEmbedded(folder: string, binariesFolder?: string): Pro
     checkVersion(cluster, binaries, ids);
     const leave = enterUsers(place);
     try {
-      const { pid, port, started } = await serve(place, cluster, secrets, () => start(place, cluster, binaries, ids));
+      const { pid, port, started } = await serve(place, cluster, secrets, () =>
+        start(place, cluster, binaries, ids, own),
+      );
       const url = (user: string, password: string): string => urlOf(port, user, password, 'fleetstep');
       let open = true;
       return {
@@ -356,10 +364,16 @@ function isServer(pid: number): boolean {
   }
 }
 
-async function start(place: string, cluster: string, binaries: Binaries, ids: Ids): Promise<Server> {
+async function start(
+  place: string,
+  cluster: string,
+  binaries: Binaries,
+  ids: Ids,
+  own: Readonly<Record<string, string>>,
+): Promise<Server> {
   const until = Date.now() + START_SECONDS * 1000;
   for (;;) {
-    const server = await tryToStart(place, cluster, binaries, ids, until);
+    const server = await tryToStart(place, cluster, binaries, ids, own, until);
     if (typeof server === 'object') return server;
     // A killed server's children outlive it for a moment, and the memory that they share is not given up before.
     if (Date.now() > until || !server.includes('still in use')) {
@@ -375,6 +389,7 @@ async function tryToStart(
   cluster: string,
   binaries: Binaries,
   ids: Ids,
+  own: Readonly<Record<string, string>>,
   until: number,
 ): Promise<Server | string> {
   const logFile = join(place, 'server.log');
@@ -385,7 +400,7 @@ async function tryToStart(
   const port = await freePort(existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : 0);
   writeFileSync(portFile, String(port));
   chmodSync(cluster, 0o700);
-  const options = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => [
+  const options = Object.entries({ ...own, ...reach, port: String(port) }).flatMap(([name, value]) => [
     '-c',
     `${name}=${value}`,
   ]);

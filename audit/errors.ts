@@ -32,6 +32,8 @@ export interface Refusal {
     | 'mode'
     | 'rule'
     | 'approval'
+    /** Somebody else has assigned the booking since. */
+    | 'assigned'
     | 'delay'
     | 'breaker'
     | 'limit'

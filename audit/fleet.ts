@@ -15,10 +15,11 @@ export interface FleetRow {
   }[];
 }
 
-/** One booking. Times are seconds of the company's wall clock since midnight of the service day, the window's first. */
+/** One booking as it is stored. Times are instants, seconds since 1970-01-01T00:00:00Z: infinite ones and such of any year come, too. */
 export interface BookingRow {
-  readonly id: number;
-  readonly driverId: number | null;
+  /** Text where a number would not be exact. */
+  readonly id: number | string;
+  readonly driverId: number | string | null;
   readonly status: string;
   readonly priority: number;
   readonly leg: 'outbound' | 'return';
@@ -27,14 +28,11 @@ export interface BookingRow {
   readonly pickupLatitude: number | null;
   readonly dropoffLongitude: number | null;
   readonly dropoffLatitude: number | null;
-  /** YYYY-MM-DD, and 1 Monday to 7 Sunday; null without a window. */
-  readonly day: string | null;
-  readonly weekday: number | null;
-  readonly knownSecond: number | null;
-  readonly windowStartSecond: number | null;
-  readonly windowEndSecond: number | null;
-  readonly pickupSecond: number | null;
-  readonly dropoffSecond: number | null;
+  readonly knownAt: number | null;
+  readonly windowStart: number | null;
+  readonly windowEnd: number | null;
+  readonly pickedUpAt: number | null;
+  readonly droppedOffAt: number | null;
 }
 
 /**
@@ -72,32 +70,58 @@ export async function readFleet(connection: Connection, companyId?: number): Pro
   }
 }
 
-/** Bookings of the last `days` service days before today, and those without a window that were entered in that time. */
-export async function readBookings(connection: Connection, fleet: FleetRow, days: number): Promise<BookingRow[]> {
+/** Years before `from` and after `to` beyond which a time says nothing about when a booking was. */
+const YEARS_BEFORE = 20;
+const YEARS_AFTER = 2;
+/** Rows that are in memory at once. */
+const BATCH = 1000;
+
+/**
+ * Bookings whose window starts from the instant `from` to the instant `to` (exclusive), by id and in batches. Where that
+ * start is missing or absurd, the call decides, or when the row was entered; where all are absurd, the booking comes too.
+ */
+export async function* readBookings(
+  connection: Connection,
+  companyId: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): AsyncGenerator<BookingRow[], void, undefined> {
+  // Numbers alone cross the wire: each is one that JavaScript can hold, whatever the column holds.
+  const batches = connection<BookingRow[]>`
+    with span as (
+      select to_timestamp(${from}) as first, to_timestamp(${to}) as last,
+        to_timestamp(${from}) - make_interval(years => ${YEARS_BEFORE}) as earliest,
+        to_timestamp(${to}) + make_interval(years => ${YEARS_AFTER}) as latest
+    )
+    select id::text as id, driver_id::text as "driverId", status, priority, leg, to_jsonb(skills) as skills,
+      pickup_longitude as "pickupLongitude", pickup_latitude as "pickupLatitude",
+      dropoff_longitude as "dropoffLongitude", dropoff_latitude as "dropoffLatitude",
+      extract(epoch from known_at)::float8 as "knownAt", extract(epoch from window_start)::float8 as "windowStart",
+      extract(epoch from window_end)::float8 as "windowEnd", extract(epoch from picked_up_at)::float8 as "pickedUpAt",
+      extract(epoch from dropped_off_at)::float8 as "droppedOffAt"
+    from booking, span,
+      lateral (select coalesce(
+        case when window_start between earliest and latest then window_start end,
+        case when known_at between earliest and latest then known_at end,
+        case when booking.created_at between earliest and latest then booking.created_at end,
+        first) as at) as placed
+    where company_id = ${companyId} and at >= first and at < last
+    order by booking.id`.cursor(BATCH);
   try {
-    return await connection<BookingRow[]>`
-      with span as (
-        select date_trunc('day', clock_timestamp() at time zone ${fleet.timeZone}) as today
-      ), local as (
-        select b.*, date_trunc('day', window_start at time zone ${fleet.timeZone}) as midnight
-        from booking b, span
-        where company_id = ${fleet.companyId}
-          and coalesce(window_start, known_at, created_at) < today at time zone ${fleet.timeZone}
-          and coalesce(window_start, known_at, created_at) >= (today - make_interval(days => ${days})) at time zone ${fleet.timeZone}
-      )
-      select id, driver_id as "driverId", status, priority, leg, to_jsonb(skills) as skills,
-        pickup_longitude as "pickupLongitude", pickup_latitude as "pickupLatitude",
-        dropoff_longitude as "dropoffLongitude", dropoff_latitude as "dropoffLatitude",
-        to_char(midnight, 'YYYY-MM-DD') as day, extract(isodow from midnight)::integer as weekday,
-        extract(epoch from known_at at time zone ${fleet.timeZone} - midnight)::integer as "knownSecond",
-        extract(epoch from window_start at time zone ${fleet.timeZone} - midnight)::integer as "windowStartSecond",
-        extract(epoch from window_end at time zone ${fleet.timeZone} - midnight)::integer as "windowEndSecond",
-        extract(epoch from picked_up_at at time zone ${fleet.timeZone} - midnight)::integer as "pickupSecond",
-        extract(epoch from dropped_off_at at time zone ${fleet.timeZone} - midnight)::integer as "dropoffSecond"
-      from local order by id`;
+    for await (const rows of batches) {
+      yield rows.map((row) => ({
+        ...row,
+        id: exactId(row.id),
+        driverId: row.driverId === null ? null : exactId(row.driverId),
+      }));
+    }
   } catch (error) {
     throw databaseError(error);
   }
+}
+
+function exactId(text: number | string): number | string {
+  const id = Number(text);
+  return Number.isSafeInteger(id) ? id : String(text);
 }
 
 /** Companies, or one of them; up to 1,000. */

@@ -53,11 +53,15 @@ function keyFrom(file: string, parse: (pem: string) => KeyObject): KeyObject {
   return key;
 }
 
-/** Appends a line with the heads as they are now, flushed to the disk; gives them. */
+/**
+ * Appends a line with the heads as they are now, flushed to the disk; gives them. Decisions of the hour under way go on
+ * the ledger first, so that what is signed speaks of them, too.
+ */
 export async function exportHeads(connection: Connection, file: string, key: KeyObject): Promise<SignedHead[]> {
   let heads: SignedHead[];
   let at: string;
   try {
+    await connection`select audit_seal_decisions()`;
     const rows = await connection<{ companyId: number; seq: number; hash: string; at: Date }[]>`
       select company_id as "companyId", seq, encode(hash, 'hex') as hash, clock_timestamp() as at
       from audit_head order by company_id`;
@@ -78,12 +82,17 @@ export async function exportHeads(connection: Connection, file: string, key: Key
   return heads;
 }
 
+/** @throws AuditError `ERR_HEADS` for a file that holds no Ed25519 key */
+export function readPublicKey(file: string): KeyObject {
+  return keyFrom(file, createPublicKey);
+}
+
 /**
  * All heads of a file whose every line carries a valid signature.
  * @throws AuditError `ERR_HEADS` naming the line that does not
  */
 export function readHeads(file: string, publicKeyFile: string): SignedHead[] {
-  const key = keyFrom(publicKeyFile, createPublicKey);
+  const key = readPublicKey(publicKeyFile);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

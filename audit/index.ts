@@ -28,7 +28,7 @@ export type { DeadlinePoolOptions } from './deadline-pool.js';
 export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision } from './decisions.js';
 export type { DecisionDetail, DecisionEvent, DecisionLogOptions, DecisionRow, DecisionSummary } from './decisions.js';
 export { insertDemo } from './demo.js';
-export type { DemoCompany } from './demo.js';
+export type { DemoBooking, DemoCompany } from './demo.js';
 export { AuditError } from './errors.js';
 export type { AuditErrorCode, Refusal } from './errors.js';
 export { firstCompany, listCompanies, readBookings, readFleet } from './fleet.js';
@@ -40,8 +40,10 @@ export { actionTypes } from './intent.js';
 export type { ActionType, Intent } from './intent.js';
 export { isStopped, turnSwitch } from './kill-switch.js';
 export type { SwitchScope } from './kill-switch.js';
-export { migrate, migrationStates, rollback } from './migrate.js';
+export { migrate, migrationStates, rollback, schemaCreators } from './migrate.js';
 export type { Migration, MigrationState } from './migrate.js';
+export { prune } from './prune.js';
+export type { PruneOptions, Pruned } from './prune.js';
 export {
   actionColumns,
   actionStatuses,
@@ -69,4 +71,4 @@ export type { Act, ActContext, RecorderOptions } from './recorder.js';
 export { Sweeper, sweep } from './sweeper.js';
 export type { Orphan, SweeperOptions } from './sweeper.js';
 export { verify, verifyWithin } from './verify.js';
-export type { VerifyOptions, VerifyResult } from './verify.js';
+export type { Finding, VerifyOptions, VerifyResult } from './verify.js';

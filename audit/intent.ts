@@ -3,6 +3,7 @@
 import type { ValidationSchema } from 'fastest-validator';
 import { AuditError } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
+import { timeOf } from './times.js';
 
 export const actionTypes = [
   'assign',
@@ -22,7 +23,7 @@ export interface Intent {
   readonly description: string;
   readonly bookingId?: number | undefined;
   readonly driverId?: number | undefined;
-  /** What exactly will be done; plain JSON. */
+  /** What exactly will be done; plain JSON: objects, arrays, texts, finite numbers, true, false and null. */
   readonly data?: Readonly<Record<string, unknown>> | undefined;
   /** 0..1 */
   readonly confidenceScore?: number | undefined;
@@ -35,6 +36,11 @@ export interface Intent {
   readonly approvedBy?: string | undefined;
   /** Whoever tries again passes the same key: under one key nothing is done twice. Default: a new one. */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * For `assign` and `reassign`: refuse if an act under another key has assigned the booking at or after this moment. The
+   * statement that admits the act decides, so that of two who decided on the same state one acts.
+   */
+  readonly unlessAssignedSince?: Date | undefined;
   /** Decide and record, but do nothing. */
   readonly dryRun?: boolean | undefined;
 }
@@ -44,8 +50,8 @@ const text = (max: number): { type: 'string'; min: number; max: number; pattern:
   type: 'string',
   min: 1,
   max,
-  // PostgreSQL stores no NUL.
-  pattern: /^[^\0]*$/,
+  // PostgreSQL stores no NUL, and no half of a surrogate pair.
+  pattern: /^[^\0\p{Surrogate}]*$/u,
 });
 const schema: ValidationSchema = {
   $$strict: true,
@@ -61,6 +67,7 @@ const schema: ValidationSchema = {
   delayMinutes: { type: 'number', optional: true },
   approvedBy: { ...text(200), optional: true },
   idempotencyKey: { ...text(200), optional: true },
+  unlessAssignedSince: { type: 'date', optional: true },
   dryRun: { type: 'boolean', optional: true },
 };
 const check = compileFields(schema);
@@ -68,8 +75,54 @@ const check = compileFields(schema);
 /** @throws AuditError `ERR_FIELD` naming field, value and what is expected */
 export function checkIntent(intent: Intent): void {
   refuseFaults('intent', check(intent));
-  // NUL can hide in any string of the data.
-  if (intent.data !== undefined && JSON.stringify(intent.data).includes('\\u0000')) {
-    throw new AuditError('ERR_FIELD', 'intent field "data" holds a NUL character, which PostgreSQL cannot store');
+  if (intent.unlessAssignedSince !== undefined) timeOf('unlessAssignedSince', intent.unlessAssignedSince);
+  if (intent.data !== undefined) checkPlain('data', intent.data, 0);
+}
+
+/** Deeper than anybody means it; a value that holds itself is infinitely deep. */
+const DEEPEST = 100;
+
+/**
+ * Only what comes back from the record as it went in: JSON would silently make null of NaN, {} of a Map, nothing of a function,
+ * and a bigint would throw.
+ */
+function checkPlain(path: string, value: unknown, depth: number): void {
+  const refuse = (shown: string, why: string): never => {
+    throw new AuditError('ERR_FIELD', `intent field "${path}" is ${shown}: ${why}`);
+  };
+  switch (typeof value) {
+    case 'string':
+      if (/\0/.test(value)) refuse('a text with a NUL character', 'which PostgreSQL cannot store');
+      if (/\p{Surrogate}/u.test(value)) refuse('a text with half a surrogate pair', 'which is no Unicode text');
+      return;
+    case 'number':
+      if (!Number.isFinite(value)) refuse(String(value), 'JSON has finite numbers only; give null, or leave it out');
+      return;
+    case 'boolean':
+      return;
+    case 'bigint':
+      refuse(`${value}n`, 'JSON has no such integers; give a number, or its digits as a text');
+      return;
+    case 'object':
+      break;
+    default:
+      refuse(`a ${typeof value}`, 'which JSON cannot hold; leave it out');
+  }
+  if (value === null) return;
+  if (depth >= DEEPEST) refuse('too deep', `at most ${DEEPEST} levels, and no value within itself`);
+  if (Array.isArray(value)) {
+    // By index: holes are undefined, and JSON would make null of them.
+    for (let k = 0; k < value.length; k++) checkPlain(`${path}[${k}]`, value[k], depth + 1);
+    return;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    refuse(`a ${(value as object).constructor.name}`, 'only plain objects and arrays; give a text or numbers');
+  }
+  for (const [name, item] of Object.entries(value as object)) {
+    if (/[\0\p{Surrogate}]/u.test(name))
+      refuse(`with the name ${JSON.stringify(name)}`, 'which PostgreSQL cannot store');
+    // An optional field that is not given.
+    if (item !== undefined) checkPlain(`${path}.${name}`, item, depth + 1);
   }
 }

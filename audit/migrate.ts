@@ -26,13 +26,68 @@ export interface MigrationState {
 }
 
 const FOLDER = fileURLToPath(new URL('../../audit/migrations/', import.meta.url));
-/** Tables whose rows a rollback would destroy, by the migration that makes them. */
-const PRECIOUS: Readonly<Record<number, readonly string[]>> = {
-  1: ['company', 'driver', 'booking'],
-  2: ['autonomous_action', 'audit_ledger'],
-  5: ['decision'],
+interface Loss {
+  /** What would be lost. */
+  readonly what: string;
+  /** Finds a row if there is any of it. */
+  readonly query: string;
+}
+const rowsOf = (table: string): Loss => ({ what: `the rows of "${table}"`, query: `select from public.${table}` });
+
+/** What a rollback would lose, by the migration that made place for it. */
+const LOSSES: Readonly<Record<number, readonly Loss[]>> = {
+  1: ['company', 'driver', 'booking'].map(rowsOf),
+  2: ['autonomous_action', 'audit_ledger'].map(rowsOf),
+  3: [
+    { what: 'the kill switch of all companies, which is on', query: 'select from public.autonomy_all where stopped' },
+    { what: "companies' kill switches, which are on", query: 'select from public.autonomy where stopped' },
+    {
+      what: "companies' mode and rules",
+      query: `
+        select from public.autonomy
+        where mode <> 'MANUAL' or auto_assign or auto_reassign or auto_notify_customer or auto_adjust_time or auto_reoptimize
+          or dry_run or adjust_time_max_minutes <> 30 or breaker_failures <> 5`,
+    },
+    {
+      what: 'action types that failures have stopped, or counts of failures',
+      query: 'select from public.breaker where failures > 0 or stopped_at is not null',
+    },
+    {
+      what: "companies' limits",
+      query: `
+        select from public.token_bucket b left join (values
+          ('all', 50, 500), ('assign', 30, 200), ('reassign', 10, 50), ('notify_customer', 30, 200), ('adjust_time', 20, 100),
+          ('redistribute', 5, 20), ('reoptimize', 10, 100)) as first (scope, hour, day) on first.scope = b.scope
+        where b.kind <> 'bucket' or b.capacity is distinct from case b.per when 'hour' then first.hour else first.day end`,
+    },
+    { what: 'what has been taken of limits', query: 'select from public.token_bucket where taken > 0' },
+  ],
+  5: ['decision', 'decision_event'].map(rowsOf),
+  6: [
+    {
+      what: 'what has been taken of limits that were lowered',
+      query: 'select from public.token_bucket where withheld > 0',
+    },
+    {
+      what: 'entries that stand for what was pruned, without which the record is not sound',
+      query: `select from public.audit_ledger where kind::text = 'pruned'`,
+    },
+  ],
+  7: [
+    {
+      what: 'the numbers that bind decisions to the ledger',
+      query: 'select from public.decision_head where seq > 0',
+    },
+  ],
 };
-const LOCK = 70_210_001;
+
+/** `create function` or `create or replace function`, its name, and all of it. */
+const FUNCTION = /^create (?:or replace )?function (\w+)[\s\S]*?\$\$[\s\S]*?\$\$.*?;?$/gm;
+
+/** Functions that a migration's text makes or replaces, by name: the whole statements. */
+export function functionsOf(text: string): Map<string, string> {
+  return new Map([...text.matchAll(FUNCTION)].map(([statement, name]) => [name, statement]));
+}
 
 /** What ships with this version, in order. */
 export function shippedMigrations(): Migration[] {
@@ -61,37 +116,50 @@ export function migrate(database: Database): Promise<Migration[]> {
         insert into schema_migration (version, name, checksum)
         values (${migration.version}, ${migration.name}, ${migration.checksum})`;
     }
+    if (missing.length > 0) await closeSchema(sql);
     return missing;
   });
 }
 
 /**
  * Takes the last `steps` migrations back; gives them, last first.
- * @param force also if rows of the record or of the fleet are lost by it
- * @throws AuditError `ERR_MIGRATION` if rows would be lost without `force`: then nothing is taken back
+ * @param force also if anything is lost by it: rows of the record or of the fleet, decisions, switches, mode, rules, limits
+ * @throws AuditError `ERR_MIGRATION` naming what would be lost without `force`: then nothing is taken back
  */
 export function rollback(database: Database, steps: number, force: boolean): Promise<Migration[]> {
   return withMigrator(database, async (sql, applied) => {
     const undone = shippedMigrations().slice(0, applied.length).slice(-steps).reverse();
-    if (!force) {
-      for (const { version, name } of undone) {
-        for (const table of PRECIOUS[version] ?? []) {
-          const [row] = await sql`select 1 from ${sql(table)} limit 1`;
-          if (row !== undefined) {
-            throw new AuditError(
-              'ERR_MIGRATION',
-              `taking back ${name} would destroy the rows of "${table}": export them, then use --force`,
-            );
-          }
-        }
-      }
-    }
+    if (!force) await refuseLosses(sql, undone);
     for (const migration of undone) {
-      await apply(sql, migration, migration.down);
+      await apply(sql, migration, `${migration.down}\n${replacedBy(migration)}`);
       await sql`delete from schema_migration where version = ${migration.version}`;
     }
     return undone;
   });
+}
+
+async function refuseLosses(sql: TransactionSql, undone: readonly Migration[]): Promise<void> {
+  for (const { version, name } of undone) {
+    for (const { what, query } of LOSSES[version] ?? []) {
+      const [row] = await sql.unsafe(`${query} limit 1`);
+      if (row !== undefined) {
+        throw new AuditError(
+          'ERR_MIGRATION',
+          `taking back ${name} would destroy ${what}: note or export what you need, then use --force`,
+        );
+      }
+    }
+  }
+}
+
+/** Functions that a migration replaced, as the last one before it had made them. */
+function replacedBy({ version, up }: Migration): string {
+  const earlier = shippedMigrations().slice(0, version - 1);
+  const before = new Map(earlier.flatMap((migration) => [...functionsOf(migration.up)]));
+  return [...functionsOf(up).keys()]
+    .flatMap((name) => before.get(name) ?? [])
+    .map((statement) => `${statement.replace(/^create function/, 'create or replace function').replace(/;$/, '')};`)
+    .join('\n');
 }
 
 /** All shipped migrations and when each was applied. Creates nothing. */
@@ -99,10 +167,10 @@ export async function migrationStates(connection: Connection): Promise<Migration
   try {
     const [{ found }] = await connection<
       { found: boolean }[]
-    >`select to_regclass('schema_migration') is not null as found`;
+    >`select to_regclass('public.schema_migration') is not null as found`;
     const rows = found
       ? await connection<{ version: number; appliedAt: Date }[]>`
-          select version, applied_at as "appliedAt" from schema_migration`
+          select version, applied_at as "appliedAt" from public.schema_migration`
       : [];
     const at = new Map(rows.map(({ version, appliedAt }) => [version, appliedAt.toISOString()]));
     return shippedMigrations().map(({ version, name }) => ({ version, name, appliedAt: at.get(version) ?? null }));
@@ -120,16 +188,9 @@ async function withMigrator<T>(
   const pool = connect(database, { role: 'owner', max: 1 });
   try {
     return (await pool.begin(async (sql) => {
-      await sql`select pg_advisory_xact_lock(${LOCK})`;
-      await sql`
-        create table if not exists schema_migration (
-          version integer primary key,
-          name text not null,
-          checksum text not null,
-          applied_at timestamptz(3) not null default clock_timestamp(),
-          applied_by text not null default session_user
-        )`;
-      await sql`grant select on schema_migration to public`;
+      // Whatever the login or the database is set to.
+      await sql`set local search_path = public`;
+      await takeTurn(sql);
       const applied: Applied = await sql<{ version: number; name: string; checksum: string }[]>`
         select version, name, checksum from schema_migration order by version`;
       checkApplied(applied);
@@ -139,6 +200,59 @@ async function withMigrator<T>(
     throw databaseError(error);
   } finally {
     await pool.end({ timeout: 5 });
+  }
+}
+
+/**
+ * One migrator after the other. By the lock of their ledger, which only who may write it can take: advisory locks are
+ * everybody's.
+ */
+async function takeTurn(sql: TransactionSql): Promise<void> {
+  try {
+    await sql.savepoint(
+      (inner) => inner`
+        create table if not exists schema_migration (
+          version integer primary key,
+          name text not null,
+          checksum text not null,
+          applied_at timestamptz(3) not null default clock_timestamp(),
+          applied_by text not null default session_user
+        )`,
+    );
+  } catch (error) {
+    // Another migrator made it in this very moment.
+    if (!['23505', '42P07'].includes((error as { code?: string }).code ?? '')) throw error;
+  }
+  const [{ may }] = await sql<{ may: boolean }[]>`
+    select has_table_privilege('schema_migration', 'update') as may`;
+  if (!may) return;
+  await sql`lock table schema_migration in share row exclusive mode`;
+  await sql`grant select on schema_migration to public`;
+}
+
+/** Who may create in the schema could plant what others' statements then find there. Where the migrator may not, `audit status` tells. */
+async function closeSchema(sql: TransactionSql): Promise<void> {
+  const open = await sql<{ grantee: string }[]>`
+    select distinct case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as grantee
+    from pg_namespace, lateral aclexplode(nspacl)
+    where nspname = 'public' and privilege_type = 'CREATE' and (grantee = 0 or grantee = (select oid from pg_roles where rolname = ${APP_ROLE}))
+      and pg_has_role(nspowner, 'usage')`;
+  for (const { grantee } of open) await sql.unsafe(`revoke create on schema public from ${grantee}`);
+}
+
+/** Who may create in the schema of the tables and should not: PUBLIC, the application's role, or roles that it is in. */
+export async function schemaCreators(connection: Connection): Promise<string[]> {
+  try {
+    const rows = await connection<{ grantee: string }[]>`
+      select distinct case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee)::text end as grantee
+      from pg_namespace, lateral aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
+      where nspname = 'public' and privilege_type = 'CREATE' and (grantee = 0 or exists (
+        select from pg_roles app
+        where app.rolname = ${APP_ROLE} and not app.rolsuper and pg_has_role(app.oid, grantee, 'usage')))
+      order by 1`;
+    return rows.map(({ grantee }) => grantee);
+  } catch (error) {
+    throw databaseError(error);
   }
 }
 

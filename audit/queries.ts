@@ -9,6 +9,7 @@ import type { Refusal } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
 import { actionTypes } from './intent.js';
 import type { ActionType } from './intent.js';
+import { isStorable, timeOf } from './times.js';
 
 export const actionStatuses = ['intended', 'succeeded', 'failed', 'refused', 'unknown', 'dry_run'] as const;
 export type ActionStatus = (typeof actionStatuses)[number];
@@ -50,7 +51,7 @@ export interface ActionFilter {
   readonly reviewed?: boolean | undefined;
   readonly bookingId?: number | undefined;
   readonly driverId?: number | undefined;
-  /** ISO 8601 or Date; `from` inclusive, `to` exclusive. */
+  /** ISO 8601 with a zone, or a day (its midnight in UTC), or a Date; `from` inclusive, `to` exclusive. */
   readonly from?: Date | string | undefined;
   readonly to?: Date | string | undefined;
 }
@@ -149,9 +150,9 @@ export async function listActions(connection: Connection, request: PageRequest):
   try {
     // One more than asked for tells whether there is a next page. Keys first, from an index alone; then the rows.
     const page = connection`
-      select ${connection(actionColumns as string[])} from autonomous_action
+      select ${connection(actionColumns as string[])} from public.autonomous_action
       join (
-        select id as found from autonomous_action where ${where} ${after}
+        select id as found from public.autonomous_action where ${where} ${after}
         order by created_at desc, id desc limit ${perPage + 1} offset ${offset}
       ) as keys on found = id`;
     if (cursor !== undefined) {
@@ -160,7 +161,7 @@ export async function listActions(connection: Connection, request: PageRequest):
     // Its total comes in the same statement; a page without rows is one row of nulls.
     const rows = await connection`
       select page.*, total from (
-        select count(*) as total from (select from autonomous_action where ${where} limit ${REACH + 1}) as counted
+        select count(*) as total from (select from public.autonomous_action where ${where} limit ${REACH + 1}) as counted
       ) as counts left join (${page}) as page on true
       order by created_at desc, id desc`.values();
     const total = Number(rows[0]?.[actionColumns.length]);
@@ -187,8 +188,8 @@ const blankAction = Object.fromEntries(actionColumns.map((name) => [name, null])
 
 function whereOf(connection: Connection, filter: ActionFilter): PendingQuery<Row[]> {
   const { companyId, actionType, status, success, reviewed, bookingId, driverId } = filter;
-  const from = timeOf('from', filter.from);
-  const to = timeOf('to', filter.to);
+  const from = filter.from === undefined ? undefined : timeOf('from', filter.from);
+  const to = filter.to === undefined ? undefined : timeOf('to', filter.to);
   if (from !== undefined && to !== undefined && from >= to) {
     throw new AuditError(
       'ERR_FIELD',
@@ -208,25 +209,13 @@ function whereOf(connection: Connection, filter: ActionFilter): PendingQuery<Row
     ${to === undefined ? none : connection`and created_at < ${to}`}`;
 }
 
-function timeOf(field: string, value: Date | string | undefined): Date | undefined {
-  if (value === undefined) return undefined;
-  const time = new Date(value);
-  if (Number.isNaN(time.getTime())) {
-    throw new AuditError(
-      'ERR_FIELD',
-      `field "${field}" is ${JSON.stringify(value)}: expected a time, such as 2026-01-31T08:00:00Z`,
-    );
-  }
-  return time;
-}
-
 function cursorOf({ created_at, id }: ActionRow): string {
   return Buffer.from(`${created_at.getTime()}.${id}`).toString('base64url');
 }
 
 function afterCursor(connection: Connection, cursor: string): PendingQuery<Row[]> {
   const found = /^(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString());
-  if (found === null) {
+  if (found === null || !isStorable(new Date(Number(found[1])))) {
     throw new AuditError(
       'ERR_FIELD',
       `list field "cursor" is ${JSON.stringify(cursor)}: expected the "next" of a page`,
@@ -262,23 +251,23 @@ const SHOWN = 100;
 export async function readAction(connection: Connection, actionId: number, companyId?: number): Promise<ActionDetail> {
   try {
     const [row] = await connection<[ActionRow] | []>`
-      select ${connection(actionColumns as string[])} from autonomous_action
+      select ${connection(actionColumns as string[])} from public.autonomous_action
       where id = ${actionId} ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}`;
     if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `action ${actionId} is not known`);
     // Anybody may review again and again: what is answered stays within bounds.
     const reviews = await connection<(ActionDetail['reviews'][number] & { total: number })[]>`
       select reviewer, notes, at, count(*) over () as total
-      from action_review where action_id = ${actionId} order by id desc limit ${SHOWN}`;
+      from public.action_review where action_id = ${actionId} order by id desc limit ${SHOWN}`;
     const entries = await connection<ActionDetail['entries'][number][]>`
-      with act as (select company_id, seq as first from autonomous_action where id = ${actionId})
+      with act as (select company_id, seq as first from public.autonomous_action where id = ${actionId})
       (select seq, kind, at, encode(hash, 'hex') as hash, detail
-        from act join audit_ledger using (company_id) where seq = first)
+        from act join public.audit_ledger using (company_id) where seq = first)
       union all
       (select seq, kind, at, encode(hash, 'hex'), detail
-        from audit_ledger where action_id = ${actionId} and kind in ('outcome', 'late_outcome'))
+        from public.audit_ledger where action_id = ${actionId} and kind in ('outcome', 'late_outcome'))
       union all
       (select seq, kind, at, encode(hash, 'hex'), detail
-        from audit_ledger where action_id = ${actionId} and kind = 'review' order by seq desc limit ${SHOWN})
+        from public.audit_ledger where action_id = ${actionId} and kind = 'review' order by seq desc limit ${SHOWN})
       order by seq`;
     return {
       ...row,
@@ -299,7 +288,7 @@ export async function findAction(
 ): Promise<ActionRow | null> {
   try {
     const [row] = await connection<[ActionRow] | []>`
-      select ${connection(actionColumns as string[])} from autonomous_action
+      select ${connection(actionColumns as string[])} from public.autonomous_action
       where company_id = ${companyId} and idempotency_key = ${idempotencyKey} and status <> 'refused'`;
     return row ?? null;
   } catch (error) {
@@ -326,7 +315,7 @@ export async function reviewAction(
   refuseFaults('review', checkReview(review));
   await readAction(connection, actionId, companyId);
   try {
-    await connection`select from autonomy_review(${actionId}, ${review.reviewer}, ${review.notes ?? null})`;
+    await connection`select from public.autonomy_review(${actionId}, ${review.reviewer}, ${review.notes ?? null})`;
   } catch (error) {
     throw databaseError(error);
   }
@@ -391,7 +380,7 @@ export async function statistics(
     );
   }
   refuseFaults('statistics', checkFilter({ ...(companyId === undefined ? {} : { companyId }) }));
-  const to = timeOf('to', request.to) ?? new Date();
+  const to = request.to === undefined ? new Date() : timeOf('to', request.to);
   const { length, stretch } = stretches[period];
   try {
     const rows = await connection<
@@ -400,7 +389,7 @@ export async function statistics(
       with act as (
         select action_type, company_id, status, reviewed_by_admin, execution_time_ms,
           date_bin(${stretch}::interval, created_at, ${to}::timestamptz - ${length}::interval) as stretch
-        from autonomous_action
+        from public.autonomous_action
         where created_at >= ${to}::timestamptz - ${length}::interval and created_at < ${to}
           ${companyId === undefined ? connection`` : connection`and company_id = ${companyId}`}
       )
@@ -464,7 +453,7 @@ export async function* exportActions(connection: Connection, filter: ActionFilte
   const where = whereOf(connection, filter);
   try {
     const rows = connection<ActionRow[]>`
-      select ${connection(actionColumns as string[])} from autonomous_action where ${where} order by created_at, id`;
+      select ${connection(actionColumns as string[])} from public.autonomous_action where ${where} order by created_at, id`;
     for await (const portion of rows.cursor(1000)) yield portion;
   } catch (error) {
     throw databaseError(error);

@@ -52,6 +52,7 @@ interface Ask {
   readonly trigger: string;
   readonly delay: number | undefined;
   readonly approvedBy: string | undefined;
+  readonly unlessAssignedSince: Date | undefined;
   readonly dryRun: boolean;
   readonly actSeconds: number;
 }
@@ -160,6 +161,7 @@ export class Recorder {
       trigger: intent.triggerSource,
       delay: intent.delayMinutes,
       approvedBy: intent.approvedBy,
+      unlessAssignedSince: intent.unlessAssignedSince,
       dryRun: intent.dryRun ?? false,
       actSeconds: this.#actTimeoutMs / 1000 + OUTCOME_SECONDS,
     };
@@ -256,20 +258,20 @@ export class Recorder {
 async function askAll(sql: Connection, asks: readonly Ask[]): Promise<Verdict[]> {
   const rows = await sql<Verdict[]>`
     select n, id, status, replayed, refusal, same
-    from autonomy_intend(${sql.json(asks.map((ask, n) => ({ n, ...ask })) as Json)})`;
+    from public.autonomy_intend(${sql.json(asks.map((ask, n) => ({ n, ...ask })) as Json)})`;
   const verdicts = Array<Verdict>(asks.length);
   for (const row of rows) verdicts[row.n] = row;
   return verdicts;
 }
 
 async function recordAll(sql: Connection, outcomes: readonly Outcome[]): Promise<true[]> {
-  await sql`select autonomy_outcomes(${sql.json(outcomes as unknown as Json)})`;
+  await sql`select public.autonomy_outcomes(${sql.json(outcomes as unknown as Json)})`;
   return outcomes.map(() => true);
 }
 
 async function closeAll(sql: Connection, asks: readonly Ask[]): Promise<true[]> {
   const refusal: Refusal = { reason: 'deadline', message: 'the database answered too late: nothing was done' };
-  await sql`select autonomy_abandon(${sql.json(asks as unknown as Json)}, ${sql.json(refusal as unknown as Json)})`;
+  await sql`select public.autonomy_abandon(${sql.json(asks as unknown as Json)}, ${sql.json(refusal as unknown as Json)})`;
   return asks.map(() => true);
 }
 

@@ -10,10 +10,13 @@ import {
   Recorder,
   actionTypes,
   appendHistory,
+  configure,
   connect,
   createHistoryTable,
   listActions,
   migrate,
+  periods,
+  setLimits,
   statistics,
   verify,
 } from '../audit/index.js';
@@ -46,8 +49,13 @@ async function openBench(binaries: string | undefined): Promise<Bench> {
   const [{ version }] = await owner<[{ version: string }]>`select current_setting('server_version') as version`;
   const rows = await owner<{ id: number }[]>`
     insert into company (name) select 'company ' || i from generate_series(1, 50) as i returning id`;
-  await owner`update autonomy set mode = 'FULLY_AUTO', auto_assign = true, breaker_failures = 0`;
-  await owner`update token_bucket set capacity = 1000000, tokens = 1000000`;
+  const large = ['all' as const, ...actionTypes].flatMap((scope) =>
+    periods.map((per) => ({ scope, per, capacity: 1_000_000 })),
+  );
+  for (const { id } of rows) {
+    await configure(owner, id, { mode: 'FULLY_AUTO', autoAssign: true, breakerFailures: 0 }, 'bench');
+    await setLimits(owner, id, large, 'bench');
+  }
   await owner`create table bare (id bigint generated always as identity primary key, at timestamptz default now(), text text)`;
   await owner`grant insert on bare to fleetstep_app`;
   return {

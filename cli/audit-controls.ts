@@ -83,18 +83,21 @@ export function settingsCommand(): Command {
     });
 }
 
-/** `reassign/hour=10`, `all/day=500!` (strict), `driver/hour=none` */
+/** `reassign/hour=10`, `all/day=500!` (strict), `all/day=500:bucket`, `driver/hour=none` */
 function limitChange(text: string, before: LimitChange[] = []): LimitChange[] {
-  const found = /^(\w+)\/(hour|day)=(\d+|none)(!?)$/.exec(text);
+  const found = /^(\w+)\/(hour|day)=(\d+|none)(!|:bucket|:window)?$/.exec(text);
   const scope = limitScopes.find((name) => name === found?.[1]);
   if (found === null || scope === undefined) {
-    throw new InvalidArgumentError(`It must be like reassign/hour=10 or all/day=500!, of ${limitScopes.join(', ')}.`);
+    throw new InvalidArgumentError(
+      `It must be like reassign/hour=10, all/day=500! or all/day=500:bucket, of ${limitScopes.join(', ')}.`,
+    );
   }
-  const [, , per, capacity, strict] = found;
+  // Without a kind, it stays as it is.
+  const [, , per, capacity, kind] = found;
   const change: LimitChange = {
     scope,
     per: per as LimitChange['per'],
-    kind: strict === '!' ? 'window' : 'bucket',
+    ...(kind === undefined ? {} : { kind: kind === ':bucket' ? 'bucket' : 'window' }),
     capacity: capacity === 'none' ? null : Number(capacity),
   };
   return [...before, change];
@@ -107,7 +110,7 @@ export function limitsCommand(): Command {
     .addOption(
       new Option(
         '--set <limit...>',
-        'such as reassign/hour=10; with ! never more than that within any hour or day; driver/hour=5 for each driver, =none to drop it',
+        'such as reassign/hour=10; with ! (or :window) never more than that within any hour or day, with :bucket evenly refilled, else as it is; driver/hour=5 for each driver, =none to drop it',
       ).argParser(limitChange),
     )
     .addOption(byOption())

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { exportHeads, signingKey, sweep, verify } from '../audit/index.js';
+import type { Finding } from '../audit/index.js';
 import { withConnection } from './database.js';
 import { jsonOption } from './options.js';
 import { printJson, progress } from './print.js';
@@ -11,7 +12,7 @@ import { printJson, progress } from './print.js';
 /** Where heads and their key lie if nothing else is said. */
 const folder = (): string => process.env['FLEETSTEP_DATA'] ?? 'data';
 const defaultHeads = (): string => join(folder(), 'audit-heads.jsonl');
-const defaultKey = (): string => join(folder(), 'audit-key.pem');
+export const defaultKey = (): string => join(folder(), 'audit-key.pem');
 
 export function verifyCommand(): Command {
   return new Command('verify')
@@ -39,19 +40,21 @@ Examples:
       if (options.json) printJson(result);
       else if (result.ok) {
         process.stdout.write(
-          `ok: ${result.rows} acts, ${result.entries} entries${heads === undefined ? '' : `, ${result.heads} signed heads of ${heads.file}`}\n` +
+          `ok: ${result.rows} acts, ${result.entries} entries, ${result.decisions} decisions and events${heads === undefined ? '' : `, ${result.heads} signed heads of ${heads.file}`}\n` +
             (heads === undefined
-              ? 'no signed heads to compare with: a cut-off end with its head would not show ("fleetstep audit heads" writes them)\n'
+              ? 'no signed heads to compare with: a chain that was cut off or written anew with all that hangs on it would not show ("fleetstep audit heads" writes them)\n'
               : ''),
         );
-      } else {
-        const where = typeof result.firstBad === 'number' ? `act ${result.firstBad}` : String(result.firstBad);
-        process.stdout.write(
-          `BROKEN: ${where}${result.companyId === undefined ? '' : ` of company ${result.companyId}`}: ${String(result.reason)}\n`,
-        );
-      }
+      } else process.stdout.write(result.findings.map(findingLine).join(''));
       if (!result.ok) process.exitCode = 1;
     });
+}
+
+function findingLine({ what, reason, expected, actual, companyId }: Finding): string {
+  const where = typeof what === 'number' ? `act ${what}` : what;
+  const whose = companyId === undefined || where.startsWith('company ') ? '' : ` of company ${companyId}`;
+  const told = expected === undefined ? '' : ` (expected ${expected}, found ${actual ?? 'none'})`;
+  return `BROKEN: ${where}${whose}: ${reason}${told}\n`;
 }
 
 export function headsCommand(): Command {

@@ -1,7 +1,7 @@
 // fleetstep audit migrate | rollback | status
 
 import { Command, Option } from 'commander';
-import { connect, migrate, migrationStates, rollback } from '../audit/index.js';
+import { connect, migrate, migrationStates, rollback, schemaCreators } from '../audit/index.js';
 import { withDatabase } from './database.js';
 import { jsonOption, whole } from './options.js';
 import { printJson, table } from './print.js';
@@ -25,7 +25,9 @@ export function rollbackCommand(): Command {
   return new Command('rollback')
     .description('Take the last migrations back.')
     .addOption(new Option('--steps <n>', 'how many').argParser(whole(1, 1000)).default(1))
-    .addOption(new Option('--force', 'also if rows are lost by it').default(false))
+    .addOption(
+      new Option('--force', 'also if rows, decisions, switches, mode, rules or limits are lost by it').default(false),
+    )
     .addOption(jsonOption())
     .addHelpText('after', '\nExample: fleetstep audit rollback --steps 1')
     .action(async ({ steps, force, json }: { steps: number; force: boolean; json: boolean }) => {
@@ -56,9 +58,11 @@ export function statusCommand(): Command {
           const current = migrations.every(({ appliedAt }) => appliedAt !== null);
           // Where application and owner log in alike, whoever has the application's password can remove the guards.
           const separated = database.ownerUrl !== database.appUrl;
+          // Whoever may create in the schema of the tables could plant what others' statements then find there.
+          const creators = await schemaCreators(connection);
           const { kind, folder } = database;
           if (json) {
-            printJson({ database: kind, folder, version, login, superuser, separated, current, migrations });
+            printJson({ database: kind, folder, version, login, superuser, separated, creators, current, migrations });
             return;
           }
           process.stdout.write(
@@ -70,7 +74,13 @@ export function statusCommand(): Command {
               (current ? '' : 'run "fleetstep audit migrate"\n') +
               (separated
                 ? ''
-                : 'warning: the application logs in as the owner, who can remove the guards: give DATABASE_URL a login of its own in the role fleetstep_app, and the owner DATABASE_OWNER_URL\n'),
+                : 'warning: the application logs in as the owner, who can remove the guards: give DATABASE_URL a login of its own in the role fleetstep_app, and the owner DATABASE_OWNER_URL\n') +
+              creators
+                .map(
+                  (role) =>
+                    `warning: ${role} may create in schema public, and so plant functions that others then call: let the schema's owner run "revoke create on schema public from ${role}"\n`,
+                )
+                .join(''),
           );
         } finally {
           await connection.end({ timeout: 5 });

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { limitsCommand, resumeCommand, settingsCommand, stopCommand } from './audit-controls.js';
 import { headsCommand, sweepCommand, verifyCommand } from './audit-proof.js';
+import { pruneCommand } from './audit-prune.js';
 import { exportCommand, listCommand, reviewCommand, showCommand, statsCommand } from './audit-record.js';
 import { migrateCommand, rollbackCommand, statusCommand } from './audit-schema.js';
 
@@ -35,6 +36,7 @@ Examples:
     sweepCommand(),
     verifyCommand(),
     headsCommand(),
+    pruneCommand(),
   ]) {
     command.addCommand(sub);
   }

@@ -1,26 +1,27 @@
 // fleetstep collect
 
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { readBookings, readFleet } from '../audit/index.js';
 import { compileScenario } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
 import {
+  BookingExaminer,
   COLLECTED_TRIPS,
-  TripsError,
+  CompanyClock,
   collectTrips,
   describe,
-  examine,
   infinityToWord,
-  makeFolder,
+  recordOf,
+  refuseTaken,
   writeFileAtomic,
   writeTrips,
+  writeWholeFolder,
 } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import { companyOption, withConnection } from './database.js';
 import { jsonOption, seedOption, whole, workersOption } from './options.js';
-import { evaluationTable, printJson, progress, table } from './print.js';
+import { evaluationTable, faultTable, printJson, progress, table } from './print.js';
 
 interface CollectOptions {
   readonly days: number;
@@ -32,6 +33,9 @@ interface CollectOptions {
   readonly workers: number;
   readonly json: boolean;
 }
+
+/** Written first, and whatever comes of the rest. */
+const QUALITY = 'quality.json';
 
 export function collectCommand(): Command {
   return new Command('collect')
@@ -57,7 +61,10 @@ export function collectCommand(): Command {
     .addHelpText(
       'after',
       `
-Writes scenario.json, ${COLLECTED_TRIPS}, statistics.json, quality.json and baseline.json. No ids, names or addresses are written.
+Writes ${QUALITY}, scenario.json, ${COLLECTED_TRIPS}, statistics.json and baseline.json. ${QUALITY} counts what is wrong, by kind and
+by the id of the booking, and is written even if nothing can be used; the other files hold no ids, names or addresses.
+Faulty bookings are left out, all sound ones are collected. Days and hours are those of the company's time zone; what lies
+between two times is counted in seconds that passed, also in the nights in which clocks change.
 
 Examples:
   fleetstep collect --days 90 --out collected
@@ -65,19 +72,30 @@ Examples:
     )
     .action(async (options: CollectOptions) => {
       const { days, out, json, workers, seed } = options;
-      refuseTaken(out);
-      const { companyId, bookings, drivers } = await withConnection(async (connection) => {
+      refuseTaken(out, [QUALITY]);
+      const { companyId, drivers, examined } = await withConnection(async (connection) => {
         const fleet = await readFleet(connection, options.company);
-        return { ...fleet, bookings: await readBookings(connection, fleet, days) };
+        const clock = new CompanyClock(fleet.timeZone);
+        const now = Date.now() / 1000;
+        const span = { from: clock.startOfDay(now, days), to: clock.startOfDay(now) };
+        const examiner = new BookingExaminer();
+        for await (const rows of readBookings(connection, fleet.companyId, span)) {
+          for (const row of rows) examiner.add(recordOf(row, clock, span));
+        }
+        return { ...fleet, examined: examiner.finish() };
       });
-      const { usable, report } = examine(bookings);
-      const { scenario, dataset } = collectTrips(
+      const { usable, report } = examined;
+      const write = (folder: string, name: string, value: unknown): void =>
+        writeFileAtomic(join(folder, name), `${JSON.stringify(value, infinityToWord, 2)}\n`);
+      write(out, QUALITY, report);
+      const { scenario, dataset, skillsLeftOut } = collectTrips(
         usable,
         { drivers },
         {
           name: `company-${companyId}`,
           decimals: options.decimals,
           lookaheadSeconds: 60 * options.lookaheadMinutes,
+          report: join(out, QUALITY),
         },
       );
       const statistics = describe(usable);
@@ -94,14 +112,13 @@ Examples:
         progress: (done) => bar.update(done, total, `${done}/${total} days`),
       }).finally(() => bar.stop());
 
-      writeWhole(out, (folder) => {
-        const write = (name: string, value: unknown): void =>
-          writeFileAtomic(join(folder, name), `${JSON.stringify(value, infinityToWord, 2)}\n`);
-        write('scenario.json', scenario);
+      writeWholeFolder(out, (folder) => {
+        write(folder, QUALITY, report);
+        write(folder, 'scenario.json', scenario);
         writeTrips(join(folder, COLLECTED_TRIPS), dataset);
-        write('statistics.json', statistics);
-        write('quality.json', report);
+        write(folder, 'statistics.json', statistics);
         write(
+          folder,
           'baseline.json',
           baseline.map(({ episodes, ...summary }) => ({ ...summary, days: episodes.length })),
         );
@@ -109,10 +126,19 @@ Examples:
 
       if (json) {
         const returns = Object.fromEntries(baseline.map(({ policy, meanReturn }) => [policy, meanReturn]));
-        printJson({ out, companyId, days: dataset.trace.days.length, quality: report, statistics, baseline: returns });
+        const { unusable: _, ...quality } = report;
+        printJson({
+          out,
+          companyId,
+          days: dataset.trace.days.length,
+          quality,
+          skillsLeftOut,
+          statistics,
+          baseline: returns,
+        });
         return;
       }
-      const faults = Object.entries(report.faults).filter(([, { count }]) => count > 0);
+      const faults = faultTable(report.faults);
       const line = (name: string, p: { p50: number; p90: number; p99: number }): string[] => [
         name,
         p.p50.toFixed(1),
@@ -121,12 +147,10 @@ Examples:
       ];
       process.stdout.write(
         `${report.usable} of ${report.bookings} bookings can be used; ${dataset.trace.days.length} days, ${drivers.length} drivers\n` +
-          (faults.length === 0
+          (faults === '' ? '' : `${faults}\nall of them by id: ${join(out, QUALITY)}\n`) +
+          (skillsLeftOut.length === 0
             ? ''
-            : `${table(
-                ['fault', 'bookings', 'such as'],
-                faults.map(([name, { count, examples }]) => [name, String(count), examples.join(', ')]),
-              )}\n`) +
+            : `note: a scenario holds 8 skills; no longer asked for: ${skillsLeftOut.join(', ')}\n`) +
           `${table(
             ['measured', 'p50', 'p90', 'p99'],
             [
@@ -138,27 +162,4 @@ Examples:
           `written to ${out}; train on it: fleetstep train --scenario ${join(out, 'scenario.json')}\n`,
       );
     });
-}
-
-function refuseTaken(out: string): void {
-  if (existsSync(out) && readdirSync(out).length > 0) {
-    throw new TripsError('ERR_DATA_EXISTS', `${out} is not empty: give another --out`);
-  }
-}
-
-/** Fills a folder beside `out` and moves it there, so that a fault leaves no half of it. */
-function writeWhole(out: string, fill: (folder: string) => void): void {
-  const partial = `${resolve(out)}.${process.pid}.partial`;
-  try {
-    makeFolder(partial);
-    fill(partial);
-    rmSync(out, { recursive: true, force: true });
-    renameSync(partial, out);
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    if (error instanceof Error && 'syscall' in error) {
-      throw new TripsError('ERR_DATA_MISSING', `cannot write ${out}: ${error.message}`, { cause: error });
-    }
-    throw error;
-  }
 }

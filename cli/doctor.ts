@@ -14,7 +14,7 @@ export function doctorCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit code 1 if a check failed. The native TensorFlow backend is optional: "npm run tfjs-node" installs or builds it.
+Exit code 1 if a check failed. The native TensorFlow backend is optional: "npx fleetstep tfjs-node" installs or builds it.
 
 Examples:
   fleetstep doctor

@@ -2,20 +2,19 @@
 
 import { Command, Option } from 'commander';
 import type { Split } from '../engine/index.js';
-import { loadScenario } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import {
   dataOption,
   jsonOption,
   policyOption,
-  policySpec,
   scenarioOption,
   seedOption,
   splitOption,
   whole,
   workersOption,
 } from './options.js';
-import { evaluationTable, printJson, progress } from './print.js';
+import { askedPolicy } from './policies.js';
+import { counted, evaluationTable, printJson, progress, withInterval } from './print.js';
 
 interface EvalOptions {
   readonly policy: string;
@@ -51,9 +50,8 @@ Examples:
   fleetstep eval --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --split validation --json
   fleetstep eval --policy runs/geneva-ppo-s1-20260131-120000 --split test --episodes 1000`,
     )
-    .action(async (options: EvalOptions) => {
-      const compiled = loadScenario(options);
-      const policy = policySpec(options.policy, compiled);
+    .action(async (options: EvalOptions, command: Command) => {
+      const { compiled, policy } = askedPolicy(options, command);
       const bar = progress('evaluating', options.json);
       const [evaluation] = await evaluatePolicies({
         compiled,
@@ -68,7 +66,10 @@ Examples:
         printJson(evaluation);
         return;
       }
-      const { episodes, split, scenario } = evaluation;
-      process.stdout.write(`${episodes.length} ${split} episodes of ${scenario}:\n${evaluationTable([evaluation])}\n`);
+      const { episodes, split, scenario, meanReturn, halfWidth } = evaluation;
+      process.stdout.write(
+        `${counted(episodes.length, `${split} episode`)} of ${scenario}:\n${evaluationTable([evaluation])}\n` +
+          `mean return ${withInterval(meanReturn, halfWidth)}\n`,
+      );
     });
 }

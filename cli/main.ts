@@ -19,16 +19,20 @@ import { recommendCommand } from './recommend.js';
 import { seedDemoCommand } from './seed-demo.js';
 import { serveCommand } from './serve.js';
 import { simulateCommand } from './simulate.js';
+import { tfjsNodeCommand } from './tfjs-node.js';
 import { tokenCommand } from './token.js';
 import { trainCommand } from './train.js';
 import { version } from './version.js';
 
 // A reader that has seen enough ("| head") closes the pipe; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
+  if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`fleetstep: cannot write the output: ${error.message}\n`);
   process.exit(1);
 });
+
+// Nothing is left to say that on; the exit code says it.
+process.stderr.on('error', () => process.exit(process.exitCode ?? 1));
 
 const program = new Command('fleetstep')
   .description('A dispatch simulator to train on, and to ask.')
@@ -47,6 +51,7 @@ for (const command of [
   seedDemoCommand(),
   auditCommand(),
   doctorCommand(),
+  tfjsNodeCommand(),
 ]) {
   program.addCommand(command);
 }
@@ -63,7 +68,8 @@ try {
     // Commander has already printed; help and version end with 0.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (
-    (error instanceof WorkerError && error.code === 'ERR_WORKER') ||
+    (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') ||
+    (error instanceof TrainError && error.code === 'ERR_DISK') ||
     (error instanceof AuditError && (error.code === 'ERR_DATABASE' || error.code === 'ERR_DEADLINE')) ||
     (error instanceof Error && 'syscall' in error)
   ) {

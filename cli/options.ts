@@ -1,12 +1,9 @@
 // Options that several commands share, and how their words become values.
 
 import { InvalidArgumentError, Option } from 'commander';
-import { splits } from '../engine/index.js';
-import type { CompiledScenario } from '../engine/index.js';
-import { heuristicNames, isHeuristic } from '../policy/index.js';
-import { checkScenario, policyOf, readCheckpoint } from '../train/index.js';
+import { presetMeaning, presetNames, splits } from '../engine/index.js';
+import { heuristicNames } from '../policy/index.js';
 import { MAX_SEED, defaultWorkers } from '../workers/index.js';
-import type { PolicySpec } from '../workers/index.js';
 
 /** A parser for whole numbers within [min, max]; accepts 1e6 and 1_000_000. */
 export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -31,9 +28,12 @@ export function real(min: number, max: number): (text: string) => number {
 }
 
 export const scenarioOption = (): Option =>
-  new Option('--scenario <name|file.json>', 'geneva, nyc-small, nyc-large, or a scenario file').default('geneva');
+  new Option(
+    '--scenario <name|file.json>',
+    `a scenario file, or: ${presetNames.map((name) => `${name} (${presetMeaning[name]})`).join('; ')}`,
+  ).default('geneva');
 export const dataOption = (): Option =>
-  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or a file written by "fleetstep import"');
+  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote');
 export const policyOption = (): Option =>
   new Option(
     '--policy <name|run>',
@@ -47,12 +47,3 @@ export const seedOption = (): Option => new Option('--seed <n>', 'base seed').ar
 export const workersOption = (): Option =>
   new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout, nothing else').default(false);
-
-/** A heuristic by name, or a trained network by its run; a network must have been trained on this very scenario. */
-export function policySpec(policy: string, compiled: CompiledScenario): PolicySpec {
-  if (isHeuristic(policy)) return { kind: 'heuristic', name: policy };
-  if (policy === 'lookahead') return { kind: 'lookahead', name: policy };
-  const checkpoint = readCheckpoint(policy);
-  checkScenario(checkpoint, compiled, policy);
-  return policyOf(checkpoint, policy);
-}

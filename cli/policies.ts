@@ -3,13 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { Option } from 'commander';
-import { compileScenario } from '../engine/index.js';
+import type { Command } from 'commander';
 import type { CompiledScenario } from '../engine/index.js';
+import { isHeuristic } from '../policy/index.js';
 import { Policies } from '../serve/index.js';
 import type { TrainedNetwork } from '../serve/index.js';
-import { TrainError, checkScenario, readCheckpoint } from '../train/index.js';
+import { TrainError, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
 import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
+import type { PolicySpec } from '../workers/index.js';
 
 export interface PolicyOptions {
   readonly run?: readonly string[];
@@ -40,7 +42,7 @@ function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
     shape,
     weights: state.weights,
     observation: config.observation,
-    compiled: worldOf(checkpoint, base, path),
+    compiled: servedWorld(checkpoint, base, path),
     training: {
       steps: state.iteration * config.numEnvs * config.rolloutSteps,
       seconds: Math.round(seconds),
@@ -51,22 +53,56 @@ function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
   };
 }
 
-/** A network that was trained on recorded trips needs them: they come with the scenario that is served. */
-function worldOf(checkpoint: Checkpoint, base: CompiledScenario, path: string): CompiledScenario {
-  if (checkpoint.scenario.demand.kind !== 'trace') return compileScenario(checkpoint.scenario);
+/** The world that the run was trained in: what is served, where it is the same; else the run's own, with its data. */
+function servedWorld(checkpoint: Checkpoint, base: CompiledScenario, path: string): CompiledScenario {
   try {
-    checkScenario(checkpoint, base, path);
-  } catch (cause) {
-    if (!(cause instanceof TrainError)) throw cause;
-    throw new TrainError(
-      'ERR_CHECKPOINT',
-      `${cause.message}: serve it with --scenario and the file it was trained on`,
-      {
-        cause,
-      },
-    );
+    checkWorld(checkpoint, base, path);
+    return base;
+  } catch (error) {
+    if (!(error instanceof TrainError)) throw error;
+    return worldOf(checkpoint, path);
   }
-  return base;
+}
+
+export interface AskedOptions {
+  readonly policy: string;
+  readonly scenario: string;
+  readonly data?: string;
+}
+
+/**
+ * A heuristic by name, or a trained network by its run, and the scenario to play. A network plays what it was trained on: that
+ * need not be said, and where it is said it must be the same.
+ * @param command tells what was given from what is default
+ */
+export function askedPolicy(
+  options: AskedOptions,
+  command: Command,
+): { readonly compiled: CompiledScenario; readonly policy: PolicySpec } {
+  const { policy } = options;
+  if (isHeuristic(policy)) return { compiled: loadScenario(options), policy: { kind: 'heuristic', name: policy } };
+  if (policy === 'lookahead') return { compiled: loadScenario(options), policy: { kind: 'lookahead', name: policy } };
+  const checkpoint = readCheckpoint(policy);
+  return { compiled: askedWorld(checkpoint, policy, options, command), policy: policyOf(checkpoint, policy) };
+}
+
+/** The run's world, or the one that was asked for, which must be the same. */
+export function askedWorld(
+  checkpoint: Checkpoint,
+  run: string,
+  options: { readonly scenario: string; readonly data?: string },
+  command: Command,
+): CompiledScenario {
+  if (command.getOptionValueSource('scenario') === 'default') return worldOf(checkpoint, run, options.data);
+  const request = checkpoint.identity.data?.request;
+  const same = request?.scenario === options.scenario || request?.scenario === resolve(options.scenario);
+  // Where the data lies need not be said again.
+  const compiled = loadScenario({
+    scenario: options.scenario,
+    data: options.data ?? (same ? request?.data : undefined),
+  });
+  checkWorld(checkpoint, compiled, run);
+  return compiled;
 }
 
 /** The table that training wrote at its end, if it got there. */

@@ -5,7 +5,8 @@ import Table from 'cli-table3';
 import pc from 'picocolors';
 import { kpiMeaning, kpiNames } from '../engine/index.js';
 import type { Kpis } from '../engine/index.js';
-import { infinityToWord } from '../trips/index.js';
+import { faultMeaning, infinityToWord } from '../trips/index.js';
+import type { FaultName, QualityReport } from '../trips/index.js';
 import type { Evaluation } from '../workers/index.js';
 
 export function printJson(value: unknown): void {
@@ -41,12 +42,39 @@ export function evaluationTable(evaluations: readonly Evaluation[]): string {
   );
 }
 
+/** Faults that were found, with what they mean; empty if there are none. */
+export function faultTable(faults: QualityReport['faults']): string {
+  const found = Object.entries(faults).filter(([, { count }]) => count > 0);
+  if (found.length === 0) return '';
+  return table(
+    ['fault', 'count', 'such as', 'meaning'],
+    found.map(([name, { count, examples }]) => [
+      name,
+      String(count),
+      examples.slice(0, 3).join(', '),
+      faultMeaning[name as FaultName],
+    ]),
+  );
+}
+
+/** `12.34 ± 1.23 (95%)`; of a single episode without an interval, as it has none. */
+export function withInterval(mean: number, halfWidth: number | null): string {
+  return halfWidth === null
+    ? `${mean.toFixed(2)} (one episode: no interval)`
+    : `${mean.toFixed(2)} ± ${halfWidth.toFixed(2)} (95%)`;
+}
+
 /** Figures of an episode with what they mean. */
 export function kpiTable(kpis: Kpis): string {
   return table(
     ['figure', 'value', 'meaning'],
     kpiNames.map((name) => [name, Number(kpis[name].toFixed(3)).toString(), kpiMeaning[name]]),
   );
+}
+
+/** `1 episode`, `2 episodes` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function percent(share: number): string {

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { Recommender, ServeError, checkRequest, hashOf } from '../serve/index.js';
-import type { Answer } from '../serve/index.js';
+import { Recommender, ServeError, checkRequest, hashOf, isSinceMidnight } from '../serve/index.js';
+import type { Answer, RecommendRequest } from '../serve/index.js';
 import { dataOption, jsonOption, scenarioOption } from './options.js';
 import { loadPolicies, runOption } from './policies.js';
 import type { PolicyOptions } from './policies.js';
@@ -34,7 +34,10 @@ export function recommendCommand(): Command {
 Examples:
   fleetstep recommend -i docs/state.json
   fleetstep recommend -i docs/state.json --explain --json
-  fleetstep recommend -i state.json --run runs/geneva-ppo-s1-20260131-120000`,
+  fleetstep recommend -i state.json --run runs/geneva-ppo-s1-20260131-120000
+
+What is wrong in single shipments goes to stderr, and the rest is answered. Exit codes: 0; 2 if the request is at fault, or
+every one of its shipments; 1 if the answer cannot be written.`,
     )
     .action((options: RecommendOptions) => {
       const recommender = new Recommender(loadPolicies(options), version);
@@ -45,7 +48,9 @@ Examples:
       // Without a server there is no record.
       const unrecorded = { ...answer, provenance: { ...answer.provenance, recorded: false } };
       if (options.json) printJson(unrecorded);
-      else process.stdout.write(show(unrecorded, request.time_zone));
+      else process.stdout.write(show(unrecorded, request));
+      for (const { message } of answer.violations) process.stderr.write(`fleetstep: ${message}\n`);
+      if (allAtFault(request, answer)) process.exitCode = 2;
     });
 }
 
@@ -65,15 +70,23 @@ function readBody(input: string): object {
   throw new ServeError('ERR_REQUEST', `${input} must hold one JSON object`);
 }
 
-function show(answer: Answer, zone = 'UTC'): string {
-  const clock = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' });
+function allAtFault({ shipments }: RecommendRequest, { violations }: Answer): boolean {
+  const indices = violations.flatMap(({ path }) => /^shipments\[(\d+)\]/.exec(path)?.[1] ?? []);
+  return shipments.length > 0 && new Set(indices).size === shipments.length;
+}
+
+function show(answer: Answer, { time_zone: zone }: RecommendRequest): string {
+  // A clock that counts from a midnight shows what it is.
+  const since = isSinceMidnight(answer.as_of);
+  const timeZone = since ? 'UTC' : (zone ?? 'UTC');
+  const clock = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' });
   const at = (second: number): string => clock.format(second * 1000);
   const minutes = (seconds: number): string => (seconds === 0 ? '-' : `${Math.ceil(seconds / 60)} min`);
   const lines: string[] = [];
   const { provenance } = answer;
   const fallback =
     provenance.fallback === null ? '' : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason})`;
-  lines.push(`${at(answer.as_of)} ${zone}, policy ${provenance.policy}${fallback}`);
+  lines.push(`${at(answer.as_of)} ${zone ?? (since ? 'local time' : 'UTC')}, policy ${provenance.policy}${fallback}`);
   if (answer.assignments.length > 0) {
     lines.push(
       table(
@@ -113,7 +126,6 @@ function show(answer: Answer, zone = 'UTC'): string {
     const broken = breaks.length > 0 ? pc.yellow(`, does not keep to: ${breaks.join(', ')}`) : '';
     lines.push(`lock  ${shipment} stays with ${vehicle}, pickup ${at(pickup_eta)}${late}${broken}`);
   }
-  for (const { message } of answer.violations) lines.push(`${pc.red('wrong')} ${message}`);
   return `${lines.join('\n')}\n`;
 }
 

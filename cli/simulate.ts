@@ -2,18 +2,9 @@
 
 import { Command, Option } from 'commander';
 import type { Split } from '../engine/index.js';
-import { loadScenario } from '../trips/index.js';
 import { simulate } from '../workers/index.js';
-import {
-  dataOption,
-  jsonOption,
-  policyOption,
-  policySpec,
-  scenarioOption,
-  seedOption,
-  splitOption,
-  whole,
-} from './options.js';
+import { dataOption, jsonOption, policyOption, scenarioOption, seedOption, splitOption, whole } from './options.js';
+import { askedPolicy } from './policies.js';
 import { kpiTable, printJson } from './print.js';
 
 interface SimulateOptions {
@@ -49,9 +40,10 @@ Examples:
   fleetstep simulate --policy edf --events
   fleetstep simulate --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --episode 3 --json`,
     )
-    .action((options: SimulateOptions) => {
-      const compiled = loadScenario(options);
-      const result = simulate({ ...options, compiled, policy: policySpec(options.policy, compiled) });
+    .action((options: SimulateOptions, command: Command) => {
+      const { compiled, policy } = askedPolicy(options, command);
+      const { split, episode, seed } = options;
+      const result = simulate({ compiled, policy, split, episode, seed });
       if (options.json) {
         printJson(result);
         return;

@@ -1,5 +1,6 @@
 // fleetstep train
 
+import { constants } from 'node:os';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { observationKinds } from '../engine/index.js';
@@ -16,12 +17,15 @@ import {
   loadFastestBackend,
   ppoDefaults,
   resumable,
+  runCheckpoint,
   runTraining,
 } from '../train/index.js';
 import type { BackendName, PpoConfig, PpoMetrics, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
+import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
 import { dataOption, jsonOption, real, scenarioOption, seedOption, whole, workersOption } from './options.js';
-import { duration, evaluationTable, printJson, progress, short } from './print.js';
+import { askedWorld } from './policies.js';
+import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
 
 interface TrainOptions {
   readonly scenario: string;
@@ -40,6 +44,7 @@ interface TrainOptions {
   readonly minibatch: number;
   readonly learningRate: number;
   readonly checkpointSeconds: number;
+  readonly hangSeconds: number;
   readonly evalEpisodes?: number;
   readonly json: boolean;
 }
@@ -105,6 +110,11 @@ export function trainCommand(): Command {
     )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
     .addOption(
+      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for so long')
+        .argParser(whole(1))
+        .default(DEFAULT_HANG_SECONDS),
+    )
+    .addOption(
       new Option(
         '--eval-episodes <n>',
         'held-out episodes per policy after training, 0 for none (default: 200, or all days)',
@@ -114,21 +124,29 @@ export function trainCommand(): Command {
     .addHelpText(
       'after',
       `
+A run that was interrupted, killed or cut short by the machine goes on from its last checkpoint with --resume, with the
+scenario, data and settings that it began with. Exit code 130 after an interrupt, 143 after a termination.
+
 Examples:
   fleetstep train
   fleetstep train --scenario nyc-small --data ../HybridMADRL-AMoD --steps 1e6
   fleetstep train --seed 2 --out runs/two --json
   fleetstep train --resume runs/two`,
     )
-    .action(async (options: TrainOptions) => {
-      await train(options);
+    .action(async (options: TrainOptions, command: Command) => {
+      await train(options, command);
     });
 }
 
-async function train(options: TrainOptions): Promise<void> {
-  const compiled = loadScenario(options);
+async function train(options: TrainOptions, command: Command): Promise<void> {
+  const begun = options.resume === undefined ? null : runCheckpoint(options.resume);
+  const compiled = begun === null ? loadScenario(options) : askedWorld(begun, options.resume!, options, command);
   const { name } = compiled.scenario;
-  const resume = options.resume === undefined ? null : resumable(options.resume, compiled);
+  const resume = options.resume === undefined ? null : resumable(options.resume, compiled, options.evalEpisodes);
+  /** What was said now; else what the run was told at its start. */
+  const setting = <K extends 'workers' | 'checkpointSeconds' | 'hangSeconds'>(key: K): number =>
+    resume === null || command.getOptionValueSource(key) === 'cli' ? options[key] : resume.settings[key];
+  const evaluationEpisodes = options.evalEpisodes ?? resume?.settings.evaluationEpisodes ?? undefined;
   const config: PpoConfig = resume?.config ?? {
     ...ppoDefaults,
     seed: options.seed,
@@ -149,9 +167,20 @@ async function train(options: TrainOptions): Promise<void> {
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
   };
+  const workers = setting('workers');
+  const batch = config.numEnvs * config.rolloutSteps;
+  const steps = Math.ceil(config.totalSteps / batch) * batch;
   say(
-    `${pc.bold(`scenario ${name}`)}: ${compiled.scenario.drivers} drivers, ${compiled.scenario.slots} slots; ${short(config.totalSteps)} steps in ${config.numEnvs} environments on ${options.workers} workers`,
+    `${pc.bold(`scenario ${name}`)}: ${compiled.scenario.drivers} drivers, ${compiled.scenario.slots} slots; ${short(steps)} steps in ${config.numEnvs} environments on ${counted(Math.min(workers, config.numEnvs), 'worker')}`,
   );
+  if (steps !== config.totalSteps) {
+    say(
+      `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, as an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
+    );
+  }
+  if (workers > config.numEnvs) {
+    say(`note: of ${workers} workers ${config.numEnvs} have an environment to step, so there are no more`);
+  }
   if (resume !== null && backend.name !== resume.backend) {
     say(`note: the run was trained on ${resume.backend}; on ${backend.name} it will not end with the same bytes`);
   }
@@ -159,10 +188,12 @@ async function train(options: TrainOptions): Promise<void> {
 
   // The first interrupt ends the run after this iteration, with a checkpoint; the second one ends the process.
   const abort = new AbortController();
-  const onInterrupt = (): void => {
-    if (abort.signal.aborted) process.exit(130);
-    abort.abort();
+  let exitCode = 0;
+  const onInterrupt = (signal: NodeJS.Signals): void => {
+    exitCode = 128 + constants.signals[signal];
+    if (abort.signal.aborted) process.exit(exitCode);
     say('stopping as soon as this iteration is saved; interrupt again to quit at once');
+    abort.abort();
   };
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
@@ -189,11 +220,13 @@ async function train(options: TrainOptions): Promise<void> {
       compiled,
       backend,
       config,
-      workers: options.workers,
+      workers,
       out,
       resume,
-      checkpointSeconds: options.checkpointSeconds,
-      evaluationEpisodes: options.evalEpisodes,
+      request: { scenario: options.scenario, data: options.data },
+      checkpointSeconds: setting('checkpointSeconds'),
+      evaluationEpisodes,
+      hangSeconds: setting('hangSeconds'),
       signal: abort.signal,
       onMetrics,
       onEvaluation: (done, total) => evaluating.update(done, total, `${done}/${total} episodes`),
@@ -204,6 +237,8 @@ async function train(options: TrainOptions): Promise<void> {
     process.off('SIGINT', onInterrupt);
     process.off('SIGTERM', onInterrupt);
   }
+  // A run that was done all the same has succeeded.
+  if (!result.finished) process.exitCode = exitCode;
 
   if (options.json) {
     const { evaluations, ...summary } = result;
@@ -216,12 +251,12 @@ async function train(options: TrainOptions): Promise<void> {
   const [ours, ...others] = result.evaluations;
   if (ours !== undefined) {
     process.stdout.write(
-      `\n${ours.episodes.length} held-out ${ours.split} episodes of ${name}, the same for all policies:\n${evaluationTable(result.evaluations)}\n`,
+      `\n${counted(ours.episodes.length, `held-out ${ours.split} episode`)} of ${name}, the same for all policies:\n${evaluationTable(result.evaluations)}\n`,
     );
     const comparison = againstBest(ours, others);
     if (comparison !== null) {
       process.stdout.write(
-        `ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${comparison.meanDifference.toFixed(2)} ± ${comparison.halfWidth.toFixed(2)} (95%)\n`,
+        `ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${withInterval(comparison.meanDifference, comparison.halfWidth)}\n`,
       );
     }
   }
@@ -229,7 +264,12 @@ async function train(options: TrainOptions): Promise<void> {
     `\n${result.finished ? 'done' : 'interrupted'}: ${short(result.steps)} steps in ${duration(result.seconds)}, ${short(result.sps)} steps/s all in\n` +
       `run:  ${result.run}  (config.json, metrics.jsonl, checkpoint.msgpack${ours === undefined ? '' : ', evaluation.json'})\n` +
       (result.finished
-        ? `next: fleetstep eval --policy ${result.run} --scenario ${options.scenario}${options.data === undefined ? '' : ` --data ${options.data}`} --split test\n`
-        : `next: fleetstep train --resume ${result.run} --scenario ${options.scenario}${options.data === undefined ? '' : ` --data ${options.data}`}\n`),
+        ? `next: fleetstep eval --policy ${result.run} --split test\n`
+        : `next: fleetstep train --resume ${result.run}\n`),
   );
+}
+
+/** 1234567 as 1,234,567 */
+function grouped(value: number): string {
+  return value.toLocaleString('en-US');
 }

@@ -1,9 +1,9 @@
 // From a scenario to the tables that the transition looks up: traffic by the minute, arrival odds by the tick, the
 // fleet's make-up. All of it is read-only and may be shared between threads.
 
+import { checkDataset } from './check-dataset.js';
 import { EngineError } from './errors.js';
 import type { DayProfile, Scenario } from './scenario.js';
-import { checkTrace } from './trace.js';
 import type { Dataset } from './trace.js';
 import { planeExtent } from './travel.js';
 import type { MatrixTravel } from './travel.js';
@@ -32,6 +32,8 @@ export interface CompiledScenario {
   /** Half of the area's extent in metres: what observations are scaled by. */
   readonly extentX: number;
   readonly extentY: number;
+  /** How many windows a booking of a situation may have; 0: one, as all bookings of scenarios have. */
+  readonly windows: number;
 }
 
 /**
@@ -45,13 +47,16 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
     if (dataset === null) {
       throw new EngineError('ERR_SCENARIO', `scenario "${scenario.name}" runs on recorded trips: give its data folder`);
     }
+    if (typeof dataset !== 'object') {
+      throw new EngineError('ERR_TRACE', `dataset is ${String(dataset)}: expected recorded trips with their tables`);
+    }
     if ((scenario.travel.kind === 'matrix') !== (dataset.travel !== null)) {
       throw new EngineError(
         'ERR_SCENARIO',
         `scenario "${scenario.name}" travels by ${scenario.travel.kind}, its data by ${dataset.travel === null ? 'plane' : 'matrix'}`,
       );
     }
-    checkTrace(dataset.trace, dataset.travel);
+    checkDataset(dataset, scenario);
   }
   return tablesOf(scenario, traced ? dataset : null);
 }
@@ -97,6 +102,7 @@ function tablesOf(scenario: Scenario, dataset: Dataset | null): CompiledScenario
     ),
     extentX: extent.x,
     extentY: extent.y,
+    windows: 0,
   };
 }
 

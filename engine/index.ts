@@ -1,5 +1,6 @@
 // The engine's public names.
 
+export { checkTrace } from './check-dataset.js';
 export { adapt, compileScenario, levelAt } from './compile.js';
 export type { CompiledScenario } from './compile.js';
 export { EngineError } from './errors.js';
@@ -10,10 +11,11 @@ export { kpiMeaning, kpiNames, kpisOf, meanKpis } from './kpis.js';
 export type { KpiName, Kpis } from './kpis.js';
 export { allocate, layoutBytes, viewsOf } from './layout.js';
 export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
+export { didYouMean, nearest } from './nearest-name.js';
 export { observationKinds, observationShape, observationSize } from './observation.js';
 export type { ObservationKind, ObservationShape } from './observation.js';
 export { PAIR_COLUMNS, PairWriter, pairColumns } from './pairs.js';
-export { preset, presetNames } from './presets.js';
+export { preset, presetMeaning, presetNames } from './presets.js';
 export { Purpose, RandomStream, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } from './random.js';
 export { weightedReward } from './reward.js';
 export { actionCount } from './scenario.js';
@@ -31,8 +33,9 @@ export type {
   TraceDemandSpec,
   WeightedRewardSpec,
 } from './scenario.js';
+export { NEVER } from './situation.js';
 export type { PlannedBooking, Situation, SituationBooking, SituationDriver } from './situation.js';
-export { checkTrace, splits } from './trace.js';
+export { splits } from './trace.js';
 export type { Dataset, Split, Trace, TracePlaces } from './trace.js';
 export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';
 export type { MatrixTravel } from './travel.js';
@@ -47,7 +50,9 @@ export type {
   StepResult,
   VectorDispatchEnvOptions,
 } from './vector-env.js';
-export { NEVER, World } from './world.js';
+export { World } from './world.js';
 export type { EpisodeSource } from './world.js';
 export { SUMS, Sum, outputSpec, stateSpec } from './world-layout.js';
 export type { OutputViews, StateViews } from './world-layout.js';
+export { secondsAfter, windowAt, windowStride } from './windows.js';
+export type { Window } from './windows.js';

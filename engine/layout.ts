@@ -1,6 +1,7 @@
 // Where everything lives: one fixed-size buffer, cut into typed arrays by name. The same description makes the same
 // views in every thread. Fixed-size, because growable shared buffers are an order of magnitude slower in V8.
 
+import { kindOf, shown } from './check-options.js';
 import { EngineError } from './errors.js';
 
 interface Kinds {
@@ -50,9 +51,13 @@ export function allocate(spec: LayoutSpec): SharedArrayBuffer {
 
 /**
  * The views of `spec` into `buffer`.
- * @throws EngineError `ERR_BUFFER` if the buffer is not exactly as long as the layout
+ * @throws EngineError `ERR_BUFFER` if the buffer is none, or not exactly as long as the layout
  */
 export function viewsOf<V>(spec: LayoutOf<V> & LayoutSpec, buffer: SharedArrayBuffer): V {
+  // Typed arrays on anything else are copies: what is written there would be lost.
+  if (kindOf(buffer) !== 'SharedArrayBuffer' && kindOf(buffer) !== 'ArrayBuffer') {
+    throw new EngineError('ERR_BUFFER', `buffer is ${shown(buffer)}: expected a SharedArrayBuffer`);
+  }
   const expected = layoutBytes(spec);
   if (buffer.byteLength !== expected) {
     throw new EngineError('ERR_BUFFER', `buffer holds ${buffer.byteLength} bytes, its layout needs ${expected}`);

@@ -1,6 +1,7 @@
 // The `pairs` observation: one row of features for each legal action of an environment, waiting first. A policy that scores
 // rows needs no fixed number of drivers or slots, and sees what each assignment would bring. Uses only what is known now.
 
+import { EngineError } from './errors.js';
 import type { World } from './world.js';
 
 export const pairColumns = [
@@ -73,6 +74,7 @@ export class PairWriter {
    * @param actions  output, from index `at` on
    * @param features output, from row `at` on; `[rows, PAIR_COLUMNS]`
    * @returns how many; at least 1, as waiting is always legal
+   * @throws EngineError `ERR_BUFFER` if the outputs have too little room: nothing has been written then
    */
   write(e: number, actions: Int32Array, features: Float32Array, at: number): number {
     const world = this.#world;
@@ -89,6 +91,7 @@ export class PairWriter {
     const now = st.now[e];
     let best = 0;
     let available = 0;
+    let legal = 1;
     for (let k = 0; k < open; k++) {
       driversFor[k] = 0;
       bestOfBooking[k] = secondOfBooking[k] = -Infinity;
@@ -104,6 +107,7 @@ export class PairWriter {
         if (masks[row + j] === 0) continue;
         const reward = world.assignmentReward(e, i, j) * scale;
         this.#rewards[i * slots + k] = reward;
+        legal++;
         driversFor[k]++;
         bookingsFor[i]++;
         if (reward > bestOfBooking[k]) {
@@ -115,6 +119,14 @@ export class PairWriter {
         if (reward > bestOfDriver[i]) bestOfDriver[i] = reward;
         if (reward > best) best = reward;
       }
+    }
+
+    if (actions.length < at + legal || features.length < (at + legal) * PAIR_COLUMNS) {
+      const [rows, held] = [at + legal, Math.floor(features.length / PAIR_COLUMNS)];
+      throw new EngineError(
+        'ERR_BUFFER',
+        `outputs hold ${actions.length} actions and ${held} rows, ${rows} are needed: make room for ${world.actions} an environment`,
+      );
     }
 
     const openShare = open / slots;

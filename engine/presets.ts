@@ -1,5 +1,6 @@
 // The scenarios that come with fleetstep. `geneva` carries the numbers of the Python system that this project
-// re-founds; `nyc-small` and `nyc-large` the rules of the real-trip benchmark (Enders et al., L4DC 2023).
+// re-founds, its one decision a tick included; `geneva-live` is the same without that rule, as the service works;
+// `nyc-small` and `nyc-large` have the rules of the real-trip benchmark (Enders et al., L4DC 2023).
 
 import { EngineError } from './errors.js';
 import type { Scenario } from './scenario.js';
@@ -17,6 +18,7 @@ const geneva: Scenario = {
   horizonSeconds: 8 * HOUR,
   tickSeconds: 300,
   horizonEnd: 'truncate',
+  // The original's rule, and a hard one: ten vehicles get one assignment in five minutes between them.
   decisionsPerTick: 1,
   assignmentsPerDriverPerTick: 1,
   openUntil: 'windowEnd',
@@ -105,8 +107,18 @@ const nycSmall: Scenario = {
 
 const presets: Readonly<Record<string, Scenario>> = {
   geneva,
+  'geneva-live': { ...geneva, name: 'geneva-live', decisionsPerTick: Infinity },
   'nyc-small': nycSmall,
   'nyc-large': { ...nycSmall, name: 'nyc-large', drivers: 100, slots: 20 },
+};
+
+/** What each built-in scenario is, for help and documentation. */
+export const presetMeaning: Readonly<Record<string, string>> = {
+  geneva:
+    "ten vehicles, drawn demand; ONE assignment a tick of five minutes for all of them, the original system's rule",
+  'geneva-live': 'the same with any number of assignments a tick, at most one a vehicle, as the service works',
+  'nyc-small': 'recorded taxi trips, 24 vehicles in 11 zones',
+  'nyc-large': 'recorded taxi trips, 100 vehicles in 38 zones',
 };
 
 export const presetNames: readonly string[] = Object.keys(presets);

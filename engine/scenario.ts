@@ -82,7 +82,7 @@ export interface FareRewardSpec {
 /** A skill that some drivers have and some bookings need (wheelchair, stretcher, ...). */
 export interface SkillSpec {
   readonly name: string;
-  /** Share of drivers that have it, spread evenly over the fleet, 0..1. */
+  /** Share of drivers that have it, spread evenly over the fleet, 0..1: `floor(drivers * driverShare)` have it. */
   readonly driverShare: number;
   /** Share of synthetic bookings that need it, 0..1. */
   readonly bookingShare: number;

@@ -1,5 +1,10 @@
 // A live state from outside: what a dispatcher knows at one moment. `World.place` puts it into an environment.
 
+import type { Window } from './windows.js';
+
+/** Later than anything that happens. */
+export const NEVER = 0x7fffffff;
+
 /** A booking that a driver has accepted and not yet dropped off. */
 export interface PlannedBooking {
   /** Seconds since the start of the episode. */
@@ -53,6 +58,13 @@ export interface SituationBooking {
   /** The drop-off waits until then, and is done, service included, by then; default: any time. */
   readonly earliestDropoff?: number;
   readonly latestDropoff?: number;
+  /**
+   * Where there are several: ascending, apart from each other, from `windowStart` to `windowEnd`. The pickup is in time in
+   * each; `World.pickupSecond` says which one it is.
+   */
+  readonly windows?: readonly Window[];
+  /** Likewise, from `earliestDropoff` to `latestDropoff` less the service there. */
+  readonly dropoffWindows?: readonly Window[];
 }
 
 export interface Situation {
@@ -62,4 +74,6 @@ export interface Situation {
   readonly drivers: readonly SituationDriver[];
   /** At most as many as the world has slots: booking k is put into slot k. */
   readonly bookings: readonly SituationBooking[];
+  /** Seconds from now: of several windows, one that begins later is not planned yet, but for promises. Default: all are. */
+  readonly patience?: number;
 }

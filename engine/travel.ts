@@ -33,7 +33,12 @@ export function planeExtent(spec: PlaneTravelSpec): { x: number; y: number } {
   return { x: y * Math.cos((spec.centreLatitude * Math.PI) / 180), y };
 }
 
-/** From degrees to metres east and north of the centre. */
+/** Degrees within -180 to 180: what lies just across the antimeridian is near. */
+function turned(degrees: number): number {
+  return degrees > 180 ? degrees - 360 : degrees < -180 ? degrees + 360 : degrees;
+}
+
+/** From degrees to metres east and north of the centre, the short way around the Earth. */
 export function toPlane(
   longitude: number,
   latitude: number,
@@ -41,7 +46,7 @@ export function toPlane(
   centreLatitude: number,
 ): { x: number; y: number } {
   return {
-    x: (longitude - centreLongitude) * METRES_PER_DEGREE * Math.cos((centreLatitude * Math.PI) / 180),
+    x: turned(longitude - centreLongitude) * METRES_PER_DEGREE * Math.cos((centreLatitude * Math.PI) / 180),
     y: (latitude - centreLatitude) * METRES_PER_DEGREE,
   };
 }
@@ -54,7 +59,7 @@ export function toDegrees(
   centreLatitude: number,
 ): { longitude: number; latitude: number } {
   return {
-    longitude: centreLongitude + x / (METRES_PER_DEGREE * Math.cos((centreLatitude * Math.PI) / 180)),
+    longitude: turned(centreLongitude + x / (METRES_PER_DEGREE * Math.cos((centreLatitude * Math.PI) / 180))),
     latitude: centreLatitude + y / METRES_PER_DEGREE,
   };
 }

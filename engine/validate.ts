@@ -2,8 +2,9 @@
 // the value that was found, and what would be right.
 
 import FastestValidator from 'fastest-validator';
-import type { ValidationSchema } from 'fastest-validator';
+import type { ValidationError, ValidationSchema } from 'fastest-validator';
 import { EngineError } from './errors.js';
+import { didYouMean } from './nearest-name.js';
 import type { Scenario } from './scenario.js';
 
 // The package is CommonJS with a class on `default`; the types only know the module form.
@@ -100,7 +101,11 @@ function schemaFor(candidate: Partial<Record<keyof Scenario, unknown>>): Validat
     skills: {
       type: 'array',
       max: 8,
-      items: { type: 'object', strict: true, props: { name: 'string', driverShare: share, bookingShare: share } },
+      items: {
+        type: 'object',
+        strict: true,
+        props: { name: { type: 'string', empty: false }, driverShare: share, bookingShare: share },
+      },
     },
     startSecondOfDay: seconds(0, 86_399),
     horizonSeconds: seconds(1),
@@ -127,7 +132,7 @@ function schemaFor(candidate: Partial<Record<keyof Scenario, unknown>>): Validat
   };
 }
 
-const validator = new Validator({ haltOnFirstError: true });
+const validator = new Validator();
 
 /**
  * Checks `candidate` and gives it back as a scenario.
@@ -141,17 +146,20 @@ export function validateScenario(candidate: unknown): Scenario {
   const copy = structuredClone(candidate) as Record<string, unknown>;
   const result = validator.compile(schemaFor(copy))(copy);
   if (result !== true && Array.isArray(result)) {
-    const first = result[0];
+    // A misspelt field is why another one is missing.
+    const first = result.find(({ type }) => type === 'objectStrict') ?? result[0];
     if (first.type === 'objectStrict') {
       const place = first.field === undefined ? '' : `${first.field}.`;
+      const known = String(first.expected).split(', ');
+      const [name] = String(first.actual).split(', ');
       throw new EngineError(
         'ERR_SCENARIO',
-        `scenario field "${place}${String(first.actual)}" is unknown: known are ${String(first.expected)}`,
+        `scenario field "${place}${name}" is unknown${didYouMean(name, known)}: known are ${known.join(', ')}`,
       );
     }
     const path = first.field.split(/[.[\]]+/).filter(Boolean);
     const actual = path.reduce<unknown>(step, candidate);
-    throw fault(first.field, actual, plain(first.message ?? 'is not valid', first.field));
+    throw fault(first.field, actual, inWords(first));
   }
   const scenario = copy as unknown as Scenario;
   checkWhole(scenario);
@@ -171,6 +179,10 @@ function checkWhole(s: Scenario): void {
   if (s.horizonSeconds % s.tickSeconds !== 0) {
     throw fault('horizonSeconds', s.horizonSeconds, `must be a multiple of tickSeconds (${s.tickSeconds})`);
   }
+  s.skills.forEach(({ name }, k) => {
+    const first = s.skills.findIndex((skill) => skill.name === name);
+    if (first < k) throw fault(`skills[${k}].name`, name, `must not be the name of skills[${first}], too`);
+  });
   if (s.drivers * s.slots > 1_000_000) {
     throw fault('drivers', s.drivers, `times slots (${s.slots}) must not exceed 1000000`);
   }
@@ -225,18 +237,46 @@ function fault(field: string, actual: unknown, remedy: string): EngineError {
   return new EngineError('ERR_SCENARIO', `scenario field "${field}" is ${show(actual)}: it ${remedy}`);
 }
 
-/** The library's sentence repeats the field's name; what stays is the verb and the bound. */
-function plain(message: string, field: string): string {
-  const verb = message.indexOf('must');
-  return (verb < 0 ? message.replace(`The '${field}' field `, '') : message.slice(verb)).replace(/[.!]$/, '').trim();
+/** What the field must be: the library's sentences, where they are ones, and what they leave open. */
+function inWords({ type, field, expected, message }: ValidationError): string {
+  switch (type) {
+    case 'required':
+      return 'must be given';
+    case 'object':
+      return 'must be an object';
+    case 'array':
+      return 'must be a list in [ ]';
+    case 'arrayLength':
+      return `must be a list of ${String(expected)} values: [low, high]`;
+    case 'arrayMax':
+      return `must list at most ${String(expected)}`;
+    case 'enumValue':
+      return `must be one of ${String(expected)}`;
+    case 'stringEmpty':
+      return 'must not be empty';
+    case 'stringMax':
+      return `must have at most ${String(expected)} characters`;
+    case 'stringPattern':
+      return 'must be of lower-case letters, digits and hyphens, and start with a letter or a digit, such as "geneva-2"';
+    default: {
+      // It begins with the field's name, which is said already.
+      const sentence = message ?? 'is not valid';
+      const verb = sentence.indexOf('must');
+      return (verb < 0 ? sentence.replace(`The '${field}' field `, '') : sentence.slice(verb)).replace(/[.!]$/, '');
+    }
+  }
 }
 
 function step(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }
 
+/** Characters of a value that a message repeats. */
+const SHOWN = 120;
+
 function show(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'number') return String(value);
-  return JSON.stringify(value) ?? typeof value;
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
 }

@@ -1,14 +1,18 @@
 // The vector environment: Gymnasium's names and semantics over a World. Outputs are views into memory that the caller
 // may own; they are rewritten by every step and must not be written to.
 
+import { dayRange, isDay } from './check-dataset.js';
+import { kindOf, knownMembers, oneOf, shown, wholeNumber } from './check-options.js';
 import { compileScenario } from './compile.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { allocate, viewsOf } from './layout.js';
 import { observationKinds } from './observation.js';
 import type { ObservationKind } from './observation.js';
+import { PAIR_COLUMNS, PairWriter } from './pairs.js';
 import { preset } from './presets.js';
 import type { Scenario } from './scenario.js';
+import { splits } from './trace.js';
 import type { Dataset, Split } from './trace.js';
 import { outputSpec, stateSpec } from './world-layout.js';
 import type { OutputViews } from './world-layout.js';
@@ -33,18 +37,44 @@ export interface VectorDispatchEnvOptions {
   readonly firstEnv?: number;
   /** Which recorded days are played. Default: days of the training split, drawn from the seed. */
   readonly source?: EpisodeSource;
+  /** Keep the `pairs` rows of final observations too, in `infos.finalPairs`. Default false. */
+  readonly finalPairs?: boolean;
   /** Memory for the state and for the outputs, of `stateSpec` and `outputSpec`; allocated when absent. */
   readonly stateBuffer?: SharedArrayBuffer;
   readonly outputBuffer?: SharedArrayBuffer;
 }
 
+const sourceModes: readonly EpisodeSource['mode'][] = ['sampled', 'listed'];
+const optionNames: readonly (keyof VectorDispatchEnvOptions)[] = [
+  'scenario',
+  'dataset',
+  'numEnvs',
+  'observation',
+  'autoresetMode',
+  'firstEnv',
+  'source',
+  'finalPairs',
+  'stateBuffer',
+  'outputBuffer',
+];
+
 export interface ResetOptions {
   /** Base seed, a non-negative safe integer; environment i draws from (seed, firstEnv + i). Default: the seed stays, the episode counts on. */
   readonly seed?: number;
   readonly options?: {
-    /** `[numEnvs]` 0/1: which environments to reset. Default: all. */
-    readonly resetMask?: Uint8Array;
+    /** `[numEnvs]` true or 1: which environments to reset. Default: all. */
+    readonly resetMask?: Uint8Array | readonly boolean[];
   };
+}
+
+/** The `pairs` rows of final observations: those that `PairWriter` would have written there. */
+export interface FinalPairs {
+  /** `[numEnvs]`: how many rows environment e has; they start at row e * actions. */
+  readonly counts: Int32Array;
+  /** `[numEnvs, actions]`: the legal actions, ascending. */
+  readonly actions: Int32Array;
+  /** `[numEnvs, actions, PAIR_COLUMNS]` */
+  readonly features: Float32Array;
 }
 
 /** Everything beside the five results; all arrays are `[numEnvs, ...]` and rewritten by each step. */
@@ -55,6 +85,10 @@ export interface StepInfos {
   readonly invalidActions: Uint8Array;
   /** `[numEnvs, size]`: under SAME_STEP, the observation on which an episode ended, where it just ended. */
   readonly finalObservations: Float32Array;
+  /** `[numEnvs, actions]` 0/1: the mask that belongs to it, where `actionMasks` is the next episode's. */
+  readonly finalActionMasks: Uint8Array;
+  /** The same as rows of `pairs`; null unless the option `finalPairs` is set. */
+  readonly finalPairs: FinalPairs | null;
   /** Of the episode that ended last. */
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
@@ -82,8 +116,13 @@ export interface DiscreteSpace {
   readonly n: number;
 }
 
-/** The days that training draws from, and those that an evaluation lists. */
+/**
+ * The days that training draws from, and those that an evaluation lists.
+ * @throws EngineError `ERR_OPTION` for a split or a mode that there is not
+ */
 export function episodeSource(dataset: Dataset | null, split: Split, mode: EpisodeSource['mode']): EpisodeSource {
+  oneOf('split', split, splits);
+  oneOf('mode', mode, sourceModes);
   return { mode, days: Int32Array.from(dataset === null ? [] : dataset.splits[split]) };
 }
 
@@ -96,21 +135,26 @@ export class VectorDispatchEnv {
   readonly #out: OutputViews;
   readonly #result: StepResult;
   readonly #mode: AutoresetMode;
+  readonly #finalPairs: FinalPairs | null;
+  readonly #pairWriter: PairWriter | null;
+  /** Whether every environment has an episode that this object may go on with. */
   #ready = false;
 
   /** @throws EngineError `ERR_SCENARIO`, `ERR_TRACE`, `ERR_OPTION`, `ERR_BUFFER` */
   constructor(options: VectorDispatchEnvOptions) {
+    knownMembers('options', options, optionNames, '{ scenario, numEnvs, ... }');
     const { numEnvs, dataset = null, observation = 'full', autoresetMode = 'SAME_STEP', firstEnv = 0 } = options;
+    const { finalPairs = false } = options;
     wholeNumber('numEnvs', numEnvs, 1);
     wholeNumber('firstEnv', firstEnv, 0);
     oneOf('observation', observation, observationKinds);
     oneOf('autoresetMode', autoresetMode, autoresetModes);
-    const given = typeof options.scenario === 'string' ? preset(options.scenario) : options.scenario;
-    const compiled = 'factorByMinute' in given ? given : compileScenario(given, dataset);
-    const source = options.source ?? episodeSource(compiled.dataset, 'training', 'sampled');
-    if (compiled.dataset !== null && source.days.length < (source.mode === 'listed' ? numEnvs : 1)) {
-      throw new EngineError('ERR_OPTION', `source.days lists ${source.days.length} days for ${numEnvs} environments`);
+    if (typeof finalPairs !== 'boolean') {
+      throw new EngineError('ERR_OPTION', `finalPairs is ${shown(finalPairs)}: expected true or false`);
     }
+    const compiled = compiledOf(options.scenario, dataset);
+    const source = options.source ?? episodeSource(compiled.dataset, 'training', 'sampled');
+    checkSource(source, compiled, numEnvs);
     const states = stateSpec(compiled, numEnvs);
     const outputs = outputSpec(compiled, numEnvs, observation);
     this.#out = viewsOf(outputs, options.outputBuffer ?? allocate(outputs));
@@ -127,50 +171,86 @@ export class VectorDispatchEnv {
     this.singleActionSpace = { type: 'Discrete', n: this.world.actions };
     this.metadata = { autoresetMode };
     this.#mode = autoresetMode;
-    this.#result = { ...this.#out, infos: this.#out };
+    const rows = numEnvs * this.world.actions;
+    this.#pairWriter = finalPairs ? new PairWriter(this.world) : null;
+    this.#finalPairs = finalPairs
+      ? {
+          counts: new Int32Array(numEnvs),
+          actions: new Int32Array(rows),
+          features: new Float32Array(rows * PAIR_COLUMNS),
+        }
+      : null;
+    this.#result = { ...this.#out, infos: { ...this.#out, finalPairs: this.#finalPairs } };
   }
 
-  /** Starts episodes and writes first observations and masks. */
+  /**
+   * Starts episodes and writes first observations and masks.
+   * @throws EngineError `ERR_OPTION`: nothing has been reset then
+   */
   reset(request: ResetOptions = {}): { observations: Float32Array; infos: StepInfos } {
-    const { seed, options } = request;
-    const mask = options?.resetMask;
+    knownMembers('reset()', request, ['seed', 'options'], 'an object: reset({ seed: 42 })');
+    const { seed, options = {} } = request;
+    knownMembers('options', options, ['resetMask'], '{ resetMask }');
+    const mask: ArrayLike<number | boolean> | undefined = options.resetMask;
     if (seed !== undefined) wholeNumber('seed', seed, 0);
-    if (mask !== undefined && mask.length !== this.numEnvs) {
-      throw new EngineError('ERR_OPTION', `resetMask has ${mask.length} entries, expected ${this.numEnvs}`);
-    }
+    if (mask !== undefined) checkMask(mask, this.numEnvs);
     const { state } = this.world;
     for (let e = 0; e < this.numEnvs; e++) {
-      if (mask !== undefined && mask[e] === 0) continue;
+      if (mask !== undefined && Number(mask[e]) === 0) continue;
       if (seed !== undefined) this.world.reset(e, seed, 0);
-      else this.world.reset(e, state.seed[e], this.#ready ? state.episode[e] + 1 : 0);
+      else this.world.reset(e, state.seed[e], state.started[e] === 1 ? state.episode[e] + 1 : 0);
       state.ended[e] = 0;
       this.#out.rewards[e] = this.#out.terminations[e] = this.#out.truncations[e] = this.#out.invalidActions[e] = 0;
     }
-    this.#ready ||= mask === undefined || mask.every((m) => m !== 0);
-    return { observations: this.#out.observations, infos: this.#out };
+    this.#ready ||= !state.started.includes(0);
+    return { observations: this.#out.observations, infos: this.#result.infos };
   }
 
-  /** Goes on from the state that its buffers hold, as another thread or an earlier run left it. */
+  /**
+   * Goes on from the state that its buffers hold, as another thread or an earlier run left it.
+   * @throws EngineError `ERR_ACTION` where they hold none, as nobody has reset it
+   */
   resume(): void {
+    const { started } = this.world.state;
+    const e = started.indexOf(0);
+    if (e >= 0) {
+      throw new EngineError(
+        'ERR_ACTION',
+        `resume() before reset(): environment ${e} has no episode in these buffers, call reset({ seed }) first`,
+      );
+    }
+    // Waiting is always legal, so a mask without it has never been written: its memory is not that of the state.
+    for (let k = 0; k < this.numEnvs; k++) {
+      if (this.#out.actionMasks[k * this.world.actions] === 0) this.world.rewrite(k);
+    }
     this.#ready = true;
   }
 
   /**
    * One decision in each environment.
    * @param actions `[numEnvs]`; out of range or illegal ones act as waits and are flagged
-   * @throws EngineError `ERR_ACTION` before the first reset, or for a wrong number of actions
+   * @throws EngineError `ERR_ACTION` before the first reset, or for a wrong number or kind of actions: nothing has moved then
    */
   step(actions: Int32Array): StepResult {
     if (!this.#ready) throw new EngineError('ERR_ACTION', 'step() before reset(): call reset({ seed }) first');
-    if (actions.length !== this.numEnvs) {
-      throw new EngineError('ERR_ACTION', `${actions.length} actions for ${this.numEnvs} environments`);
-    }
     this.stepRange(actions, 0, this.numEnvs);
     return this.#result;
   }
 
-  /** As `step`, for environments `from` to `to` (exclusive) only: threads that share the buffers each step their own. */
+  /**
+   * As `step`, for environments `from` to `to` (exclusive) only: threads that share the buffers each step their own.
+   * @throws EngineError `ERR_ACTION`
+   */
   stepRange(actions: Int32Array, from: number, to: number): void {
+    if (!(actions instanceof Int32Array) && kindOf(actions) !== 'Int32Array') {
+      throw new EngineError('ERR_ACTION', `actions is ${shown(actions)}: expected an Int32Array of ${this.numEnvs}`);
+    }
+    if (actions.length !== this.numEnvs) {
+      throw new EngineError('ERR_ACTION', `${actions.length} actions for ${this.numEnvs} environments`);
+    }
+    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= this.numEnvs)) {
+      throw new EngineError('ERR_ACTION', `environments ${from} to ${to} of ${this.numEnvs}: no such range`);
+    }
     for (let e = from; e < to; e++) this.#stepOne(e, actions[e]);
   }
 
@@ -190,22 +270,63 @@ export class VectorDispatchEnv {
     world.step(e, action);
     if ((out.terminations[e] | out.truncations[e]) === 0) return;
     world.writeEpisode(e);
-    const size = world.observationSize;
-    // Into a buffer of its own, before the reset below rewrites the row.
-    const from = e * size;
-    for (let k = from; k < from + size; k++) out.finalObservations[k] = out.observations[k]!;
+    this.#keepFinal(e);
     if (this.#mode === 'SAME_STEP') world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
     else ended[e] = 1;
   }
-}
 
-function wholeNumber(name: string, value: number, min: number): void {
-  if (!Number.isSafeInteger(value) || value < min) {
-    throw new EngineError('ERR_OPTION', `${name} is ${String(value)}: it must be a whole number of at least ${min}`);
+  /** Copies what the episode ended on into buffers of its own, before a reset rewrites the rows. */
+  #keepFinal(e: number): void {
+    const out = this.#out;
+    const { observationSize: size, actions } = this.world;
+    for (let k = e * size; k < (e + 1) * size; k++) out.finalObservations[k] = out.observations[k]!;
+    for (let k = e * actions; k < (e + 1) * actions; k++) out.finalActionMasks[k] = out.actionMasks[k]!;
+    const pairs = this.#finalPairs;
+    if (pairs !== null) pairs.counts[e] = this.#pairWriter!.write(e, pairs.actions, pairs.features, e * actions);
   }
 }
 
-function oneOf(name: string, value: string, allowed: readonly string[]): void {
-  if (!allowed.includes(value))
-    throw new EngineError('ERR_OPTION', `${name} is "${value}": choose one of ${allowed.join(', ')}`);
+function compiledOf(scenario: VectorDispatchEnvOptions['scenario'], dataset: Dataset | null): CompiledScenario {
+  if (typeof scenario === 'string') return compileScenario(preset(scenario), dataset);
+  if (typeof scenario !== 'object' || (scenario as unknown) === null) {
+    throw new EngineError(
+      'ERR_SCENARIO',
+      `scenario is ${shown(scenario)}: expected a name, a scenario or a compiled one`,
+    );
+  }
+  return 'factorByMinute' in scenario ? scenario : compileScenario(scenario, dataset);
+}
+
+function checkSource(source: EpisodeSource, { dataset }: CompiledScenario, numEnvs: number): void {
+  knownMembers('source', source, ['mode', 'days'], '{ mode, days }');
+  const { mode, days } = source;
+  oneOf('source.mode', mode, sourceModes);
+  if (kindOf(days) !== 'Int32Array') {
+    throw new EngineError('ERR_OPTION', `source.days is ${shown(days)}: expected an Int32Array`);
+  }
+  if (dataset === null) return;
+  if (days.length < (mode === 'listed' ? numEnvs : 1)) {
+    throw new EngineError('ERR_OPTION', `source.days lists ${days.length} days for ${numEnvs} environments`);
+  }
+  const count = dataset.trace.days.length;
+  const at = days.findIndex((day) => !isDay(day, count));
+  if (at >= 0) throw new EngineError('ERR_OPTION', `source.days[${at}] is ${days[at]}: expected ${dayRange(count)}`);
+}
+
+function checkMask(mask: ArrayLike<unknown>, numEnvs: number): void {
+  const kind = kindOf(mask);
+  if (kind !== 'Uint8Array' && kind !== 'Array') {
+    throw new EngineError(
+      'ERR_OPTION',
+      `resetMask is ${shown(mask)}: expected a Uint8Array of 0/1 or a list of booleans`,
+    );
+  }
+  if (mask.length !== numEnvs) {
+    throw new EngineError('ERR_OPTION', `resetMask has ${mask.length} entries, expected ${numEnvs}`);
+  }
+  for (let e = 0; e < numEnvs; e++) {
+    const value = mask[e];
+    if (value === 0 || value === 1 || typeof value === 'boolean') continue;
+    throw new EngineError('ERR_OPTION', `resetMask[${e}] is ${shown(value)}: expected true, false, 1 or 0`);
+  }
 }

@@ -7,6 +7,7 @@ import { observationSize } from './observation.js';
 import type { ObservationKind } from './observation.js';
 import { STREAM_WORDS } from './random.js';
 import { actionCount } from './scenario.js';
+import { windowStride } from './windows.js';
 
 /** Sums over an episode that its figures are made of. */
 export const Sum = { latenessSeconds: 0, waitSeconds: 1, approachMetres: 2, rideMetres: 3, busySeconds: 4 } as const;
@@ -15,6 +16,10 @@ export const SUMS: number = Object.keys(Sum).length;
 /** State of `n` environments: `[n]`, `[n, N]` (drivers), `[n, M]` (slots), `[n, N, queue]` (plans) or `[n, N, M]` (pairs). */
 export interface StateViews {
   readonly seed: Float64Array;
+  /** 1 once the environment has been reset, or a situation been placed in it: it has an episode. */
+  readonly started: Uint8Array;
+  /** 1 where some driver must be done, or some booking be dropped off, by a certain time: only live states say so. */
+  readonly dropoffsBound: Uint8Array;
   /** 1 where the episode has ended and no reset has happened yet. */
   readonly ended: Uint8Array;
   readonly episode: Int32Array;
@@ -40,7 +45,7 @@ export interface StateViews {
   readonly onTime: Int32Array;
   readonly invalid: Int32Array;
   readonly loadSum: Int32Array;
-  readonly loadSquares: Int32Array;
+  readonly loadSquares: Float64Array;
   readonly episodeReturn: Float64Array;
   readonly sums: Float64Array;
 
@@ -95,6 +100,11 @@ export interface StateViews {
   /** Free-flow seconds from pickup to drop-off. */
   readonly rideSeconds: Float64Array;
 
+  /** Where `compiled.windows` allows several: their lists (windows.ts), how many there are of each kind, 0 for one; patience. */
+  readonly windows: Int32Array;
+  readonly windowCounts: Uint8Array;
+  readonly patience: Int32Array;
+
   /** Free-flow seconds from the end of driver i's plan to the pickup in slot j; only kept for open slots. */
   readonly approach: Float32Array;
 }
@@ -111,6 +121,8 @@ export interface OutputViews {
   readonly invalidActions: Uint8Array;
   /** The observation on which an episode ended; meaningful where it just ended. */
   readonly finalObservations: Float32Array;
+  /** The mask that belongs to it. */
+  readonly finalActionMasks: Uint8Array;
   /** Of the episode that ended last: return, decisions, figures. */
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
@@ -125,6 +137,8 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
   const perPlan = perDriver * queue;
   return {
     seed: ['f64', n],
+    started: ['u8', n],
+    dropoffsBound: ['u8', n],
     ended: ['u8', n],
     episode: ['i32', n],
     now: ['i32', n],
@@ -144,7 +158,7 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
     onTime: ['i32', n],
     invalid: ['i32', n],
     loadSum: ['i32', n],
-    loadSquares: ['i32', n],
+    loadSquares: ['f64', n],
     episodeReturn: ['f64', n],
     sums: ['f64', n * SUMS],
     endX: ['f32', perDriver],
@@ -184,6 +198,9 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
     fare: ['i32', perSlot],
     rideMetres: ['f64', perSlot],
     rideSeconds: ['f64', perSlot],
+    windows: ['i32', perSlot * windowStride(c)],
+    windowCounts: ['u8', c.windows === 0 ? 0 : 2 * perSlot],
+    patience: ['i32', c.windows === 0 ? 0 : n],
     approach: ['f32', perDriver * slots],
   };
 }
@@ -199,6 +216,7 @@ export function outputSpec(c: CompiledScenario, n: number, observation: Observat
     truncations: ['u8', n],
     invalidActions: ['u8', n],
     finalObservations: ['f32', n * size],
+    finalActionMasks: ['u8', n * actionCount(c.scenario)],
     episodeReturns: ['f64', n],
     episodeLengths: ['i32', n],
     episodeKpis: ['f64', n * kpiNames.length],

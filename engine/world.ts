@@ -5,6 +5,8 @@
 // mask column and observation are zeroed when it closes, so that empty slots cost nothing. Callers must therefore treat
 // observations and masks as read-only.
 
+import { wholeNumber } from './check-options.js';
+import { checkSituation } from './check-situation.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import type { EventLog } from './event-log.js';
@@ -15,13 +17,12 @@ import { Purpose, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } fr
 import { weightedReward } from './reward.js';
 import { actionCount } from './scenario.js';
 import type { RewardWeights } from './scenario.js';
+import { NEVER } from './situation.js';
 import type { Situation, SituationBooking, SituationDriver } from './situation.js';
 import type { MatrixTravel } from './travel.js';
+import { secondsAfter, windowAt, windowStride, writeWindows } from './windows.js';
 import { SUMS, Sum } from './world-layout.js';
 import type { OutputViews, StateViews } from './world-layout.js';
-
-/** Later than anything that happens. */
-export const NEVER = 0x7fffffff;
 
 /** Observations carry times in hours: 60 minutes are 1. */
 const PER_HOUR: number = 1 / 3600;
@@ -67,14 +68,15 @@ export class World {
   readonly #contextAt: number;
   readonly #scaleX: number;
   readonly #scaleY: number;
+  /** Windows that a booking may have, 0 where all have one; and their elements of the state by slot. */
+  readonly #several: number;
+  readonly #stride: number;
   /** Open slots of the environment in hand, ascending. */
   readonly #openSlots: Int32Array;
   /** Slots that have opened since the last refresh, which always ends the same call. */
   readonly #fresh: Int32Array;
   #freshCount = 0;
   readonly #startStream: Int32Array = new Int32Array(STREAM_WORDS);
-  /** Whether any driver must be done, or any booking be dropped off, by a certain time: only live states say so. */
-  #dropoffsBound = false;
 
   /**
    * @param firstEnv index of this world's environment 0 over the whole run, so that a part draws what the whole would
@@ -117,6 +119,8 @@ export class World {
     this.#contextAt = this.#bookingsAt + s.slots * this.#bookingColumns;
     this.#scaleX = 1 / compiled.extentX;
     this.#scaleY = 1 / compiled.extentY;
+    this.#several = compiled.windows;
+    this.#stride = windowStride(compiled);
     this.#openSlots = new Int32Array(s.slots);
     this.#fresh = new Int32Array(s.slots);
   }
@@ -167,7 +171,7 @@ export class World {
       this.isAvailable(e, i) &&
       this.hasSkills(e, i, j) &&
       this.isInTime(e, i, j) &&
-      (!this.#dropoffsBound || (this.isDroppedInTime(e, i, j) && this.isWithinShift(e, i, j)))
+      (this.state.dropoffsBound[e] === 0 || (this.isDroppedInTime(e, i, j) && this.isWithinShift(e, i, j)))
     );
   }
 
@@ -178,17 +182,24 @@ export class World {
 
   /** Whether driver i would be at slot j's pickup within its window and the tolerance. */
   isInTime(e: number, i: number, j: number): boolean {
-    return this.pickupSecond(e, i, j) <= this.state.latestPickup[e * this.slots + j];
+    const s = e * this.slots + j;
+    const pickupAt = this.pickupSecond(e, i, j);
+    if (this.#several === 0 || this.state.windowCounts[2 * s] === 0) return pickupAt <= this.state.latestPickup[s];
+    return this.#lateBy(s, pickupAt) <= this.#tolerance;
   }
 
   /** Whether slot j would be dropped off by when it must be. */
   isDroppedInTime(e: number, i: number, j: number): boolean {
-    return !this.#dropoffsBound || this.dropoffSecond(e, i, j) <= this.state.latestDropoff[e * this.slots + j];
+    return (
+      this.state.dropoffsBound[e] === 0 || this.dropoffSecond(e, i, j) <= this.state.latestDropoff[e * this.slots + j]
+    );
   }
 
   /** Whether driver i would be done with slot j by the end of the shift. */
   isWithinShift(e: number, i: number, j: number): boolean {
-    return !this.#dropoffsBound || this.dropoffSecond(e, i, j) <= this.state.shiftEnd[e * this.drivers + i];
+    return (
+      this.state.dropoffsBound[e] === 0 || this.dropoffSecond(e, i, j) <= this.state.shiftEnd[e * this.drivers + i]
+    );
   }
 
   /** Second at which driver i would be done with the booking in slot j: at the drop-off, service included. */
@@ -196,16 +207,17 @@ export class World {
     return this.#dropoffAfter(e, i, j, this.pickupSecond(e, i, j));
   }
 
-  /** Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. */
+  /**
+   * Second at which driver i would pick up the booking in slot j: after its plan, the way there, and the window's start. Of
+   * several windows it is the first in which the pickup is in time; the one before, late, where that cannot be kept.
+   */
   pickupSecond(e: number, i: number, j: number): number {
-    const d = e * this.drivers + i;
-    const depart = Math.max(this.state.now[e], this.state.freeAt[d]);
-    return arrival(
-      depart,
-      this.state.approach[d * this.slots + j],
-      this.#factorAt(depart),
-      this.state.windowStart[e * this.slots + j],
-    );
+    return this.#pickupAt(e, i, j, false);
+  }
+
+  /** Seconds by which a pickup of slot j at second `at` is late: after its window, or the last one before it; else 0. */
+  latenessAt(e: number, j: number, at: number): number {
+    return Math.max(0, this.#lateBy(e * this.slots + j, at));
   }
 
   /** Seconds under traffic from the end of driver i's plan to the pickup in slot j. */
@@ -233,7 +245,7 @@ export class World {
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
     const pickupAt = this.pickupSecond(e, i, j);
-    const late = pickupAt - st.windowEnd[s];
+    const late = this.#lateBy(s, pickupAt);
     const metres = this.approachMetres(e, i, j);
     if (this.#weights === null) {
       const driven = metres + st.rideMetres[s];
@@ -249,8 +261,12 @@ export class World {
 
   // ---------------------------------------------------------------- reset
 
-  /** Starts episode `episode` of environment e and writes its first observation and mask. */
+  /**
+   * Starts episode `episode` of environment e and writes its first observation and mask.
+   * @throws EngineError `ERR_OPTION` for an environment that the world does not have, or numbers that are not whole
+   */
   reset(e: number, seed: number, episode: number): void {
+    this.#checkStart(e, seed, episode);
     const st = this.state;
     const c = this.compiled;
     const env = this.#firstEnv + e;
@@ -294,8 +310,22 @@ export class World {
     this.#refresh(e);
   }
 
+  #checkStart(e: number, seed: number, episode: number): void {
+    this.#checkEnvironment('e', e, this);
+    wholeNumber('seed', seed, 0);
+    wholeNumber('episode', episode, 0, NEVER);
+  }
+
+  #checkEnvironment(name: string, e: number, world: World): void {
+    const { length } = world.state.now;
+    if (Number.isInteger(e) && e >= 0 && e < length) return;
+    throw new EngineError('ERR_OPTION', `${name} is ${String(e)}: the world has environments 0 to ${length - 1}`);
+  }
+
   #clear(e: number, seed: number, episode: number): void {
     const st = this.state;
+    st.started[e] = 1;
+    st.dropoffsBound[e] = 0;
     st.seed[e] = seed;
     st.episode[e] = episode;
     st.now[e] = st.tick[e] = st.decisions[e] = st.steps[e] = 0;
@@ -304,6 +334,12 @@ export class World {
     st.loadSum[e] = st.loadSquares[e] = st.episodeReturn[e] = 0;
     for (let k = 0; k < SUMS; k++) st.sums[e * SUMS + k] = 0;
     for (let w = 0; w < this.#words; w++) st.openBits[e * this.#words + w] = 0;
+    if (this.#several > 0) st.patience[e] = NEVER;
+    this.#freshCount = 0;
+    this.#blank(e);
+  }
+
+  #blank(e: number): void {
     this.out.observations.fill(0, e * this.observationSize, (e + 1) * this.observationSize);
     this.out.actionMasks.fill(0, e * this.actions, (e + 1) * this.actions);
     this.out.actionMasks[e * this.actions] = 1;
@@ -313,30 +349,25 @@ export class World {
 
   /**
    * Puts a live state into environment e, in place of a reset. Demand goes on as `imagine` draws it.
-   * @throws EngineError `ERR_OPTION` for a situation that does not fit the world
+   * @throws EngineError `ERR_OPTION` for a situation that makes no sense or does not fit the world: nothing has changed then
    */
   place(e: number, seed: number, episode: number, situation: Situation): void {
+    this.#checkStart(e, seed, episode);
+    checkSituation(situation, this.compiled);
+    this.#trainingDays();
     const st = this.state;
+    const { out } = this;
     const { now, drivers, bookings } = situation;
-    const { horizonSeconds } = this.compiled.scenario;
-    const fits = (what: string, value: number, most: number): void => {
-      if (value > most) throw new EngineError('ERR_OPTION', `situation has ${value} ${what}, the world ${most}`);
-    };
-    fits('drivers', drivers.length, this.drivers);
-    fits('bookings', bookings.length, this.slots);
-    for (const { plan, promised = [] } of drivers) {
-      fits("bookings in a driver's plan", plan.length + promised.length, this.#queue);
-    }
-    if (!(now >= 0 && now < horizonSeconds)) {
-      throw new EngineError('ERR_OPTION', `situation is at second ${now}: the scenario has 0 to ${horizonSeconds - 1}`);
-    }
     this.#clear(e, seed, episode);
+    out.rewards[e] = out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
     st.now[e] = now;
     st.tick[e] = Math.floor(now / this.#tickSeconds);
     st.ended[e] = 0;
-    this.#dropoffsBound =
+    const bound =
       drivers.some(({ shiftEnd }) => shiftEnd !== undefined) ||
       bookings.some(({ latestDropoff }) => latestDropoff !== undefined);
+    st.dropoffsBound[e] = bound ? 1 : 0;
+    if (this.#several > 0) st.patience[e] = situation.patience ?? NEVER;
     for (let i = 0; i < this.drivers; i++) this.#placeDriver(e, i, now, drivers[i]);
     for (const booking of bookings) this.#placeBooking(e, booking);
     this.imagine(e, seed, episode, this.#firstEnv + e);
@@ -373,7 +404,7 @@ export class World {
       st.loadSum[e] += load;
       st.loadSquares[e] += load * load;
       for (const booking of promised) {
-        this.#assign(e, i, this.#placeBooking(e, booking));
+        this.#assign(e, i, this.#placeBooking(e, booking), true);
         st.takenThisTick[d] = 0;
       }
     }
@@ -406,6 +437,7 @@ export class World {
     st.dropoffService[s] = booking.dropoffService;
     st.earliestDropoff[s] = booking.earliestDropoff ?? 0;
     st.latestDropoff[s] = booking.latestDropoff ?? NEVER;
+    this.#placeWindows(s, booking);
     if (matrix === null) {
       st.rideMetres[s] = Math.hypot(st.dropoffX[s] - st.pickupX[s], st.dropoffY[s] - st.pickupY[s]);
       st.rideSeconds[s] = st.rideMetres[s] / this.#metresPerSecond;
@@ -418,25 +450,52 @@ export class World {
     return j;
   }
 
-  /** Environment e becomes what environment `from` of `other` is; both worlds are of one scenario and observation. */
+  #placeWindows(s: number, booking: SituationBooking): void {
+    if (this.#several === 0) return;
+    const { windows, windowCounts } = this.state;
+    const p = s * this.#stride;
+    windowCounts[2 * s] = writeWindows(booking.windows, windows, p);
+    windowCounts[2 * s + 1] = writeWindows(booking.dropoffWindows, windows, p + 2 * this.#several);
+  }
+
+  /**
+   * Environment e becomes what environment `from` of `other` is; both worlds are of one scenario and observation.
+   * @throws EngineError `ERR_OPTION` for an environment that is not there, `ERR_BUFFER` for worlds of different size
+   */
   copy(e: number, other: World, from: number): void {
+    this.#checkEnvironment('e', e, this);
+    this.#checkEnvironment('from', from, other);
+    // Before anything is written. With these the widths of all rows are the same.
+    const sizes = (world: World): readonly number[] => [
+      world.drivers,
+      world.slots,
+      world.#queue,
+      world.observationSize,
+      world.#stride,
+    ];
+    const [mine, theirs] = [sizes(this), sizes(other)];
+    const k = mine.findIndex((size, at) => size !== theirs[at]);
+    if (k >= 0) {
+      const name = ['drivers', 'slots', 'queue', 'observationSize', 'windows'][k];
+      throw new EngineError('ERR_BUFFER', `the worlds differ in "${name}": ${mine[k]} here, ${theirs[k]} there`);
+    }
     copyRows(this.state, e, this.state.now.length, other.state, from, other.state.now.length);
     copyRows(this.out, e, this.out.rewards.length, other.out, from, other.out.rewards.length);
-    this.#dropoffsBound ||= other.#dropoffsBound;
   }
 
   /**
    * Gives environment e another future: from here on, demand is drawn anew for (seed, env, episode), on recorded trips from
    * a day of training. What is known now stays.
+   * @throws EngineError `ERR_OPTION` for data without days of training: nothing has changed then
    */
   imagine(e: number, seed: number, episode: number, env: number): void {
+    this.#checkStart(e, seed, episode);
+    wholeNumber('env', env, 0);
+    const days = this.#trainingDays();
     const st = this.state;
     seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);
     if (this.compiled.dataset === null) return;
-    const { trace, splits } = this.compiled.dataset;
-    const days = splits.training;
-    if (days.length === 0)
-      throw new EngineError('ERR_OPTION', 'the data has no training days to imagine a future from');
+    const { trace } = this.compiled.dataset;
     seedStream(this.#startStream, 0, seed, env, episode, Purpose.day);
     const day = days[nextInteger(this.#startStream, 0, 0, days.length - 1)];
     st.day[e] = day;
@@ -445,14 +504,44 @@ export class World {
     st.cursor[e] = t;
   }
 
+  /** Days to draw futures from; none are needed without recorded trips. */
+  #trainingDays(): readonly number[] {
+    const { dataset } = this.compiled;
+    if (dataset === null) return [];
+    const { training } = dataset.splits;
+    if (training.length === 0)
+      throw new EngineError('ERR_OPTION', 'the data has no training days to imagine a future from');
+    return training;
+  }
+
+  /**
+   * Writes observation and mask of environment e anew, from its state alone: for outputs in memory that no step has
+   * written yet.
+   * @throws EngineError `ERR_ACTION` before the first reset
+   */
+  rewrite(e: number): void {
+    this.#checkEnvironment('e', e, this);
+    if (this.state.started[e] !== 1) this.#refuse(e);
+    this.#blank(e);
+    for (let i = 0; i < this.drivers; i++) {
+      this.state.stale[e * this.drivers + i] = 1;
+      this.#observeDriverPlace(e, i);
+    }
+    const open = this.openSlots(e, this.#openSlots);
+    for (let k = 0; k < open; k++) this.#observeBooking(e, this.#openSlots[k]);
+    this.#refresh(e);
+  }
+
   // ---------------------------------------------------------------- step
 
   /**
    * Applies one action and writes reward, flags, observation and mask. The caller resets ended episodes.
    * @returns the reward in full precision
+   * @throws EngineError `ERR_ACTION` before the first reset
    */
   step(e: number, action: number): number {
     const st = this.state;
+    if (st.started[e] !== 1) this.#refuse(e);
     let reward: number;
     st.steps[e]++;
     this.out.invalidActions[e] = 0;
@@ -523,6 +612,14 @@ export class World {
 
   // ---------------------------------------------------------------- inside
 
+  #refuse(e: number): never {
+    this.#checkEnvironment('e', e, this);
+    throw new EngineError(
+      'ERR_ACTION',
+      `step() before reset(): environment ${e} has no episode yet, call reset({ seed }) first`,
+    );
+  }
+
   /** Of a departure at `second` of the episode. */
   #factorAt(second: number): number {
     return this.compiled.factorByMinute[this.#minuteAt(second)];
@@ -533,6 +630,39 @@ export class World {
     return (((this.#startSecond + second) / 60) | 0) % MINUTES;
   }
 
+  /**
+   * As `pickupSecond`. Tolerance counts after a window, and a window that begins beyond the environment's patience is not
+   * waited for; but a promise stands, so that it takes any window rather than none.
+   */
+  #pickupAt(e: number, i: number, j: number, promised: boolean): number {
+    const st = this.state;
+    const d = e * this.drivers + i;
+    const s = e * this.slots + j;
+    const depart = Math.max(st.now[e], st.freeAt[d]);
+    const at = arrival(depart, st.approach[d * this.slots + j], this.#factorAt(depart), st.windowStart[s]);
+    if (this.#several === 0) return at;
+    const count = st.windowCounts[2 * s];
+    const p = s * this.#stride;
+    const k = windowAt(st.windows, p, count, at);
+    if (k === count || st.windows[p + 2 * k] <= at) return at;
+    // Between two windows.
+    const next = st.windows[p + 2 * k];
+    const tolerated = at - st.windows[p + 2 * k - 1] <= this.#tolerance;
+    const planned = next - st.now[e] <= st.patience[e] || (promised && !tolerated);
+    if (planned) {
+      const done = this.#dropoffAfter(e, i, j, next);
+      if (done <= st.latestDropoff[s] && done <= st.shiftEnd[d]) return next;
+    }
+    return planned && !tolerated ? next : at;
+  }
+
+  /** Seconds after its window at which a pickup at `at` of the booking at index s is; not above 0 if it is in time. */
+  #lateBy(s: number, at: number): number {
+    const { windowEnd, windowCounts, windows } = this.state;
+    if (this.#several === 0 || windowCounts[2 * s] === 0) return at - windowEnd[s];
+    return secondsAfter(windows, s * this.#stride, windowCounts[2 * s], at);
+  }
+
   #dropoffAfter(e: number, i: number, j: number, pickupAt: number): number {
     const st = this.state;
     const d = e * this.drivers + i;
@@ -540,7 +670,13 @@ export class World {
     // Only a vehicle that stands idle where the booking waits loses the boarding time.
     const idle = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0;
     const leave = pickupAt + st.pickupService[s] + (idle ? this.compiled.scenario.idleBoardingSeconds : 0);
-    const at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
+    let at = arrival(leave, this.#rideSeconds(s, leave), this.#factorAt(leave), st.earliestDropoff[s]);
+    if (this.#several > 0) {
+      const count = st.windowCounts[2 * s + 1];
+      const p = s * this.#stride + 2 * this.#several;
+      const k = windowAt(st.windows, p, count, at);
+      if (k < count) at = Math.max(at, st.windows[p + 2 * k]);
+    }
     return at + st.dropoffService[s];
   }
 
@@ -558,14 +694,14 @@ export class World {
   }
 
   /** Appends slot j's booking to driver i's plan. The caller has asked `accepts`. */
-  #assign(e: number, i: number, j: number): number {
+  #assign(e: number, i: number, j: number, promised = false): number {
     const st = this.state;
     const scenario = this.compiled.scenario;
     const d = e * this.drivers + i;
     const s = e * this.slots + j;
     const now = st.now[e];
     const reward = this.assignmentReward(e, i, j);
-    const pickupAt = this.pickupSecond(e, i, j);
+    const pickupAt = this.#pickupAt(e, i, j, promised);
     const metres = this.approachMetres(e, i, j);
     const depart = Math.max(now, st.freeAt[d]);
     const dropoffAt = this.#dropoffAfter(e, i, j, pickupAt);
@@ -588,7 +724,7 @@ export class World {
     st.assigned[e]++;
 
     const sum = e * SUMS;
-    const late = pickupAt - st.windowEnd[s];
+    const late = this.#lateBy(s, pickupAt);
     const horizon = scenario.horizonSeconds;
     if (late > 0) st.sums[sum + Sum.latenessSeconds] += late;
     else st.onTime[e]++;
@@ -640,9 +776,7 @@ export class World {
     st.tick[e]++;
     st.decisions[e] = 0;
     const ofMinute = this.compiled.matrix?.periods?.ofMinute;
-    if (ofMinute !== undefined && ofMinute[this.#minuteAt(now)] !== ofMinute[this.#minuteAt(before)]) {
-      this.#cacheAll(e);
-    }
+    if (ofMinute !== undefined) this.#cachePeriods(e, before, ofMinute);
     return lost;
   }
 
@@ -816,6 +950,7 @@ export class World {
     st.priority[s] = priority;
     st.earliestDropoff[s] = 0;
     st.latestDropoff[s] = NEVER;
+    if (this.#several > 0) st.windowCounts[2 * s] = st.windowCounts[2 * s + 1] = 0;
     st.pickupService[s] = this.compiled.scenario.pickupServiceSeconds;
     st.dropoffService[s] = this.compiled.scenario.dropoffServiceSeconds;
     return j;
@@ -829,6 +964,13 @@ export class World {
     st.latestPickup[s] = latest < NEVER ? latest : NEVER;
     this.#fresh[this.#freshCount++] = j;
     for (let i = 0; i < this.drivers; i++) this.#cacheApproach(e, i, j);
+    this.#observeBooking(e, j);
+  }
+
+  /** Columns of the booking in slot j that do not change with the clock. */
+  #observeBooking(e: number, j: number): void {
+    const st = this.state;
+    const s = e * this.slots + j;
     const o = this.out.observations;
     const p = e * this.observationSize + this.#bookingsAt + j * this.#bookingColumns;
     o[p] = st.pickupX[s] * this.#scaleX;
@@ -874,10 +1016,16 @@ export class World {
     }
   }
 
-  #cacheAll(e: number): void {
+  /** Ways that would begin in another period of the tables than at second `before` are written anew. */
+  #cachePeriods(e: number, before: number, ofMinute: Uint8Array): void {
+    const st = this.state;
+    const now = st.now[e];
     const open = this.openSlots(e, this.#openSlots);
     for (let i = 0; i < this.drivers; i++) {
-      this.state.stale[e * this.drivers + i] = 1;
+      const d = e * this.drivers + i;
+      const free = st.freeAt[d];
+      if (ofMinute[this.#minuteAt(Math.max(now, free))] === ofMinute[this.#minuteAt(Math.max(before, free))]) continue;
+      st.stale[d] = 1;
       for (let k = 0; k < open; k++) this.#cacheApproach(e, i, this.#openSlots[k]);
     }
   }
@@ -913,7 +1061,8 @@ export class World {
     for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++) {
       // The plan of a driver under way does not move with the clock, and neither do its pickups: only slots that
       // have opened since are new to it.
-      if (stale[d] === 1 || freeAt[d] <= now) this.#rewriteDriver(e, i, open);
+      // Of several windows, those that are near enough to be planned do move with it.
+      if (stale[d] === 1 || freeAt[d] <= now || this.#several > 0) this.#rewriteDriver(e, i, open);
       else if (opened > 0 && this.isAvailable(e, i)) this.#maskRow(e, i, fresh, opened);
       if (full) this.#observePlan(e, i);
     }
@@ -975,7 +1124,18 @@ export class World {
       const pickupAt = arrival(depart, approach[pairs + j], factor, windowStart[s]);
       masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
-    if (this.#dropoffsBound) this.#maskDropoffs(e, i, list, count);
+    if (this.#several > 0) this.#maskWindows(e, i, list, count);
+    if (this.state.dropoffsBound[e] === 1) this.#maskDropoffs(e, i, list, count);
+  }
+
+  /** Slots with several windows. */
+  #maskWindows(e: number, i: number, list: Int32Array, count: number): void {
+    const row = e * this.actions + 1 + i * this.slots;
+    for (let k = 0; k < count; k++) {
+      const j = list[k];
+      if (this.state.windowCounts[2 * (e * this.slots + j)] === 0) continue;
+      this.out.actionMasks[row + j] = this.hasSkills(e, i, j) && this.isInTime(e, i, j) ? 1 : 0;
+    }
   }
 
   #maskDropoffs(e: number, i: number, list: Int32Array, count: number): void {
@@ -1027,6 +1187,10 @@ function copyRows<V extends StateViews | OutputViews>(
     const a = into[name] as unknown as Float64Array;
     const b = other[name] as unknown as Float64Array;
     const width = a.length / intoRows;
+    if (a === b) {
+      a.copyWithin(to * width, from * width, (from + 1) * width);
+      continue;
+    }
     if (b.length / otherRows !== width) throw new EngineError('ERR_BUFFER', `the worlds differ in "${String(name)}"`);
     a.set(b.subarray(from * width, (from + 1) * width), to * width);
   }

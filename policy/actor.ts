@@ -3,7 +3,7 @@
 
 import { PAIR_COLUMNS, PairWriter } from '../engine/index.js';
 import type { World } from '../engine/index.js';
-import { networkLayout } from './network.js';
+import { checkWeights, networkLayout } from './network.js';
 import type { NetworkShape } from './network.js';
 import { PolicyError } from './policy.js';
 import { SimdMlp } from './simd-mlp.js';
@@ -17,6 +17,7 @@ export class Actor {
   readonly logits: Float32Array;
   /** `[entries, PAIR_COLUMNS]`, of a `pairs` network; else empty. */
   readonly features: Float32Array;
+  readonly #shape: NetworkShape;
   readonly #world: World;
   readonly #mlp: SimdMlp;
   readonly #pairs: PairWriter | null;
@@ -31,6 +32,7 @@ export class Actor {
         `the network takes ${shape.inputs} numbers and ${shape.actions} actions, the world has ${world.observationSize} and ${world.actions}`,
       );
     }
+    this.#shape = shape;
     this.#world = world;
     this.#mlp = new SimdMlp(networkLayout(shape).actor);
     this.#pairs = flat ? null : new PairWriter(world);
@@ -43,11 +45,19 @@ export class Actor {
     this.#all = new Float32Array(flat ? most : 0);
   }
 
+  /**
+   * Takes over its part of a network's flat weights.
+   * @throws PolicyError `ERR_NETWORK` for weights of another network, or such that are no numbers
+   */
   load(weights: Float32Array): void {
+    checkWeights(this.#shape, weights);
     this.#mlp.load(weights);
   }
 
-  /** Fills the arrays for environments `from` to `to` (exclusive), at most `block`. */
+  /**
+   * Fills the arrays for environments `from` to `to` (exclusive), at most `block`.
+   * @throws PolicyError `ERR_NETWORK` where the network's numbers overflow: no action could be preferred to another
+   */
   consider(from: number, to: number): void {
     const world = this.#world;
     let entries = 0;
@@ -71,5 +81,12 @@ export class Actor {
       }
     }
     this.starts[to - from] = entries;
+    for (let k = 0; k < entries; k++) {
+      if (this.logits[k] - this.logits[k] === 0) continue;
+      throw new PolicyError(
+        'ERR_NETWORK',
+        `the network gives ${this.logits[k]} for action ${this.actions[k]}: its weights, or what it sees, are too large`,
+      );
+    }
   }
 }

@@ -1,6 +1,8 @@
 // The linear assignment problem: rows to columns at the least total cost, by shortest augmenting paths with potentials
 // (Kuhn 1955; in the form of Jonker and Volgenant 1987, without their initialisation). O(rows^2 columns).
 
+import { PolicyError } from './policy.js';
+
 export class AssignmentSolver {
   #u = new Float64Array(0);
   #v = new Float64Array(0);
@@ -10,11 +12,13 @@ export class AssignmentSolver {
   #used = new Uint8Array(0);
 
   /**
-   * @param costs    `[rows, columns]` row-major, finite; rows <= columns
+   * @param costs    `[rows, columns]` row-major; rows <= columns. Infinity forbids a pair
    * @param columnOf `[rows]` output: the column of each row
+   * @throws PolicyError `ERR_ASSIGNMENT` for costs that are no costs, buffers that are too small, and where the forbidden
+   *   pairs leave no assignment of all rows; nothing has been written then
    */
   solve(costs: Float64Array, rows: number, columns: number, columnOf: Int32Array): void {
-    if (rows > columns) throw new RangeError(`assignment has ${rows} rows and ${columns} columns: transpose it`);
+    checkProblem(costs, rows, columns, columnOf);
     if (this.#v.length < columns + 1) {
       this.#v = new Float64Array(columns + 1);
       this.#slack = new Float64Array(columns + 1);
@@ -53,6 +57,8 @@ export class AssignmentSolver {
             next = c;
           }
         }
+        // Every column that is left is forbidden: without this the search would go round for ever.
+        if (least === Infinity) throw infeasible(row - 1, rows, columns);
         for (let c = 0; c <= columns; c++) {
           if (used[c] === 1) {
             u[rowOf[c]] += least;
@@ -73,4 +79,32 @@ export class AssignmentSolver {
       if (rowOf[c] !== 0) columnOf[rowOf[c] - 1] = c - 1;
     }
   }
+}
+
+/** One pass over the costs, which the solver then reads once for each row. */
+function checkProblem(costs: Float64Array, rows: number, columns: number, columnOf: Int32Array): void {
+  if (!(Number.isInteger(rows) && Number.isInteger(columns) && rows >= 0 && columns >= 0)) {
+    throw refused(`assignment has ${rows} rows and ${columns} columns: they must be whole numbers of at least 0`);
+  }
+  if (rows > columns) throw refused(`assignment has ${rows} rows and ${columns} columns: transpose it`);
+  const count = rows * columns;
+  if (costs.length < count) throw refused(`costs has ${costs.length} entries: ${rows} x ${columns} needs ${count}`);
+  if (columnOf.length < rows) throw refused(`columnOf has ${columnOf.length} entries: ${rows} rows need as many`);
+  for (let k = 0; k < count; k++) {
+    // False for NaN, too.
+    if (costs[k] > -Infinity) continue;
+    throw refused(
+      `the cost of row ${Math.floor(k / columns)} and column ${k % columns} is ${costs[k]}: it must be a number, or Infinity for a forbidden pair`,
+    );
+  }
+}
+
+function infeasible(row: number, rows: number, columns: number): PolicyError {
+  return refused(
+    `no assignment of ${rows} rows to ${columns} columns: forbidden pairs leave row ${row} none beside the rows before it`,
+  );
+}
+
+function refused(message: string): PolicyError {
+  return new PolicyError('ERR_ASSIGNMENT', message);
 }

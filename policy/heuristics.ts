@@ -4,6 +4,8 @@
 import { Purpose } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { AssignmentSolver } from './assignment.js';
+import { PolicyError } from './policy.js';
+import { PlannerPolicy } from './planner-policy.js';
 import type { Policy } from './policy.js';
 
 /** One action per environment from one question per environment. */
@@ -238,7 +240,7 @@ export class BatchedHungarian extends Heuristic {
   }
 }
 
-export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian';
+export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian' | 'planner';
 
 const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   random: () => new RandomLegal(),
@@ -247,6 +249,7 @@ const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   greedy: () => new Greedy(),
   myopic: () => new Myopic(),
   hungarian: () => new BatchedHungarian(),
+  planner: () => new PlannerPolicy(),
 };
 
 export const heuristicNames: readonly HeuristicName[] = Object.keys(makers) as HeuristicName[];
@@ -255,6 +258,13 @@ export function isHeuristic(name: string): name is HeuristicName {
   return Object.hasOwn(makers, name);
 }
 
+/** @throws PolicyError `ERR_POLICY` for a name that is none of them */
 export function heuristic(name: HeuristicName): Policy {
+  if (!isHeuristic(name)) {
+    throw new PolicyError(
+      'ERR_POLICY',
+      `unknown heuristic ${JSON.stringify(name)}: choose one of ${heuristicNames.join(', ')}`,
+    );
+  }
   return makers[name]();
 }

@@ -5,6 +5,7 @@ import { NEVER, Purpose, Sum, SUMS, VectorDispatchEnv } from '../engine/index.js
 import type { World } from '../engine/index.js';
 import { heuristic } from './heuristics.js';
 import type { HeuristicName } from './heuristics.js';
+import { halfWidth } from './interval.js';
 import type { Policy } from './policy.js';
 
 /** A mean with its 95% interval over the futures. */
@@ -34,6 +35,8 @@ export interface LookaheadOptions {
   readonly seconds?: number;
   /** Who plays on, default hungarian. */
   readonly base?: HeuristicName;
+  /** Futures played at once, default 8: between two batches the time is looked at. */
+  readonly batch?: number;
 }
 
 export interface Outlooks {
@@ -42,7 +45,6 @@ export interface Outlooks {
   readonly futures: number;
 }
 
-/** Futures played at once: between two batches the time is looked at. */
 const BATCH = 8;
 
 export class Lookahead {
@@ -50,6 +52,7 @@ export class Lookahead {
   readonly seconds: number;
   /** Who plays on. */
   readonly base: Policy;
+  readonly #batch: number;
   #env: VectorDispatchEnv | null = null;
   #like: World | null = null;
   #actions = new Int32Array(0);
@@ -58,11 +61,13 @@ export class Lookahead {
     this.futures = options.futures ?? 16;
     this.seconds = options.seconds ?? 7200;
     this.base = heuristic(options.base ?? 'hungarian');
+    this.#batch = options.batch ?? BATCH;
   }
 
   /**
    * Tries `actions` in environment e of `world`, which stays as it is. The same seed, the same answer.
    * @param timeIsUp asked again and again, with the number of futures that have been played; what it interrupts does not count
+   * @param most     futures, default those of the options
    */
   judge(
     world: World,
@@ -70,9 +75,10 @@ export class Lookahead {
     actions: readonly number[],
     seed: number,
     timeIsUp: (played: number) => boolean = () => false,
+    most: number = this.futures,
   ): Outlooks {
     const count = actions.length;
-    const copies = this.#copiesOf(world, count * BATCH);
+    const copies = this.#copiesOf(world, count * this.#batch);
     const from = figuresOf(world, e);
     const samples = Array.from({ length: count }, () => ({
       returns: [] as number[],
@@ -82,7 +88,7 @@ export class Lookahead {
     }));
     let played = 0;
     do {
-      const futures = Math.min(BATCH, this.futures - played);
+      const futures = Math.min(this.#batch, most - played);
       for (let f = 0; f < futures; f++) {
         for (let c = 0; c < count; c++) {
           const k = f * count + c;
@@ -103,7 +109,7 @@ export class Lookahead {
         sample.lost.push(to.lost - from.lost);
       }
       played += futures;
-    } while (played < this.futures && !timeIsUp(played));
+    } while (played < most && !timeIsUp(played));
     if (played === 0) return { outlooks: [], futures: 0 };
     const outlooks = actions.map((action, c): Outlook => {
       const { returns, lateShares, minutes, lost } = samples[c];
@@ -172,16 +178,10 @@ function figuresOf({ state: st }: World, e: number): Figures {
   };
 }
 
-/** Student's interval; its quantile by the first terms of the Cornish-Fisher expansion, within 0.01 from 8 futures on. */
+/** One future alone bounds nothing. */
 function estimate(values: readonly number[]): Estimate {
-  const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  if (n < 2) return { mean, low: mean, high: mean };
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const z = 1.959964;
-  const freedom = n - 1;
-  const t = z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
-  const half = t * Math.sqrt(variance / n);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const half = halfWidth(values) ?? Infinity;
   return { mean, low: mean - half, high: mean + half };
 }
 
@@ -204,6 +204,7 @@ export class LookaheadPolicy implements Policy {
   readonly name = 'lookahead';
   readonly #lookahead: Lookahead;
   readonly #candidates: number;
+  #actions = new Int32Array(0);
 
   /** @param options.candidates actions tried at each decision, default 5 */
   constructor(options: LookaheadOptions & { readonly candidates?: number } = {}) {
@@ -212,14 +213,36 @@ export class LookaheadPolicy implements Policy {
   }
 
   act(world: World, from: number, to: number, actions: Int32Array): void {
-    for (let e = from; e < to; e++) {
-      this.#lookahead.base.act(world, e, e + 1, actions);
-      const candidates = promising(world, e, actions[e], this.#candidates);
-      if (candidates.length === 1) continue;
-      // The futures are a function of the environment and its step, not of who asks.
-      const seed = Math.floor(world.floatNow(e, Purpose.action) * NEVER);
-      const { outlooks } = this.#lookahead.judge(world, e, candidates, seed);
-      actions[e] = outlooks.reduce((best, o) => (o.return.mean > best.return.mean ? o : best)).action;
-    }
+    for (let e = from; e < to; e++) actions[e] = this.choose(world, e).action;
+  }
+
+  /** Futures that each action is tried in. */
+  get futures(): number {
+    return this.#lookahead.futures;
+  }
+
+  /**
+   * The action of environment e, and in how many futures it was found: 0 where there is no choice, or no time, and then it is
+   * the base policy's own.
+   * @param most     futures, default those of the options
+   * @param timeIsUp as of `Lookahead.judge`
+   */
+  choose(
+    world: World,
+    e: number,
+    most: number = this.futures,
+    timeIsUp: (played: number) => boolean = () => false,
+  ): { readonly action: number; readonly futures: number } {
+    if (this.#actions.length <= e) this.#actions = new Int32Array(e + 1);
+    this.#lookahead.base.act(world, e, e + 1, this.#actions);
+    const own = this.#actions[e];
+    const candidates = promising(world, e, own, this.#candidates);
+    if (candidates.length === 1) return { action: own, futures: 0 };
+    // The futures are a function of the environment and its step, not of who asks.
+    const seed = Math.floor(world.floatNow(e, Purpose.action) * NEVER);
+    const { outlooks, futures } = this.#lookahead.judge(world, e, candidates, seed, timeIsUp, most);
+    if (futures === 0) return { action: own, futures };
+    const best = outlooks.reduce((a, b) => (b.return.mean > a.return.mean ? b : a));
+    return { action: best.action, futures };
   }
 }

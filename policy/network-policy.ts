@@ -3,6 +3,7 @@
 import type { World } from '../engine/index.js';
 import { Actor } from './actor.js';
 import { argmax } from './categorical.js';
+import { checkWeights } from './network.js';
 import type { NetworkShape } from './network.js';
 import type { Policy } from './policy.js';
 
@@ -13,7 +14,9 @@ export class NetworkPolicy implements Policy {
   #world: World | null = null;
   #actor: Actor | null = null;
 
+  /** @throws PolicyError `ERR_NETWORK` for weights that are not such a network's */
   constructor(name: string, shape: NetworkShape, weights: Float32Array) {
+    checkWeights(shape, weights, `policy ${name}`);
     this.name = name;
     this.#shape = shape;
     this.#weights = weights;

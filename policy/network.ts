@@ -37,8 +37,22 @@ export interface NetworkLayout {
   readonly size: number;
 }
 
-/** @throws PolicyError `ERR_NETWORK` for impossible widths */
+/** @throws PolicyError `ERR_NETWORK` for an unknown kind or impossible widths */
 export function networkLayout(shape: NetworkShape): NetworkLayout {
+  if (!networkKinds.includes(shape.kind)) {
+    throw new PolicyError(
+      'ERR_NETWORK',
+      `the network's kind is "${shape.kind}": choose one of ${networkKinds.join(', ')}`,
+    );
+  }
+  for (const name of ['inputs', 'actions'] as const) {
+    if (!Number.isSafeInteger(shape[name]) || shape[name] < 1) {
+      throw new PolicyError(
+        'ERR_NETWORK',
+        `the network's ${name} is ${shape[name]}: it must be a whole number of at least 1`,
+      );
+    }
+  }
   let offset = 0;
   const chain = (inputs: number, hidden: readonly number[], outputs: number): Layer[] => {
     for (const width of hidden) {
@@ -61,6 +75,36 @@ export function networkLayout(shape: NetworkShape): NetworkLayout {
     shape.kind === 'pairs' ? chain(PAIR_COLUMNS, shape.hidden, 1) : chain(shape.inputs, shape.hidden, shape.actions);
   const critic = chain(shape.inputs, shape.criticHidden, 1);
   return { actor, critic, size: offset };
+}
+
+/**
+ * Checks that `weights` are those of such a network: with others it would wait for ever, as nothing is more than NaN.
+ * @param name of the policy or run that they came with
+ * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is no number and where it lies
+ */
+export function checkWeights(shape: NetworkShape, weights: Float32Array, name = 'the network'): void {
+  const { actor, critic, size } = networkLayout(shape);
+  if (Object.prototype.toString.call(weights) !== '[object Float32Array]') {
+    throw new PolicyError('ERR_NETWORK', `weights of ${name} are no Float32Array`);
+  }
+  if (weights.length !== size) {
+    const widths = [...shape.hidden, 'critic', ...shape.criticHidden].join('-');
+    throw new PolicyError(
+      'ERR_NETWORK',
+      `${name} has ${weights.length} weights: a ${shape.kind} network of ${shape.inputs} inputs, ${widths}, ${shape.actions} actions has ${size}`,
+    );
+  }
+  for (let p = 0; p < size; p++) {
+    if (weights[p] - weights[p] === 0) continue;
+    const part = p < critic[0].weights ? 'actor' : 'critic';
+    const layers = part === 'actor' ? actor : critic;
+    const layer = layers.findLastIndex((each) => each.weights <= p);
+    const kind = p < layers[layer].biases ? 'weight' : 'bias';
+    throw new PolicyError(
+      'ERR_NETWORK',
+      `${name} is damaged: weights[${p}] (a ${kind} of layer ${layer + 1} of the ${part}) is ${weights[p]}, expected a finite number`,
+    );
+  }
 }
 
 /**

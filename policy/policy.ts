@@ -11,10 +11,12 @@ export interface Policy {
   act(world: World, from: number, to: number, actions: Int32Array): void;
 }
 
-export class PolicyError extends Error {
-  readonly code: 'ERR_POLICY' | 'ERR_NETWORK';
+export type PolicyErrorCode = 'ERR_POLICY' | 'ERR_NETWORK' | 'ERR_ASSIGNMENT';
 
-  constructor(code: 'ERR_POLICY' | 'ERR_NETWORK', message: string, options?: ErrorOptions) {
+export class PolicyError extends Error {
+  readonly code: PolicyErrorCode;
+
+  constructor(code: PolicyErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'PolicyError';
     this.code = code;

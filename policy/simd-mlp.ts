@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Layer } from './network.js';
+import { PolicyError } from './policy.js';
 
 /** Rows that go through all layers together: enough to use each weight often, few enough to stay in cache. */
 const BLOCK = 64;
@@ -62,8 +63,15 @@ export class SimdMlp {
     this.#floats = new Float32Array(this.#kernel.memory.buffer);
   }
 
-  /** Takes over its layers' part of a flat array of weights. */
+  /**
+   * Takes over its layers' part of a flat array of weights.
+   * @throws PolicyError `ERR_NETWORK` if the array ends before they do
+   */
   load(weights: Float32Array): void {
+    const { biases, outputs } = this.#layers.at(-1)!;
+    if (weights.length < biases + outputs) {
+      throw new PolicyError('ERR_NETWORK', `${weights.length} weights: the layers need ${biases + outputs}`);
+    }
     for (const layer of this.#layers) {
       for (let r = 0; r < layer.inputs; r++) {
         const from = layer.weights + r * layer.outputs;

@@ -1,17 +1,18 @@
-// npm run tfjs-node: makes @tensorflow/tfjs-node work in this checkout. Where its own download of libtensorflow is blocked,
-// it is built against the TensorFlow library in the Python wheel. Does nothing if it already works.
+// fleetstep tfjs-node: makes @tensorflow/tfjs-node work where fleetstep is installed, in a checkout or as a dependency. Where
+// its own download of libtensorflow is blocked, it is built against the TensorFlow library in the Python wheel. Does nothing
+// if it already works.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folder = join(root, 'node_modules', '@tensorflow', 'tfjs-node');
-const lock = createRequire(import.meta.url)('../package-lock.json');
-const version = lock.packages['node_modules/@tensorflow/tfjs-node'].version;
+const ours = createRequire(import.meta.url);
+// The same version as the rest of TensorFlow.js: both then share one instance of its core.
+const { version } = ours('@tensorflow/tfjs/package.json');
 const say = (text) => console.log(`tfjs-node: ${text}`);
 
 class Failure extends Error {}
@@ -27,6 +28,30 @@ function run(command, args, options, remedy, Kind = Failure) {
   if (printed !== '') console.error(printed);
   const why = result.error?.message ?? `exit code ${result.status ?? result.signal}`;
   throw new Kind(`"${command} ${args.slice(0, 4).join(' ')}" failed (${why}): ${remedy}`);
+}
+
+/** The package's folder, wherever npm has put it; null if there is none. */
+function packageFolder() {
+  try {
+    return dirname(ours.resolve('@tensorflow/tfjs-node/package.json'));
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    return null;
+  }
+}
+
+/** The folder that packages are installed from: of the project that depends on fleetstep, or the checkout. */
+function project() {
+  const above = dirname(root);
+  if (basename(above) !== 'node_modules') return root;
+  const folder = dirname(above);
+  // Installed globally, or by a package manager with another layout.
+  if (!existsSync(join(folder, 'package.json')) || folder.includes(join('node_modules', '.pnpm'))) {
+    throw new Failure(
+      `${folder} is no project of npm's: in the one that depends on fleetstep, add @tensorflow/tfjs-node ${version} with your package manager, without its scripts, and run this again`,
+    );
+  }
+  return folder;
 }
 
 /** The version that loads and multiplies in a process of its own, or null with the reason. */
@@ -57,7 +82,7 @@ function findPython() {
   );
 }
 
-function buildAgainstWheel() {
+function buildAgainstWheel(folder) {
   const python = findPython();
   const work = mkdtempSync(join(tmpdir(), 'fleetstep-tfjs-node-'));
   try {
@@ -121,19 +146,20 @@ try {
   } else {
     if (process.platform !== 'linux')
       throw new NoWheel(`the recipe is for Linux, this is ${process.platform}: the wasm backend works without it`);
-    if (!existsSync(join(folder, 'package.json'))) {
+    if (packageFolder() === null) {
       say(`installing the package ${version} without its download`);
       run(
         'npm',
         ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', `@tensorflow/tfjs-node@${version}`],
-        { cwd: root },
+        { cwd: project() },
         'check that npm reaches its registry',
       );
     }
-    buildAgainstWheel();
+    const folder = packageFolder();
+    if (folder === null) throw new Failure(`npm has installed @tensorflow/tfjs-node where ${root} does not find it`);
+    buildAgainstWheel(folder);
     const after = works();
-    if (after === null)
-      throw new Failure('it was built but does not load: remove node_modules/@tensorflow/tfjs-node and try again');
+    if (after === null) throw new Failure(`it was built but does not load: remove ${folder} and try again`);
     say(`works: ${after}`);
   }
 } catch (error) {

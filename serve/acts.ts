@@ -70,7 +70,7 @@ export class Acts {
   /**
    * One assignment that a person has approved; under the key that was refused for want of it, so that it is done once.
    * The caller has asked `checkApprovable`.
-   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way
+   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way, or somebody else has assigned the shipment since
    */
   async approved(acting: Acting, assignment: Answer['assignments'][number]): Promise<ActResult> {
     const act = await this.#act(acting, assignment, acting.by);
@@ -78,7 +78,10 @@ export class Acts {
     return act;
   }
 
-  /** @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since */
+  /**
+   * Tells early what can be told before the person's word goes on record; what two do at the same moment, the act itself decides.
+   * @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since
+   */
   async checkApprovable({ answer, companyId, at }: Acting, shipment: Id): Promise<void> {
     const age = Date.now() - at.getTime();
     if (age > APPROVE_WITHIN_MS) {
@@ -100,7 +103,7 @@ export class Acts {
   }
 
   async #act(
-    { answer, companyId }: Acting,
+    { answer, companyId, at }: Acting,
     assignment: Answer['assignments'][number],
     approvedBy?: string,
   ): Promise<ActResult> {
@@ -132,6 +135,7 @@ export class Acts {
           triggerSource: `policy:${policy}`.slice(0, 100),
           approvedBy,
           idempotencyKey: key,
+          unlessAssignedSince: at,
           dryRun: connector.dryRun,
         },
         ({ actionId, signal }) => {
@@ -150,6 +154,10 @@ export class Acts {
         throw new ServeError('ERR_CONFLICT', 'an earlier try of this request is under way: ask again', {
           cause: error,
         });
+      }
+      // Of two who approve at the same moment, the database lets one through.
+      if (approvedBy !== undefined && error.refusal?.reason === 'assigned') {
+        throw new ServeError('ERR_CONFLICT', `shipment ${shipment}: ${error.refusal.message}`, { cause: error });
       }
       const status = { ERR_ACT_FAILED: 'failed', ERR_ACT_UNKNOWN: 'unknown' }[error.code as string] ?? 'refused';
       return {

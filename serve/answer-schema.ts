@@ -1,6 +1,6 @@
 // The shape of a recommendation for the OpenAPI document; a test holds real answers to it.
 
-import { constraints } from './answer.js';
+import { constraints, fallbackReasons } from './answer.js';
 import { requestModes } from './request.js';
 import { flag, id, list, nullable, number, object, refusal, seconds, text, whole } from './rules.js';
 import type { Props, Rule } from './schema.js';
@@ -108,9 +108,11 @@ export const answerProps: Props = {
     policy_hash: text,
     world_hash: text,
     state_hash: text,
-    fallback: nullable(object({ policy: text, reason: { type: 'enum', values: ['deadline', 'out_of_distribution'] } })),
+    fallback: nullable(object({ policy: text, reason: { type: 'enum', values: fallbackReasons } })),
     out_of_distribution: list(text),
     futures: list(number()),
+    decision_futures: list(whole, 'In how many futures the policy lookahead tried out each of its decisions'),
+    turns: number('Of the planner’s search; 0 if it did not search'),
     recorded: flag,
   }),
   acts: { ...list(object(actProps), 'In mode auto: what became of each assignment'), optional: true },

@@ -120,6 +120,16 @@ export interface Locked {
   readonly breaks: readonly Constraint[];
 }
 
+/** Why another policy than the asked one decided. */
+export const fallbackReasons = [
+  /** It did not decide in time. */
+  'deadline',
+  /** The request is unlike what it was trained on. */
+  'out_of_distribution',
+  /** It left out a shipment that can be served, for a less important one. */
+  'objective',
+] as const;
+
 export interface Provenance {
   readonly decision_id: string;
   readonly version: string;
@@ -131,11 +141,15 @@ export interface Provenance {
   /** SHA-256 of the request as it was understood. */
   readonly state_hash: string;
   /** Who decided instead, and why; null if the policy itself did. */
-  readonly fallback: { readonly policy: string; readonly reason: 'deadline' | 'out_of_distribution' } | null;
+  readonly fallback: { readonly policy: string; readonly reason: (typeof fallbackReasons)[number] } | null;
   /** In what the request is unlike what the policy was trained on. */
   readonly out_of_distribution: readonly string[];
   /** How many assignments time allowed to explain, and in how many futures each; needed to compute the same again. */
   readonly futures: readonly number[];
+  /** Of the policy `lookahead`: in how many futures each of its decisions was tried out; needed likewise. */
+  readonly decision_futures: readonly number[];
+  /** Turns of the planner's search that time allowed, 0 if it did not search; needed to compute the same again. */
+  readonly turns: number;
   /** False where the database was gone. */
   readonly recorded: boolean;
 }

@@ -1,5 +1,5 @@
 // Where a question is answered: short ones here and at once, long ones on other threads, so that those with short ones do not
-// wait. Long are explanations, and requests of many vehicles and shipments. The only file of this room that knows of threads.
+// wait. Long are explanations, look-ahead, and requests of many vehicles and shipments. The only file of this room that knows of threads.
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import type { Analysis, AnalyzedPair, PlannedPair } from './analyze.js';
 import type { Answer } from './answer.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
+import { LOOKAHEAD } from './lookahead-policy.js';
 import { pack } from './packed.js';
 import type { TrainedNetwork } from './policies.js';
 import type { Context, Recommender } from './recommend.js';
@@ -34,7 +35,14 @@ type Done = Answer | Analysis | AnalyzedPair[];
 /** Errors lose their class on the way between threads. */
 export type Reply =
   | { readonly done: Done }
-  | { readonly error: { readonly code: ServeErrorCode; readonly message: string; readonly path: string | undefined } };
+  | {
+      readonly error: {
+        readonly code: ServeErrorCode;
+        readonly message: string;
+        readonly path: string | undefined;
+        readonly faults: ServeError['faults'];
+      };
+    };
 
 /** Pairs of vehicle and shipment that are looked at within a few milliseconds. */
 const SHORT = 5000;
@@ -129,8 +137,8 @@ export class Background {
       this.#next();
     }
     if ('done' in reply) return reply.done;
-    const { code, message, path } = reply.error;
-    throw new ServeError(code, message, path === undefined ? {} : { path });
+    const { code, message, path, faults } = reply.error;
+    throw new ServeError(code, message, { path, faults });
   }
 
   /** Until a thread is free, in the order of asking; who leaves before is not computed. */
@@ -181,6 +189,6 @@ function abandoned(): ServeError {
   return new ServeError('ERR_ABANDONED', 'whoever asked has gone');
 }
 
-function isLong({ explain, vehicles, shipments }: RecommendRequest): boolean {
-  return explain === true || vehicles.length * shipments.length > SHORT;
+function isLong({ explain, policy, vehicles, shipments }: RecommendRequest): boolean {
+  return explain === true || policy === LOOKAHEAD || vehicles.length * shipments.length > SHORT;
 }

@@ -1,6 +1,13 @@
 // Which time of day it is where a request comes from: traffic and tables go by the local clock.
 
 const DAY = 86_400;
+/** 366 days: nobody asks about 1970. */
+const FIRST_OF_EPOCH = 366 * DAY;
+
+/** Whether a request's clock counts from a midnight where it comes from, rather than from that of 1970 in UTC. */
+export function isSinceMidnight(asOf: number): boolean {
+  return asOf < FIRST_OF_EPOCH;
+}
 
 const zones = new Map<string, Intl.DateTimeFormat | null>();
 
@@ -32,7 +39,7 @@ function clockOf(zone: string): Intl.DateTimeFormat | null {
 
 /** Second of the local day. */
 export function secondOfDay(at: number, zone: string | undefined): number {
-  if (zone === undefined || zone === 'UTC') return at % DAY;
+  if (zone === undefined || zone === 'UTC' || isSinceMidnight(at)) return at % DAY;
   const [hour, minute, second] = clockOf(zone)!
     .format(at * 1000)
     .split(':');
@@ -44,6 +51,8 @@ export function secondOfDay(at: number, zone: string | undefined): number {
  * minute that they would have shown, `[1440]`. Null where they are not.
  */
 export function changedMinutes(at: number, zone: string | undefined): Uint16Array | null {
+  // Which day it is, is not known then.
+  if (isSinceMidnight(at)) return null;
   const start = at - (at % 60);
   const first = Math.floor(secondOfDay(start, zone) / 60);
   /** Minutes that clocks are ahead, `k` minutes from the start. */

@@ -19,6 +19,17 @@ export type ServeErrorCode =
   /** The service itself is set up wrongly. */
   | 'ERR_SERVICE';
 
+/** `message` names the field, too. */
+export interface FieldFault {
+  readonly path: string;
+  readonly message: string;
+}
+
+interface Where {
+  readonly path?: string | undefined;
+  readonly faults?: readonly FieldFault[] | undefined;
+}
+
 /** What is wrong with one field of a request. */
 export function badField(path: string, message: string): ServeError {
   return new ServeError('ERR_REQUEST', `${path} ${message}`, { path });
@@ -29,10 +40,13 @@ export class ServeError extends Error {
   readonly code: ServeErrorCode;
   /** Of the field, such as `vehicles[2].start`. */
   readonly path: string | undefined;
+  /** Each by itself, where there are several: the first is at `path`. */
+  readonly faults: readonly FieldFault[] | undefined;
 
-  constructor(code: ServeErrorCode, message: string, options: ErrorOptions & { readonly path?: string } = {}) {
+  constructor(code: ServeErrorCode, message: string, options: ErrorOptions & Where = {}) {
     super(message, options);
     this.code = code;
     this.path = options.path;
+    this.faults = options.faults;
   }
 }

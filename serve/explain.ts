@@ -2,8 +2,8 @@
 
 import { round } from './answer.js';
 import type { Assignment, Explanation, WhatIf } from './answer.js';
+import type { Decision, Replay } from './decide.js';
 import type { Problem } from './problem.js';
-import type { Decision, Replay } from './recommend.js';
 import type { Estimate, Lookahead } from '../policy/index.js';
 import { Env } from './stage.js';
 import type { Stage } from './stage.js';

@@ -43,7 +43,20 @@ export function openApi(routes: readonly Route[], version: string): object {
             error: {
               type: 'object',
               required: ['code', 'message'],
-              properties: { code: { type: 'string' }, message: { type: 'string' }, path: { type: 'string' } },
+              properties: {
+                code: { type: 'string' },
+                message: { type: 'string' },
+                path: { type: 'string' },
+                faults: {
+                  type: 'array',
+                  description: 'Each by itself, where there are several',
+                  items: {
+                    type: 'object',
+                    required: ['path', 'message'],
+                    properties: { path: { type: 'string' }, message: { type: 'string' } },
+                  },
+                },
+              },
             },
           },
         },

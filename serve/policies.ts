@@ -6,6 +6,7 @@ import type { CompiledScenario, ObservationKind, World } from '../engine/index.j
 import { Actor, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
 import type { HeuristicName, NetworkShape } from '../policy/index.js';
 import { ServeError } from './errors.js';
+import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
 
 /** A trained network, with what it was trained on. */
 export interface TrainedNetwork {
@@ -49,7 +50,7 @@ const served = heuristicNames.filter((name) => name !== 'random');
 export class Policies {
   /** The one that is asked if a request names none. */
   readonly default: ServedPolicy;
-  /** Plays where the asked one cannot. */
+  /** The planner: decides where the asked one cannot, or leaves out what it must not. */
   readonly fallback: ServedPolicy;
   readonly networks: readonly TrainedNetwork[];
   /** The world of rules. */
@@ -57,7 +58,7 @@ export class Policies {
   readonly #byName = new Map<string, ServedPolicy>();
 
   /**
-   * @param networks the first is the default; without any, `hungarian`
+   * @param networks the first is the default; without any, `planner`
    * @param base     the world of rules, default geneva
    * @throws ServeError `ERR_SERVICE` for a scenario of zones, and for a name given twice
    */
@@ -66,14 +67,20 @@ export class Policies {
     this.networks = networks;
     this.base = base;
     for (const network of networks) {
-      if (this.#byName.has(network.name) || served.some((name) => name === network.name)) {
+      if (this.#byName.has(network.name) || [...served, LOOKAHEAD].some((name) => name === network.name)) {
         throw new ServeError('ERR_SERVICE', `there are two policies called ${network.name}: rename a run's folder`);
       }
       requirePlane(network.compiled);
       this.#byName.set(network.name, networkPolicy(network));
     }
     for (const name of served) this.#byName.set(name, rulePolicy(name, base));
-    this.fallback = this.#byName.get('hungarian')!;
+    this.#byName.set(LOOKAHEAD, {
+      ...rulePolicy('hungarian', base),
+      name: LOOKAHEAD,
+      hash: sha256(`rule ${LOOKAHEAD} ${RULES_VERSION}`),
+      decider: lookaheadDeciders(),
+    });
+    this.fallback = this.#byName.get('planner')!;
     this.default = networks.length > 0 ? this.#byName.get(networks[0].name)! : this.fallback;
   }
 

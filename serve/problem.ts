@@ -8,6 +8,7 @@ import type {
   Situation,
   SituationBooking,
   SituationDriver,
+  Window,
 } from '../engine/index.js';
 import type { Violation } from './answer.js';
 import { changedMinutes, secondOfDay } from './clock.js';
@@ -20,6 +21,7 @@ import type { Fault, Id } from './schema.js';
 import { NO_SKILL, SkillBits } from './skill-bits.js';
 import { hasWay, tablesOf } from './tables.js';
 import type { Tables } from './tables.js';
+import { inOrder } from './windows.js';
 
 /** What holds for this request: its own options, else those that the policy was made for. */
 export interface Rules {
@@ -37,7 +39,11 @@ export interface Shipment {
   /** In the request. */
   readonly index: number;
   readonly input: ShipmentInput;
-  /** On the request's clock; `windowEnd` is a day ahead where none is given. */
+  /** On the request's clock, in order and apart from each other, at least one: a day from now where none is given. */
+  readonly windows: readonly Window[];
+  /** Likewise; none if it may be delivered at any time. */
+  readonly deliveryWindows: readonly Window[];
+  /** Those that it may be picked up in begin and end with. */
   readonly windowStart: number;
   readonly windowEnd: number;
 }
@@ -57,6 +63,8 @@ export interface Problem {
   readonly travel: PlaneTravelSpec;
   readonly matrix: MatrixTravel | null;
   readonly situation: Situation;
+  /** Whether any stop has more than one window left. */
+  readonly several: boolean;
   /** Bits of skills, and 1 for EMERGENCY, by vehicle. */
   readonly driverSkills: Int32Array;
   /** Those of the bits that stand for loads. */
@@ -120,7 +128,8 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     const { pickup, delivery, known_at: knownAt = asOf, priority = 50, leg } = shipment.input;
     const [pickupX, pickupY, pickupZone] = at(pickup);
     const [dropoffX, dropoffY, dropoffZone] = at(delivery);
-    const dropoff = windowOf(delivery, asOf);
+    const { windows, deliveryWindows } = shipment;
+    const onEngine = (list: readonly Window[]): Window[] => list.map(([from, to]) => [toEngine(from), toEngine(to)]);
     const dropoffService = delivery.service ?? scenario.dropoffServiceSeconds;
     return {
       pickupX,
@@ -139,9 +148,14 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
       fare: 0,
       pickupService: pickup.service ?? scenario.pickupServiceSeconds,
       dropoffService,
-      ...(dropoff === undefined
+      ...(deliveryWindows.length === 0
         ? {}
-        : { earliestDropoff: toEngine(dropoff[0]), latestDropoff: toEngine(dropoff[1]) + dropoffService }),
+        : {
+            earliestDropoff: toEngine(deliveryWindows[0][0]),
+            latestDropoff: toEngine(deliveryWindows.at(-1)![1]) + dropoffService,
+          }),
+      ...(windows.length > 1 ? { windows: onEngine(windows) } : {}),
+      ...(deliveryWindows.length > 1 ? { dropoffWindows: onEngine(deliveryWindows) } : {}),
     };
   };
 
@@ -215,6 +229,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     }
   }
   if (skills.unknown) unlike.push('skills');
+  if (considered.some(isSeveral)) unlike.push('several windows');
   if (vehicles.length > scenario.drivers) unlike.push(`${vehicles.length} vehicles`);
   if (considered.length > scenario.slots) unlike.push(`${considered.length} shipments`);
   if (
@@ -235,7 +250,8 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     demand: inHours && inArea && tables === null,
     travel,
     matrix: tables?.matrix ?? null,
-    situation: { now, drivers, bookings },
+    situation: { now, drivers, bookings, patience: rules.horizon },
+    several: considered.some(isSeveral) || promised.some((list) => list?.some(isSeveral) === true),
     driverSkills: Int32Array.from(vehicles, (vehicle) => skills.of(vehicle)),
     capacityBits: skills.capacityBits,
     emergency: Uint8Array.from(vehicles, ({ kind }) => (kind === 'EMERGENCY' ? 1 : 0)),
@@ -273,7 +289,7 @@ function readShipments(
       violations.push({ shipment: id, path: full, message: `${full} ${message}` });
     };
     if (fault !== null) {
-      violate(fault.path, fault.message);
+      for (const { path, message } of [fault, ...(fault.also ?? [])]) violate(path, message);
       continue;
     }
     if (seen.has(id!)) {
@@ -281,11 +297,12 @@ function readShipments(
       continue;
     }
     seen.add(id!);
-    const [windowStart, windowEnd] = windowOf(input.pickup, asOf - rules.lateTolerance) ?? [
-      Math.min(asOf, input.known_at ?? asOf),
-      asOf + DAY,
-    ];
-    found.push({ id: id!, index: k, input, windowStart, windowEnd });
+    const { pickup, delivery } = input;
+    const always: Window = [Math.min(asOf, input.known_at ?? asOf), asOf + DAY];
+    const windows = inOrder(pickup.time_windows ?? [always], asOf - rules.lateTolerance);
+    const deliveryWindows = inOrder(delivery.time_windows ?? [], asOf);
+    const [windowStart, windowEnd] = [windows[0][0], windows.at(-1)![1]];
+    found.push({ id: id!, index: k, input, windows, deliveryWindows, windowStart, windowEnd });
   }
   return found;
 }
@@ -347,7 +364,6 @@ function placeOf(vehicle: VehicleInput, busy: boolean): { location: StopInput['l
   return busy ? { location: free ?? start, index: freeZone ?? zone } : { location: start, index: zone };
 }
 
-/** Of several windows the first that is not over at `at`, else the last. */
-function windowOf({ time_windows: windows }: StopInput, at: number): readonly [number, number] | undefined {
-  return windows?.find(([, to]) => to >= at) ?? windows?.at(-1);
+function isSeveral({ windows, deliveryWindows }: Shipment): boolean {
+  return windows.length > 1 || deliveryWindows.length > 1;
 }

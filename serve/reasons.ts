@@ -5,22 +5,24 @@ import { NEVER } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { round } from './answer.js';
 import type { Alternative, Constraint, UnassignedReason } from './answer.js';
+import type { PlannedStop } from './decide.js';
 import { NO_WAY } from './tables.js';
 import type { Problem } from './problem.js';
+import { latenessOf, secondWithin, windowOf } from './windows.js';
 import type { Id } from './schema.js';
 
 /** The other vehicles that could take slot j now, the earliest first. */
 export function alternativesOf(problem: Problem, world: World, e: number, chosen: number, j: number): Alternative[] {
   const { request, offset, considered } = problem;
-  const end = considered[j].windowEnd;
+  const { windows } = considered[j];
   const pickup = world.pickupSecond(e, chosen, j) + offset;
-  const late = Math.max(0, pickup - end);
+  const late = latenessOf(windows, pickup);
   const metres = Math.round(world.approachMetres(e, chosen, j));
   const list: Alternative[] = [];
   for (let i = 0; i < request.vehicles.length; i++) {
     if (i === chosen || !world.accepts(e, i, j)) continue;
     const eta = world.pickupSecond(e, i, j) + offset;
-    const lateness = Math.max(0, eta - end);
+    const lateness = latenessOf(windows, eta);
     const distance = Math.round(world.approachMetres(e, i, j));
     list.push({
       vehicle: request.vehicles[i].id,
@@ -81,6 +83,21 @@ export function reasonsOf(
   return reasons;
 }
 
+/** Where a shipment is planned that is not given out yet. */
+export function plannedWords(
+  { request, considered, offset }: Problem,
+  world: World,
+  e: number,
+  j: number,
+  { i, after, pickupAt }: PlannedStop,
+): string {
+  const pickup = pickupAt + offset;
+  const spare = windowOf(considered[j].windows, pickup)[1] - pickup;
+  const before = after < 0 ? '' : ` after shipment ${considered[after].id}`;
+  const margin = spare >= 0 ? `${minutes(spare)} before its window ends` : `${minutes(-spare)} after its window`;
+  return `planned for vehicle ${request.vehicles[i].id}${before}, at the pickup in ${minutes(pickupAt - world.state.now[e])}, ${margin}`;
+}
+
 function minutes(seconds: number): string {
   return seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
@@ -102,14 +119,14 @@ export function latestSafe(problem: Problem, world: World, e: number, j: number)
   for (let i = 0; i < world.drivers; i++) {
     const d = e * world.drivers + i;
     if (st.planLength[d] >= queue) continue;
-    if (!world.hasSkills(e, i, j) || !world.isInTime(e, i, j)) continue;
-    if (!world.isDroppedInTime(e, i, j) || !world.isWithinShift(e, i, j)) continue;
+    if (!world.hasSkills(e, i, j)) continue;
     const depart = Math.max(now, st.freeAt[d]);
+    const keeps = keeping(problem, world, e, i, j, depart);
+    // One that begins later than is planned now can still be kept.
+    const planned = world.isInTime(e, i, j) && world.isDroppedInTime(e, i, j) && world.isWithinShift(e, i, j);
+    if (!planned && !(problem.several && keeps(depart))) continue;
     let latest = st.latestPickup[s] - slowest(world, e, i, j, depart);
-    const until = Math.min(st.latestDropoff[s], st.shiftEnd[d]);
-    if (until !== NEVER) {
-      latest = Math.min(latest, depart + until - world.dropoffSecond(e, i, j) - slack(world, e, i, j, depart));
-    }
+    if (Math.min(st.latestDropoff[s], st.shiftEnd[d]) !== NEVER) latest = lastKept(depart, latest, keeps);
     // Before the vehicle is free nothing is lost; at the end of its window an open shipment is, tolerance or not.
     const safe = Math.max(now, Math.min(Math.max(depart, latest), st.windowEnd[s] - 1));
     if (best === null || safe > best) best = safe;
@@ -120,7 +137,6 @@ export function latestSafe(problem: Problem, world: World, e: number, j: number)
 /** Traffic factors by the hour of the day, highest and lowest: looked at by the hour, a day is 24 numbers and not 1,440. */
 interface HourlyFactors {
   readonly most: Float64Array;
-  readonly least: number;
   readonly worst: number;
 }
 const hourly = new WeakMap<Float64Array, HourlyFactors>();
@@ -129,7 +145,7 @@ function hourlyFactors(byMinute: Float64Array): HourlyFactors {
   let found = hourly.get(byMinute);
   if (found === undefined) {
     const most = Float64Array.from({ length: 24 }, (_, h) => Math.max(...byMinute.subarray(60 * h, 60 * h + 60)));
-    found = { most, least: Math.min(...byMinute), worst: Math.max(...most) };
+    found = { most, worst: Math.max(...most) };
     hourly.set(byMinute, found);
   }
   return found;
@@ -154,21 +170,55 @@ function slowest(world: World, e: number, i: number, j: number, depart: number):
   return Math.ceil(st.approach[d * world.slots + j] * factor);
 }
 
-/** How much longer way and ride could take than now, if both met the day's worst traffic. */
-function slack(world: World, e: number, i: number, j: number, depart: number): number {
+/** Seconds of the ride of slot j in the worst traffic of the day. */
+function slowestRide(world: World, e: number, j: number): number {
   const { state: st, compiled } = world;
   const s = e * world.slots + j;
   const { matrix, factorByMinute } = compiled;
-  let spread: number;
-  if (matrix?.periods === undefined) {
-    const { least, worst } = hourlyFactors(factorByMinute);
-    spread = st.rideSeconds[s] * (worst - least);
-  } else {
-    const leg = st.pickupZone[s] * matrix.zones + st.dropoffZone[s];
-    const rides = matrix.periods.seconds.map((table) => table[leg]);
-    spread = Math.max(...rides) - Math.min(...rides);
+  if (matrix?.periods === undefined) return Math.ceil(st.rideSeconds[s] * hourlyFactors(factorByMinute).worst);
+  const leg = st.pickupZone[s] * matrix.zones + st.dropoffZone[s];
+  return matrix.periods.seconds.reduce((worst, table) => Math.max(worst, table[leg]), 0);
+}
+
+/** Whether driver i, leaving at a second, would keep all windows and its shift with slot j in the worst traffic. */
+function keeping(
+  { considered, rules, offset }: Problem,
+  world: World,
+  e: number,
+  i: number,
+  j: number,
+  depart: number,
+): (leaving: number) => boolean {
+  const { state: st, compiled } = world;
+  const d = e * world.drivers + i;
+  const s = e * world.slots + j;
+  const { windows, deliveryWindows } = considered[j];
+  const way = slowest(world, e, i, j, depart);
+  const idle = st.planLength[d] === 0 && st.approach[d * world.slots + j] === 0;
+  const served = slowestRide(world, e, j) + st.pickupService[s] + (idle ? compiled.scenario.idleBoardingSeconds : 0);
+  const isDone = (pickup: number): boolean => {
+    const there = pickup + served;
+    const begun = deliveryWindows.length === 0 ? there : secondWithin(deliveryWindows, there + offset) - offset;
+    return begun + st.dropoffService[s] <= st.shiftEnd[d];
+  };
+  return (leaving) => {
+    const at = Math.max(leaving + way, windows[0][0] - offset);
+    const inTime = secondWithin(windows, at + offset) - offset;
+    return (
+      (inTime !== Infinity && isDone(inTime)) || (latenessOf(windows, at + offset) <= rules.lateTolerance && isDone(at))
+    );
+  };
+}
+
+/** The last second up to `latest` at which leaving keeps all; before `depart` if there is none. Who leaves earlier keeps it, too. */
+function lastKept(depart: number, latest: number, keeps: (leaving: number) => boolean): number {
+  let [kept, lost] = [depart - 1, latest + 1];
+  while (lost - kept > 1) {
+    const middle = Math.floor((kept + lost) / 2);
+    if (keeps(middle)) kept = middle;
+    else lost = middle;
   }
-  return Math.ceil(spread) + slowest(world, e, i, j, depart) - world.approachSeconds(e, i, j) + 1;
+  return kept;
 }
 
 /**
@@ -252,7 +302,7 @@ function detail(problem: Problem, world: World, e: number, i: number, j: number,
     case 'route':
       return 'the table: it knows no way';
     case 'window':
-      return `the pickup window: ${minutes(world.pickupSecond(e, i, j) - st.windowEnd[s])} late, ${minutes(rules.lateTolerance)} are allowed`;
+      return `the pickup window: ${minutes(world.latenessAt(e, j, world.pickupSecond(e, i, j)))} late, ${minutes(rules.lateTolerance)} are allowed`;
     case 'delivery_window':
       return `the delivery window: done ${minutes(world.dropoffSecond(e, i, j) - st.latestDropoff[s])} after it`;
     case 'shift':

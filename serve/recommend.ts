@@ -1,27 +1,25 @@
 // From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
-// nearest rule and the asked policy go on with it. Whatever goes wrong with the policy, the Hungarian plan is already there.
+// nearest rule and whoever decides go on with it.
 
-import { Lookahead } from '../policy/index.js';
+import { Lookahead, Planner } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analyze.js';
 import { round } from './answer.js';
 import type { Answer, Assignment, Constraint, Locked, Provenance, Waiting } from './answer.js';
+import { decide, driverOf, matchAll, play } from './decide.js';
+import type { Decided, Replay } from './decide.js';
 import { explain } from './explain.js';
+import { LOOKAHEAD, LookaheadDecider } from './lookahead-policy.js';
 import { Policies } from './policies.js';
 import type { ServedPolicy } from './policies.js';
 import { readProblem } from './problem.js';
 import type { Problem, Rules } from './problem.js';
-import { alternativesOf, failingOf, latestSafe, reasonsOf, unassignedOf } from './reasons.js';
+import { alternativesOf, failingOf, latestSafe, plannedWords, reasonsOf, unassignedOf } from './reasons.js';
 import type { RecommendRequest } from './request.js';
 import type { Id } from './schema.js';
 import { carries, has } from './skill-bits.js';
 import { Env, Stages } from './stage.js';
 import type { Stage } from './stage.js';
-
-/** What the clock decided when an answer was first given: with it, the same comes out again. */
-export interface Replay {
-  readonly fallback: Provenance['fallback'];
-  readonly futures: readonly number[];
-}
+import { latenessOf, windowOf } from './windows.js';
 
 export interface Context {
   readonly decisionId: string;
@@ -32,16 +30,9 @@ export interface Context {
   readonly askedAt?: number;
 }
 
-/** An assignment as it was decided, in the world's own terms. */
-export interface Decision {
-  /** Driver and slot. */
-  readonly i: number;
-  readonly j: number;
-  readonly confidence: number | null;
-}
-
 const DEADLINE_MS = 250;
-const EXPLAIN_DEADLINE_MS = 1000;
+/** With explanations, or look-ahead. */
+const LONG_DEADLINE_MS = 1000;
 
 export class Recommender {
   readonly policies: Policies;
@@ -49,6 +40,7 @@ export class Recommender {
   readonly #stages = new Stages();
   /** One for all sizes: its worlds are many times as large as a stage. */
   readonly #lookahead = new Lookahead();
+  readonly #planner = new Planner();
 
   /** @param version of the package, for the provenance */
   constructor(policies: Policies, version: string) {
@@ -63,8 +55,9 @@ export class Recommender {
   recommend(request: RecommendRequest, { decisionId, stateHash, replay, askedAt }: Context): Answer {
     // Threads have clocks of their own, with one beginning.
     const started = askedAt === undefined ? performance.now() : askedAt - performance.timeOrigin;
-    const deadline = started + (request.deadline_ms ?? (request.explain === true ? EXPLAIN_DEADLINE_MS : DEADLINE_MS));
     const asked = this.policies.named(request.policy);
+    const isLong = request.explain === true || asked.name === LOOKAHEAD;
+    const deadline = started + (request.deadline_ms ?? (isLong ? LONG_DEADLINE_MS : DEADLINE_MS));
     const rules = rulesOf(request, asked);
     let playing = asked;
     let problem = readProblem(request, rules, asked.base);
@@ -78,27 +71,21 @@ export class Recommender {
 
     const stage = this.#stages.for(playing, problem);
     stage.set(problem, request.seed ?? 1);
+    const search = playing.name === LOOKAHEAD ? stage.decider(playing) : null;
+    if (search instanceof LookaheadDecider) {
+      search.begin({ deadline, replay: replay && (replay.decision_futures ?? []), demand: problem.demand });
+    }
     const hungarian = matchAll(stage, Env.hungarian);
     const nearest = play(stage, this.policies.named('nearest'), Env.nearest);
-    let env: number = Env.hungarian;
-    let decisions = hungarian;
-    if (playing.name !== this.policies.fallback.name) {
-      const late = replay === undefined ? () => performance.now() > deadline : () => replay.fallback !== null;
-      const played = late() ? null : play(stage, playing, Env.policy, late);
-      if (played === null) {
-        fallback = { policy: this.policies.fallback.name, reason: 'deadline' };
-      } else {
-        decisions = played;
-        env = Env.policy;
-      }
-    }
+    const decided = decide(this.policies, this.#planner, playing, problem, stage, started, deadline, replay);
+    if (decided.gaveWay !== null) fallback = { policy: this.policies.fallback.name, reason: decided.gaveWay };
 
-    const answer = new Answering(problem, stage, env, decisions);
+    const answer = new Answering(problem, stage, decided);
     const futures: number[] = [];
     const assignments = answer.assignments(driverOf(stage, hungarian), driverOf(stage, nearest));
     const explained =
       request.explain === true
-        ? explain(problem, stage, this.#lookahead, decisions, assignments, deadline, replay, futures)
+        ? explain(problem, stage, this.#lookahead, decided.decisions, assignments, deadline, replay, futures)
         : assignments;
     return {
       as_of: request.as_of,
@@ -118,6 +105,9 @@ export class Recommender {
         fallback,
         out_of_distribution: unlike,
         futures,
+        // An unfinished search is none.
+        decision_futures: search instanceof LookaheadDecider && fallback?.reason !== 'deadline' ? search.futures : [],
+        turns: decided.turns,
         recorded: true,
       },
     };
@@ -176,7 +166,7 @@ function pairOf(problem: Problem, { world }: Stage, pair: PlannedPair): Analyzed
     ...pair,
     breaks,
     pickup_eta: pickup,
-    lateness: Math.max(0, pickup - problem.considered[j].windowEnd),
+    lateness: latenessOf(problem.considered[j].windows, pickup),
     approach_distance: Math.round(world.approachMetres(e, i, j)),
     score: round(world.assignmentReward(e, i, j)),
   };
@@ -195,62 +185,22 @@ function rulesOf({ options = {} }: RecommendRequest, { base }: ServedPolicy): Ru
   };
 }
 
-/** The Hungarian plan: matchings, until nobody can take any more. */
-function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
-  const decisions: Decision[] = [];
-  for (;;) {
-    const matched = hungarian.match(world, e);
-    if (matched.length === 0) return decisions;
-    for (const action of matched) {
-      decisions.push(decisionOf(world.slots, action, null));
-      world.step(e, action);
-    }
-  }
-}
-
-/** A policy's plan in environment e, until it waits; null if the time was up before. */
-function play(stage: Stage, policy: ServedPolicy, e: number): Decision[];
-function play(stage: Stage, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
-function play(stage: Stage, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
-  const { world } = stage;
-  const decider = stage.decider(policy);
-  const decisions: Decision[] = [];
-  for (;;) {
-    const action = decider.decide(e);
-    if (action === 0) return decisions;
-    if (late?.() === true) return null;
-    decisions.push(decisionOf(world.slots, action, decider.confidence));
-    world.step(e, action);
-  }
-}
-
-function decisionOf(slots: number, action: number, confidence: number | null): Decision {
-  const i = Math.floor((action - 1) / slots);
-  return { i, j: action - 1 - i * slots, confidence };
-}
-
-/** Driver by slot, -1 where there is none. */
-function driverOf({ world }: Stage, decisions: readonly Decision[]): Int32Array {
-  const drivers = new Int32Array(world.slots).fill(-1);
-  for (const { i, j } of decisions) drivers[j] = i;
-  return drivers;
-}
-
 /** Writes the parts of the answer down, step by step as they were decided. */
 class Answering {
   readonly #problem: Problem;
   readonly #stage: Stage;
-  /** Environment in which the plan has been played to its end. */
+  readonly #decided: Decided;
+  /** Environment in which the decisions have been played to their end. */
   readonly #end: number;
-  readonly #decisions: readonly Decision[];
   /** By slot: until when it can be left open; null if no vehicle can take it any more. */
   readonly #safe: readonly (number | null)[];
 
-  constructor(problem: Problem, stage: Stage, end: number, decisions: readonly Decision[]) {
+  constructor(problem: Problem, stage: Stage, decided: Decided) {
+    const end = decided.env;
     this.#problem = problem;
     this.#stage = stage;
     this.#end = end;
-    this.#decisions = decisions;
+    this.#decided = decided;
     this.#safe = problem.considered.map((_, j) =>
       stage.world.isOpen(end, j) ? latestSafe(problem, stage.world, end, j) : null,
     );
@@ -266,9 +216,10 @@ class Answering {
     const { world } = this.#stage;
     const e = Env.nearest;
     world.copy(e, world, Env.start);
-    const given = new Map(this.#decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
-    return this.#decisions.map(({ i, j, confidence }, k): Assignment => {
-      const { id, windowEnd } = considered[j];
+    const { decisions } = this.#decided;
+    const given = new Map(decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
+    return decisions.map(({ i, j, confidence }, k): Assignment => {
+      const { id, windows } = considered[j];
       const pickup = world.pickupSecond(e, i, j) + offset;
       const metres = Math.round(world.approachMetres(e, i, j));
       const depart = Math.max(world.state.now[e], world.state.freeAt[e * world.drivers + i]) + offset;
@@ -279,12 +230,12 @@ class Answering {
         vehicle: this.#vehicle(i)!,
         pickup_eta: pickup,
         delivery_eta: world.dropoffSecond(e, i, j) + offset,
-        lateness: Math.max(0, pickup - windowEnd),
+        lateness: latenessOf(windows, pickup),
         approach_distance: metres,
         approach_duration: world.approachSeconds(e, i, j),
         score: round(world.assignmentReward(e, i, j)),
         confidence: confidence === null ? null : round(confidence),
-        reasons: reasonsOf(this.#problem, pickup, depart, windowEnd, metres, alternatives, given),
+        reasons: reasonsOf(this.#problem, pickup, depart, windowOf(windows, pickup)[1], metres, alternatives, given),
         alternatives: alternatives.slice(0, rules.alternatives),
         nearest: this.#vehicle(nearest[j]),
         hungarian: this.#vehicle(hungarian[j]),
@@ -322,8 +273,19 @@ class Answering {
 
   #whyWaiting(j: number): string {
     const { world } = this.#stage;
-    for (let i = 0; i < world.drivers; i++) {
-      if (world.accepts(this.#end, i, j)) return 'a vehicle could take it now, but the policy would rather wait';
+    const { plan } = this.#decided;
+    const stop = plan?.[j];
+    if (stop !== undefined) return plannedWords(this.#problem, world, Env.start, j, stop);
+    const acceptedIn = (e: number): boolean => this.#problem.request.vehicles.some((_, i) => world.accepts(e, i, j));
+    if (acceptedIn(this.#end)) {
+      return plan === null
+        ? 'a vehicle could take it now, but the policy would rather wait'
+        : 'not in the plan, as it would push out others; a vehicle could still take it in place of those that wait';
+    }
+    // Only where there are several windows can a vehicle be in time and yet not be sent.
+    if (!acceptedIn(Env.start)) {
+      const soon = Math.round(this.#problem.rules.horizon / 60);
+      return `no vehicle can keep the windows that begin within ${soon} min: a later one is planned when it is nearer`;
     }
     return 'every vehicle that could take it has been given another shipment in this answer';
   }
@@ -346,7 +308,7 @@ class Answering {
     return promised.flatMap((list, i) => {
       // What is promised follows the ride under way.
       const first = situation.drivers[i].plan.length;
-      return (list ?? []).map(({ id, windowEnd }, k): Locked => {
+      return (list ?? []).map(({ id, windows }, k): Locked => {
         const place = i * queue + first + k;
         const [pickupAt, dropoffAt] = [st.planPickupAt[place], st.planDropoffAt[place]];
         return {
@@ -354,7 +316,7 @@ class Answering {
           vehicle: request.vehicles[i].id,
           pickup_eta: pickupAt + offset,
           delivery_eta: dropoffAt + offset,
-          lateness: Math.max(0, pickupAt + offset - windowEnd),
+          lateness: latenessOf(windows, pickupAt + offset),
           breaks: this.#brokenBy(i, k, pickupAt, dropoffAt),
         };
       });
@@ -363,15 +325,16 @@ class Answering {
 
   /** What promise k of vehicle i does not keep to. */
   #brokenBy(i: number, k: number, pickupAt: number, dropoffAt: number): Constraint[] {
-    const { promised, request, rules, situation } = this.#problem;
+    const { promised, request, rules, situation, offset } = this.#problem;
     const vehicle = request.vehicles[i];
-    const { skills = [], amount = [] } = promised[i]![k].input;
+    const { windows, input } = promised[i]![k];
+    const { skills = [], amount = [] } = input;
     const { shiftEnd = Infinity, promised: bookings } = situation.drivers[i];
-    const { windowEnd, latestDropoff = Infinity } = bookings![k];
+    const { latestDropoff = Infinity } = bookings![k];
     const kept: readonly (readonly [Constraint, boolean])[] = [
       ['skills', skills.every((skill) => has(vehicle, String(skill)))],
       ['capacity', carries(vehicle, amount)],
-      ['window', pickupAt <= windowEnd + rules.lateTolerance],
+      ['window', latenessOf(windows, pickupAt + offset) <= rules.lateTolerance],
       ['delivery_window', dropoffAt <= latestDropoff],
       ['shift', dropoffAt <= shiftEnd],
     ];

@@ -6,6 +6,7 @@ import { compile, refuse, show } from './schema.js';
 import { checkTables } from './tables.js';
 import type { Fault, Id, Props, Rule } from './schema.js';
 import { badField } from './errors.js';
+import { MOST_WINDOWS } from './windows.js';
 
 export const requestModes = ['shadow', 'recommend', 'auto'] as const;
 export type RequestMode = (typeof requestModes)[number];
@@ -148,8 +149,8 @@ const stop: Rule = {
     location_index: optional(placeIndex),
     service: optional({ type: 'number', integer: true, min: 0, max: 86_400 }, 'Seconds spent there'),
     time_windows: optional(
-      { type: 'array', min: 1, max: 16, items: span },
-      'When service may begin; of several, the first that is not over',
+      { type: 'array', min: 1, max: MOST_WINDOWS, items: span },
+      'When service may begin, in any order; of several, the first that can be kept',
     ),
   },
 };
@@ -172,24 +173,34 @@ const table: Rule = {
   items: { type: 'any', optional: true, nullable: true },
   description: 'Square; null where there is no way',
 };
-// An answer of OSRM's table service brings more, which is dropped.
-const matrix: Rule = {
+/** What an answer of OSRM's table service brings along; it is dropped. Whatever else is in a table is refused. */
+const ofOsrm = ['code', 'message', 'sources', 'destinations', 'fallback_speed_cells', 'data_version'];
+const matrix = {
   type: 'object',
-  props: { durations: { ...table }, distances: optional(table, 'Metres; default: 30 km/h') },
-};
+  strict: true,
+  props: {
+    durations: { ...table },
+    distances: optional(table, 'Metres; where it, or a cell of it, is missing: the duration at 30 km/h'),
+    ...Object.fromEntries(
+      ofOsrm.map((name) => [name, optional({ type: 'any', nullable: true }, 'Of an OSRM answer; not looked at')]),
+    ),
+  },
+} as const satisfies Rule;
 const minute = (description: string): Rule => ({ type: 'number', integer: true, min: 0, max: 86_400, description });
 
 export const requestProps: Props = {
-  as_of: time('Now, on the clock of all times here: seconds, of the epoch or since midnight'),
+  as_of: time(
+    'Now, on the clock of all times here: seconds of the epoch; or, up to 31622399 (366 days), since a midnight of the local clock',
+  ),
   time_zone: optional(
     { type: 'string', max: 64, pattern: /^[\w/+-]+$/ },
-    'IANA name: which time of day `as_of` is. Default UTC',
+    'IANA name: which time of day `as_of` is, if it is of the epoch. Default UTC',
   ),
   mode: optional({ type: 'enum', values: requestModes }, 'Default recommend'),
   policy: optional(name, 'Name of a policy; default: the first of /v1/policies'),
   deadline_ms: optional(
     { type: 'number', integer: true, min: 1, max: 60_000 },
-    'Default 250, with `explain` 1000; the service takes 1000 at most',
+    'Default 250, with `explain` or the policy `lookahead` 1000; the service takes 1000 at most',
   ),
   explain: optional({ type: 'boolean' }, 'Try the candidates out in simulated futures'),
   seed: optional({ type: 'number', integer: true, min: 0, max: 2_147_483_647 }, 'Of those futures; default 1'),
@@ -222,11 +233,11 @@ export const requestProps: Props = {
         max: 24,
         items: {
           type: 'object',
+          strict: true,
           props: {
             from: minute('Second of the local day, inclusive; a whole minute'),
             to: minute('Exclusive'),
-            durations: { ...table },
-            distances: optional(table),
+            ...matrix.props,
           },
         },
       },
@@ -277,9 +288,9 @@ function otherClock(path: string, value: unknown, asOf: number): Fault {
 function tableFault(body: unknown, path: string): Fault | null {
   const [, profile] = /^matrices\.(.+)\.durations$/.exec(path) ?? [];
   if (profile === undefined) return null;
-  const { code, message } = (body as { matrices: Record<string, { code?: unknown; message?: unknown }> }).matrices[
-    profile
-  ];
+  const { matrices } = body as { matrices: Readonly<Record<string, { code?: unknown; message?: unknown }>> };
+  if (!Object.hasOwn(matrices, profile)) return null;
+  const { code, message } = matrices[profile];
   if (typeof code !== 'string') return null;
   const said = `${code}${typeof message === 'string' ? `, ${message}` : ''}`.slice(0, 100);
   const remedy = code === 'Ok' ? 'ask OSRM for annotations=duration,distance' : 'expected an answer with durations';

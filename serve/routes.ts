@@ -58,11 +58,12 @@ export function bodyChecker(props: Props | undefined): (body: unknown) => void {
 export function wordsReader(props: Props = {}): (words: Readonly<Record<string, unknown>>) => Record<string, unknown> {
   const check = compile(props);
   return (words) => {
-    const values: Record<string, unknown> = {};
-    for (const [name, word] of Object.entries(words)) {
+    // From entries, so that even a name such as __proto__ is looked at.
+    const entries = Object.entries(words).map(([name, word]) => {
       if (typeof word !== 'string') refuse({ path: name, message: `is ${show(word)}: give it once` });
-      values[name] = Object.hasOwn(props, name) ? valueOf(props[name], word as string) : word;
-    }
+      return [name, Object.hasOwn(props, name) ? valueOf(props[name], word as string) : word] as const;
+    });
+    const values: Record<string, unknown> = Object.fromEntries(entries);
     const fault: Fault | null = check(values);
     refuse(fault);
     return values;

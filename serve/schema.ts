@@ -39,6 +39,8 @@ export interface Fault {
   /** `pickup.location`, or empty for the whole. */
   readonly path: string;
   readonly message: string;
+  /** More of the same kind: the other members of that object that are not known. */
+  readonly also?: readonly Fault[];
 }
 
 /** A function that finds the first fault of an object with exactly these members. */
@@ -66,11 +68,15 @@ function isDeep(value: unknown, left: number): boolean {
   return Object.values(value).some((member) => typeof member === 'object' && isDeep(member, left - 1));
 }
 
-/** @throws ServeError `ERR_REQUEST` naming the first fault */
-export function refuse(fault: Fault | null, within = ''): void {
+/** @throws ServeError `ERR_REQUEST` naming the first fault, and those of its kind */
+export function refuse(fault: Fault | null): void {
   if (fault === null) return;
-  const path = join(within, fault.path);
-  throw new ServeError('ERR_REQUEST', `${path === '' ? 'the body' : path} ${fault.message}`, { path });
+  const faults = [fault, ...(fault.also ?? [])].map(({ path, message }) => ({
+    path,
+    message: `${path === '' ? 'the body' : path} ${message}`,
+  }));
+  const text = faults.map(({ message }) => message).join('; ');
+  throw new ServeError('ERR_REQUEST', text, { path: fault.path, ...(faults.length > 1 ? { faults } : {}) });
 }
 
 export function join(outer: string, inner: string): string {
@@ -111,18 +117,11 @@ function ruleOf(rule: Rule): unknown {
   }
 }
 
-function faultOf({ type, field, actual, expected, message }: ValidationError, value: unknown, props: Props): Fault {
+function faultOf({ type, field, expected, message }: ValidationError, value: unknown, props: Props): Fault {
   const path = field ?? '';
-  if (type === 'objectStrict') {
-    return { path: join(path, String(actual)), message: `is not known: known are ${String(expected)}` };
-  }
-  const keys = path.split(/[.[\]]+/).filter(Boolean);
-  const found = keys.reduce<unknown>(
-    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
-    value,
-  );
-  if (type === 'required') return { path, message: `is missing: give ${shapeOf(ruleAt(props, keys))}` };
-  const rule = ruleAt(props, keys);
+  const { rule, value: found } = memberAt({ type: 'object', props }, value, path);
+  if (type === 'objectStrict') return unknownMembers(path, found as object, rule?.type === 'object' ? rule.props : {});
+  if (type === 'required') return { path, message: `is missing: give ${shapeOf(rule)}` };
   // A number that is too large is often of another unit.
   const about = rule?.type === 'number' && rule.description !== undefined ? ` (${rule.description})` : '';
   const remedy = remedyOf(type, String(expected), message ?? 'it is not allowed');
@@ -145,25 +144,55 @@ function remedyOf(type: string, expected: string, message: string): string {
   }
 }
 
-/** The rule of a member of a member. */
-function ruleAt(props: Props, keys: readonly string[]): Rule | undefined {
-  return keys.reduce<Rule | undefined>(
-    (rule, key) => {
-      switch (rule?.type) {
-        case 'object':
-          return rule.props[key];
-        case 'array':
-          return rule.items;
-        case 'tuple':
-          return rule.items[Number(key)];
-        case 'record':
-          return rule.value;
-        default:
-          return undefined;
-      }
-    },
-    { type: 'object', props },
-  );
+/** What nobody knows where a member of that name is, and what to do about it. */
+const remedies: Readonly<Record<string, string>> = {
+  costs: 'vehicles are chosen by time and distance, so send these, and leave costs of your own out',
+};
+
+/** One fault for each, the last with what is known there. */
+function unknownMembers(path: string, value: object, props: Props): Fault {
+  const names = Object.keys(value).filter((name) => !Object.hasOwn(props, name));
+  const known = `known are ${Object.keys(props).join(', ')}`;
+  const [first, ...also] = names.map((name, k): Fault => {
+    const remedy = Object.hasOwn(remedies, name) ? [remedies[name]] : [];
+    const words = [...remedy, ...(k === names.length - 1 ? [known] : [])];
+    // What somebody calls a member may be long.
+    const short = name.length > 64 ? `${name.slice(0, 61)}...` : name;
+    return { path: join(path, short), message: `is not known${words.length > 0 ? `: ${words.join('; ')}` : ''}` };
+  });
+  return also.length > 0 ? { ...first, also } : first;
+}
+
+interface Member {
+  readonly rule: Rule | undefined;
+  readonly value: unknown;
+}
+
+/** The member of a member at a path such as `vehicles[1].start`; names in a record may hold dots. */
+function memberAt(rule: Rule | undefined, value: unknown, path: string): Member {
+  if (path === '') return { rule, value };
+  const index = /^\[(\d+)\]/.exec(path);
+  if (index !== null) {
+    const k = Number(index[1]);
+    const member = Array.isArray(value) ? (value[k] as unknown) : undefined;
+    const items = rule?.type === 'array' ? rule.items : rule?.type === 'tuple' ? rule.items[k] : undefined;
+    return memberAt(items, member, path.slice(index[0].length));
+  }
+  const rest = path.replace(/^\./, '');
+  const own = typeof value === 'object' && value !== null ? value : {};
+  const names = [...Object.keys(own), ...(rule?.type === 'object' ? Object.keys(rule.props) : [])];
+  const name = names
+    .filter((one) => rest.startsWith(one) && /^$|^[.[]/.test(rest.slice(one.length)))
+    .reduce<string | undefined>((a, b) => (a === undefined || b.length > a.length ? b : a), undefined);
+  if (name === undefined) return { rule: undefined, value: undefined };
+  const member = Object.hasOwn(own, name) ? (own as Readonly<Record<string, unknown>>)[name] : undefined;
+  const inner =
+    rule?.type === 'record'
+      ? rule.value
+      : rule?.type === 'object' && Object.hasOwn(rule.props, name)
+        ? rule.props[name]
+        : undefined;
+  return memberAt(inner, member, rest.slice(name.length));
 }
 
 /** In a few words, what a value should look like. */

@@ -10,7 +10,7 @@ import type { AuditErrorCode } from '../audit/index.js';
 import { LARGE_BODY, apiRoutes } from './api.js';
 import type { Caller, KeyRing } from './auth.js';
 import { ServeError } from './errors.js';
-import type { ServeErrorCode } from './errors.js';
+import type { FieldFault, ServeErrorCode } from './errors.js';
 import { Load, Overloaded, mebibytes } from './load.js';
 import { openApi } from './openapi.js';
 import { addPage } from './page.js';
@@ -77,6 +77,7 @@ interface Told {
   readonly code: string;
   readonly message: string;
   readonly path?: string;
+  readonly faults?: readonly FieldFault[];
 }
 
 /** @throws ServeError `ERR_SERVICE` */
@@ -336,9 +337,11 @@ function toldOf(error: unknown, request: FastifyRequest): Told {
   }
   if (error instanceof ServeError || error instanceof AuditError) {
     const status = statusOf[error.code];
-    const path = error instanceof ServeError ? error.path : undefined;
-    if (status < 500 || ours.includes(error.code))
-      return { status, code: error.code, message: error.message, ...(path === undefined ? {} : { path }) };
+    const { path, faults } = error instanceof ServeError ? error : {};
+    if (status < 500 || ours.includes(error.code)) {
+      const where = { ...(path === undefined ? {} : { path }), ...(faults === undefined ? {} : { faults }) };
+      return { status, code: error.code, message: error.message, ...where };
+    }
     // What the database says about itself is nobody's business.
     if (status !== 503) return { status, code: error.code, message: 'the service cannot do this now' };
     const message =

@@ -4,7 +4,9 @@ import { VectorDispatchEnv, adapt } from '../engine/index.js';
 import type { CompiledScenario, World } from '../engine/index.js';
 import { BatchedHungarian } from '../policy/index.js';
 import type { Decider, ServedPolicy } from './policies.js';
+import { LOOKAHEAD } from './lookahead-policy.js';
 import type { Problem } from './problem.js';
+import { MOST_WINDOWS } from './windows.js';
 
 /** Environments of a stage: the state as it is, and what each way of deciding makes of it. */
 export const Env = { start: 0, hungarian: 1, nearest: 2, policy: 3 } as const;
@@ -38,6 +40,8 @@ export class Stage {
       horizonEnd: 'truncate',
       travel: problem.travel,
     });
+    // Made before the world, as it needs room for the lists.
+    if (problem.several) this.#compiled.windows = MOST_WINDOWS;
     if (!problem.demand) {
       this.#compiled.dataset = null;
       this.#compiled.arrivalByTick = new Float64Array(this.#compiled.ticks + 1);
@@ -96,7 +100,8 @@ export class Stages {
     const padded = kind === 'network';
     const drivers = padded ? base.scenario.drivers : vehicles;
     // Where futures are played, what comes up in them needs room.
-    const room = shipments + (problem.demand && problem.request.explain === true ? 20 : 0);
+    const imagines = problem.request.explain === true || policy.name === LOOKAHEAD;
+    const room = shipments + (problem.demand && imagines ? 20 : 0);
     const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= room) ?? room);
     const { rules, travel } = problem;
     const key = JSON.stringify([
@@ -111,6 +116,7 @@ export class Stages {
       problem.horizonSeconds,
       problem.demand,
       problem.matrix !== null,
+      problem.several,
     ]);
     const found = this.#kept.get(key);
     const stage = found ?? new Stage(policy, problem, drivers, slots);

@@ -2,7 +2,7 @@
 
 import type { MatrixTravel } from '../engine/index.js';
 import { badField } from './errors.js';
-import type { MatrixInput, MatrixPeriodInput, RecommendRequest } from './request.js';
+import type { MatrixInput, MatrixPeriodInput, RecommendRequest, Table } from './request.js';
 import { join, show } from './schema.js';
 
 /** Where there is no way: later than the latest window. */
@@ -27,10 +27,10 @@ interface SoundTables extends Pick<RecommendRequest, 'matrices' | 'matrices_by_t
  * @throws ServeError `ERR_REQUEST` naming path, value and remedy
  */
 export function checkTables({ matrices, matrices_by_time: byTime }: RecommendRequest, profile: string): SoundTables {
-  const own = matrices?.[profile];
-  const periods = byTime?.[profile];
+  const own = ofProfile(matrices, profile);
+  const periods = ofProfile(byTime, profile);
   if (own === undefined && periods === undefined) {
-    const found = Object.keys(matrices ?? byTime ?? {}).join(', ');
+    const found = [...new Set([matrices, byTime].flatMap((tables) => Object.keys(tables ?? {})))].join(', ');
     throw badField('matrices', `have ${found === '' ? 'no profile' : found}: the vehicles' profile is ${profile}`);
   }
   let places = own === undefined ? undefined : checkTable(own, `matrices.${profile}`);
@@ -45,6 +45,11 @@ export function checkTables({ matrices, matrices_by_time: byTime }: RecommendReq
       ? {}
       : { matrices_by_time: { [profile]: periods.map((one) => ({ from: one.from, to: one.to, ...bare(one) })) } }),
   };
+}
+
+/** Only what was sent: a profile may be called `constructor`. */
+function ofProfile<T>(tables: Readonly<Record<string, T>> | undefined, profile: string): T | undefined {
+  return tables !== undefined && Object.hasOwn(tables, profile) ? tables[profile] : undefined;
 }
 
 function bare({ durations, distances }: MatrixInput): MatrixInput {
@@ -76,6 +81,14 @@ function checkTable(matrix: MatrixInput, at: string, expected?: number): number 
         throw badField(`${path}[${a}][${b}]`, `is ${show(cell)}: expected a number from 0 to ${LONGEST}, or null`);
       }
     }
+  }
+  const { durations, distances } = matrix;
+  for (let a = 0; a < size && distances !== undefined; a++) {
+    const b = durations[a].findIndex((seconds, k) => seconds === null && distances[a][k] !== null);
+    if (b < 0) continue;
+    const distance = `${join(at, 'distances')}[${a}][${b}]`;
+    const remedy = `${distance} is ${distances[a][b]}: give the duration, or null in both where there is no way`;
+    throw badField(`${join(at, 'durations')}[${a}][${b}]`, `is null, but ${remedy}`);
   }
   return size;
 }
@@ -125,22 +138,21 @@ export function tablesOf(
   changed: Uint16Array | null,
 ): Tables | null {
   const profile = vehicles[0]?.profile ?? 'car';
-  const own = matrices?.[profile];
-  const periods = byTime?.[profile];
+  const own = ofProfile(matrices, profile);
+  const periods = ofProfile(byTime, profile);
   const first = own ?? periods?.[0];
   if (first === undefined) return null;
   const places = first.durations.length;
   const none = new Float32Array(places);
-  const distances = own?.distances ?? periods?.find((period) => period.distances !== undefined)?.distances;
   // The first of the periods' tables is `first`.
   const byPeriod = periods === undefined ? undefined : periodsOf(own, periods, changed);
   return {
     places,
     matrix: {
       zones: places,
-      seconds: byPeriod?.seconds[0] ?? flat(first.durations, 1),
+      seconds: byPeriod?.seconds[0] ?? flat(first.durations),
       ...(byPeriod === undefined ? {} : { periods: byPeriod }),
-      metres: distances === undefined ? flat(first.durations, METRES_PER_SECOND) : flat(distances, 1),
+      metres: metresOf([...(own === undefined ? [] : [own]), ...(periods ?? [])], places),
       fares: new Int32Array(places * places),
       x: none,
       y: none,
@@ -158,17 +170,35 @@ function periodsOf(
   for (const [k, { from, to }] of periods.entries()) shown.fill(k + tables.length - periods.length, from / 60, to / 60);
   return {
     ofMinute: changed === null ? shown : Uint8Array.from(changed, (minute) => shown[minute]),
-    seconds: tables.map(({ durations }) => flat(durations, 1)),
+    seconds: tables.map(({ durations }) => flat(durations)),
   };
 }
 
-function flat(rows: readonly (readonly (number | null)[])[], factor: number): Int32Array {
+function flat(rows: Table): Int32Array {
   const size = rows.length;
   const cells = new Int32Array(size * size);
   for (let a = 0; a < size; a++) {
     for (let b = 0; b < size; b++) {
       const cell = rows[a][b];
-      cells[a * size + b] = cell === null ? NO_WAY : Math.round(cell * factor);
+      cells[a * size + b] = cell === null ? NO_WAY : Math.round(cell);
+    }
+  }
+  return cells;
+}
+
+/** One table for all times of day: the first distance that is given, else the first duration's; no way where all have none. */
+function metresOf(tables: readonly MatrixInput[], size: number): Int32Array {
+  const cells = new Int32Array(size * size).fill(NO_WAY);
+  const layers = [
+    ...tables.flatMap(({ distances }) => (distances === undefined ? [] : [{ rows: distances, factor: 1 }])),
+    ...tables.map(({ durations }) => ({ rows: durations, factor: METRES_PER_SECOND })),
+  ];
+  for (const { rows, factor } of layers) {
+    for (let a = 0; a < size; a++) {
+      for (let b = 0; b < size; b++) {
+        const cell = rows[a][b];
+        if (cell !== null && cells[a * size + b] === NO_WAY) cells[a * size + b] = Math.round(cell * factor);
+      }
     }
   }
   return cells;

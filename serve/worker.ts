@@ -20,6 +20,7 @@ export default function answer(task: Task): Reply {
     return { done: recommender.recommend(request, task.context) };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
-    return { error: { code: error.code, message: error.message, path: error.path } };
+    const { code, message, path, faults } = error;
+    return { error: { code, message, path, faults } };
   }
 }

@@ -1,12 +1,25 @@
 // Limits under concurrency, and the rules of who may act, on a real server.
 
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Recorder, configure, connect, readControls, resetBreaker, setLimits, stopAll, verify } from '#audit/index.js';
-import type { AuditError, Connection, Intent, Refusal } from '#audit/index.js';
+import {
+  Recorder,
+  actionTypes,
+  configure,
+  connect,
+  migrate,
+  periods,
+  readControls,
+  resetBreaker,
+  setLimits,
+  stopAll,
+  verify,
+} from '#audit/index.js';
+import type { AuditError, Connection, Intent, LimitChange, Refusal } from '#audit/index.js';
+import { functionsOf, shippedMigrations } from '#audit/migrate.js';
 import { addCompany, superuser, testDatabase } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
 
@@ -31,10 +44,13 @@ async function attack(made: TestDatabase, owner: Connection, processes: number, 
   const companies: number[] = [];
   for (let k = 0; k < 4; k++) companies.push((await addCompany(owner, `attacked ${k}`)).id);
   // Rates and capacities that a run both fills and empties.
-  await owner`update autonomy set breaker_failures = 0`;
-  await owner`
-    update token_bucket set capacity = case scope when 'all' then 1000 else 300 end * case per when 'hour' then 1 else 2 end`;
-  await owner`update token_bucket set tokens = capacity, refilled_at = clock_timestamp()`;
+  const limits = ['all' as const, ...actionTypes].flatMap((scope) => {
+    return periods.map((per) => ({ scope, per, capacity: (scope === 'all' ? 1000 : 300) * (per === 'hour' ? 1 : 2) }));
+  });
+  for (const id of companies) {
+    await configure(owner, id, { breakerFailures: 0 }, 'test');
+    await setLimits(owner, id, limits, 'test');
+  }
   const [{ from, deadlocks }] = await owner<[{ from: Date; deadlocks: number }]>`
     select clock_timestamp() as from, deadlocks from pg_stat_database where datname = current_database()`;
   const results = await Promise.all(
@@ -101,14 +117,14 @@ describe('limits under concurrency', () => {
   }, 600_000);
 
   it('do not hold without the locks: the same test finds it', async () => {
-    const source = readFileSync(
-      join(import.meta.dirname, '..', 'audit', 'migrations', '0004-functions.up.sql'),
-      'utf8',
-    );
-    const [intend] = /create function autonomy_intend[\s\S]*?\nend \$\$;/.exec(source)!;
+    const intend = functionsOf(
+      shippedMigrations()
+        .map(({ up }) => up)
+        .join('\n'),
+    ).get('autonomy_intend')!;
     const unlocked = intend
       .replace('create function', 'create or replace function')
-      .replace(/ {2}perform pg_advisory_xact_lock\(7022[\s\S]*?;\n/, '')
+      .replace(/ {2}perform from public\.audit_head\n[\s\S]*?for update;\n/, '')
       .replace('order by company_id, scope, per for update', 'order by company_id, scope, per');
     expect(unlocked.length).toBeLessThan(intend.length - 100);
     try {
@@ -116,7 +132,7 @@ describe('limits under concurrency', () => {
       const { violations } = await attack(made, owner, 2, 20_000);
       expect(violations.join('\n')).toMatch(/admitted|debited/);
     } finally {
-      await owner.unsafe(intend.replace('create function', 'create or replace function'));
+      await owner.unsafe(intend);
     }
   }, 300_000);
 });
@@ -315,6 +331,160 @@ describe('who may act', () => {
     expect(await left()).toBe(3);
   });
 
+  describe('what was taken stays taken', () => {
+    const bucket = async (
+      scope = 'reassign',
+      per = 'hour',
+    ): Promise<{ left: number; capacity: number; kind: string }> => {
+      const found = (await readControls(app, company.id)).limits.find((one) => one.scope === scope && one.per === per)!;
+      return { left: found.left, capacity: found.capacity, kind: found.kind };
+    };
+    const set = (capacity: number | null, change: Partial<LimitChange> = {}): Promise<void> =>
+      setLimits(app, company.id, [{ scope: 'reassign', per: 'hour', capacity, ...change }], 'test');
+    /** Acts until the limit refuses. */
+    const actAll = async (changes: Partial<Intent> = {}): Promise<number> => {
+      for (let k = 0; ; k++) {
+        const end: unknown = await recorder.act(intent(changes), () => undefined).catch((error: unknown) => error);
+        if (end instanceof Error) return k;
+      }
+    };
+
+    it.each(['bucket', 'window'] as const)('through 10, 0 and 10 again, as often as one likes: %s', async (kind) => {
+      await set(10, { kind });
+      expect(await actAll()).toBe(10);
+      for (let k = 0; k < 4; k++) {
+        await set(0);
+        expect(await bucket()).toEqual({ left: 0, capacity: 0, kind });
+        await set(10);
+        expect(await bucket()).toEqual({ left: 0, capacity: 10, kind });
+      }
+      expect(await actAll()).toBe(0);
+    });
+
+    it('through any way from one capacity to another, and never more than the largest in all', async () => {
+      for (let k = 0; k < 4; k++) await act();
+      for (const [capacity, left] of [
+        [20, 16],
+        [3, 3],
+        [20, 16],
+        [0, 0],
+        [5, 1],
+        [4, 1],
+        [20, 16],
+      ]) {
+        await set(capacity);
+        expect(await bucket(), String(capacity)).toMatchObject({ left, capacity });
+      }
+      let acted = 4;
+      for (const capacity of [3, 20, 1, 20, 0, 20, 7, 20]) {
+        await set(capacity);
+        if (capacity < 20) acted += await actAll();
+      }
+      acted += await actAll();
+      expect(acted).toBe(20);
+    });
+
+    it('through a change of kind, both ways', async () => {
+      for (let k = 0; k < 6; k++) await act();
+      for (let k = 0; k < 3; k++) {
+        await set(10, { kind: 'window' });
+        expect(await bucket()).toEqual({ left: 4, capacity: 10, kind: 'window' });
+        await set(10, { kind: 'bucket' });
+        expect(await bucket()).toEqual({ left: 4, capacity: 10, kind: 'bucket' });
+      }
+      await set(10, { kind: 'window' });
+      expect(await actAll()).toBe(4);
+      await set(10, { kind: 'bucket' });
+      expect(await actAll()).toBe(0);
+    });
+
+    it('where no kind is given: it stays as it is', async () => {
+      await set(3, { kind: 'window' });
+      expect(await actAll()).toBe(3);
+      await set(4);
+      expect(await bucket()).toEqual({ left: 1, capacity: 4, kind: 'window' });
+      expect(await actAll()).toBe(1);
+      const [entry] = await owner<[{ detail: unknown }]>`
+        select detail from audit_ledger where company_id = ${company.id} and kind = 'limit' order by seq desc limit 1`;
+      expect(entry.detail).toMatchObject({ after: { kind: 'window', capacity: 4 } });
+    });
+
+    it.each(['bucket', 'window'] as const)(
+      "through a drivers' limit that is taken away and set again: %s",
+      async (kind) => {
+        const [driverId] = company.drivers;
+        await setLimits(app, company.id, [{ scope: 'driver', per: 'hour', kind, capacity: 2 }], 'test');
+        expect(await actAll({ driverId })).toBe(2);
+        for (let k = 0; k < 2; k++) {
+          await setLimits(app, company.id, [{ scope: 'driver', per: 'hour', capacity: null }], 'test');
+          await setLimits(app, company.id, [{ scope: 'driver', per: 'hour', kind, capacity: 2 }], 'test');
+          expect(await refused({ driverId })).toMatchObject({ bucket: `driver/${driverId}/hour` });
+        }
+        await setLimits(app, company.id, [{ scope: 'driver', per: 'hour', capacity: 3 }], 'test');
+        expect(await actAll({ driverId })).toBe(1);
+      },
+    );
+
+    it('is forgotten in one period, and no sooner, where a smaller capacity hides it', async () => {
+      expect(await actAll()).toBe(10);
+      await set(0);
+      const pass = (minutes: number): Promise<unknown> => owner`
+        update token_bucket set refilled_at = refilled_at - make_interval(mins => ${minutes}),
+          withheld_at = withheld_at - make_interval(mins => ${minutes})
+        where company_id = ${company.id} and scope = 'reassign' and per = 'hour'`;
+      await pass(30);
+      await set(10);
+      expect((await bucket()).left).toBe(5);
+      await set(0);
+      await pass(61);
+      await set(10);
+      expect((await bucket()).left).toBe(10);
+    });
+
+    // The clock that the functions read is the database's; it steps here by moving what they remember the other way.
+    const step = (minutes: number): Promise<unknown> => owner`
+      update token_bucket set refilled_at = refilled_at - make_interval(mins => ${minutes}),
+        withheld_at = withheld_at - make_interval(mins => ${minutes}) where company_id = ${company.id}`;
+    const stepWindows = (minutes: number): Promise<unknown> => owner`
+      update window_admission set at = at - make_interval(mins => ${minutes}) where company_id = ${company.id}`;
+
+    it('when the clock steps back and is right again: no span refills twice', async () => {
+      expect(await actAll()).toBe(10);
+      for (let k = 0; k < 3; k++) {
+        await step(-60);
+        expect(await refused()).toMatchObject({ bucket: 'reassign/hour' });
+        // A refusal, and a change of another limit, must not move it back either.
+        await set(10);
+        // Other types act while the clock is wrong.
+        expect(await act({ actionType: 'assign' })).toBe('succeeded');
+        await step(60);
+        expect(await refused()).toMatchObject({ bucket: 'reassign/hour' });
+      }
+      // Right again, time counts as ever: six minutes for one.
+      await step(7);
+      expect(await actAll()).toBe(1);
+    });
+
+    it('when the clock steps back in the middle of what is taken, too', async () => {
+      for (let k = 0; k < 5; k++) await act();
+      await step(-60);
+      expect(await actAll()).toBe(5);
+      await step(60);
+      expect(await actAll()).toBe(0);
+    });
+
+    it('of a window, when the clock steps back and is right again', async () => {
+      await set(4, { kind: 'window' });
+      expect(await act({ actionType: 'assign' })).toBe('succeeded');
+      await step(-60);
+      await stepWindows(-60);
+      expect(await actAll()).toBe(4);
+      await step(60);
+      await stepWindows(60);
+      expect(await actAll()).toBe(0);
+    });
+  });
+
   it('the kill switches stop a company, and all; the order of events shows that nothing follows', async () => {
     await configure(app, company.id, { stopped: true }, 'eve');
     expect(await refused()).toMatchObject({ reason: 'kill_switch' });
@@ -381,13 +551,127 @@ describe('who may act', () => {
     await setLimits(app, company.id, [{ scope: 'all', per: 'hour', capacity: 7 }], 'bob');
     await configure(app, company.id, { stopped: true }, 'cid');
     const entries = await owner<{ kind: string; detail: { by: string; after: Record<string, unknown> } }[]>`
-      select kind, detail from audit_ledger where company_id = ${company.id} order by seq`;
+      select kind, detail from audit_ledger
+      where company_id = ${company.id} and detail ->> 'by' in ('ann', 'bob', 'cid') order by seq`;
     expect(entries.map(({ kind, detail }) => [kind, detail.by])).toEqual([
       ['settings', 'ann'],
       ['limit', 'bob'],
       ['switch', 'cid'],
     ]);
     expect(entries[1].detail).toMatchObject({ bucket: 'all/hour', before: { capacity: 50 }, after: { capacity: 7 } });
+  });
+
+  it('of two who assign one booking on the same state, one acts: 20 races, each as one process and as two', async () => {
+    await owner`update token_bucket set capacity = 1000000, tokens = 1000000 where company_id = ${company.id}`;
+    const other = new Recorder(made.database, { deadlineMs: 20_000 });
+    for (let race = 0; race < 20; race++) {
+      const [{ id: bookingId }] = await owner<[{ id: number }]>`
+        insert into booking (company_id) values (${company.id}) returning id`;
+      const [{ since }] = await owner<[{ since: Date }]>`select clock_timestamp()::timestamptz(3) as since`;
+      let acted = 0;
+      const assign = (who: Recorder, k: number): Promise<unknown> =>
+        who.act(
+          intent({
+            actionType: k === 3 ? 'reassign' : 'assign',
+            bookingId,
+            driverId: company.drivers[k % 3],
+            idempotencyKey: `decision ${k}/${bookingId}`,
+            approvedBy: `person ${k}`,
+            unlessAssignedSince: new Date(since.getTime() - 1),
+          }),
+          () => {
+            acted++;
+          },
+        );
+      const ends = await Promise.allSettled(
+        [0, 1, 2, 3].map((k) => assign(race % 2 === 0 && k > 1 ? other : recorder, k)),
+      );
+      expect(acted).toBe(1);
+      const refusals = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as AuditError] : []));
+      expect(refusals.map(({ refusal }) => refusal?.reason)).toEqual(['assigned', 'assigned', 'assigned']);
+      expect(refusals[0].message).toContain(`booking ${bookingId} has been assigned since`);
+    }
+    await other.close();
+  });
+
+  it('a booking may be assigned on a later state, after a failure, and again under the same key', async () => {
+    const [bookingId] = company.bookings;
+    const since = async (): Promise<Date> => {
+      const [{ at }] = await owner<[{ at: Date }]>`select clock_timestamp() + interval '1 ms' as at`;
+      return at;
+    };
+    const at = await since();
+    const first = intent({ actionType: 'assign', bookingId, idempotencyKey: 'k', unlessAssignedSince: at });
+    const failing = recorder.act({ ...first, idempotencyKey: 'f' }, () => Promise.reject(new Error('no')));
+    await expect(failing).rejects.toMatchObject({ code: 'ERR_ACT_FAILED' });
+    expect((await recorder.act(first, () => undefined)).replayed).toBe(false);
+    expect((await recorder.act(first, () => undefined)).replayed).toBe(true);
+    await expect(recorder.act({ ...first, idempotencyKey: 'l' }, () => undefined)).rejects.toMatchObject({
+      refusal: { reason: 'assigned' },
+    });
+    await setTimeout(5);
+    const later = { ...first, idempotencyKey: 'm', unlessAssignedSince: await since() };
+    expect((await recorder.act(later, () => undefined)).status).toBe('succeeded');
+  });
+
+  it('the data of an act is what JSON can hold, and comes back as it was', async () => {
+    const data = { a: [1, 'x', null, true, { b: -0.5 }], ü: 'é😀', none: undefined };
+    const { actionId } = await recorder.act(intent({ data }), () => undefined);
+    const [row] = await owner<
+      [{ data: unknown }]
+    >`select action_data as data from autonomous_action where id = ${actionId}`;
+    expect(row.data).toEqual({ a: [1, 'x', null, true, { b: -0.5 }], ü: 'é😀' });
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    const bad: [unknown, RegExp][] = [
+      [{ a: 10n }, /"data\.a" is 10n/],
+      [{ a: { b: [0, NaN] } }, /"data\.a\.b\[1\]" is NaN/],
+      [{ a: -Infinity }, /"data\.a" is -Infinity/],
+      [{ a: () => 1 }, /"data\.a" is a function/],
+      [{ a: Symbol('s') }, /"data\.a" is a symbol/],
+      [{ a: new Map([[1, 2]]) }, /"data\.a" is a Map/],
+      [{ a: new Date(0) }, /"data\.a" is a Date/],
+      [{ a: [1, undefined] }, /"data\.a\[1\]" is a undefined/],
+      [{ a: 'x\0' }, /"data\.a" is a text with a NUL/],
+      [{ 'x\0': 1 }, /"data" is with the name/],
+      [{ a: '\ud800' }, /"data\.a" is a text with half a surrogate/],
+      [circular, /too deep/],
+    ];
+    for (const [value, message] of bad) {
+      await expect(act({ data: value as Record<string, unknown> })).rejects.toMatchObject({
+        code: 'ERR_FIELD',
+        message: expect.stringMatching(message) as string,
+      });
+    }
+    await expect(act({ description: 'half \udc00' })).rejects.toMatchObject({ code: 'ERR_FIELD' });
+    await expect(act({ companyId: 1n as unknown as number })).rejects.toMatchObject({
+      code: 'ERR_FIELD',
+      message: expect.stringMatching(/"companyId" is 1n/) as string,
+    });
+    for (const since of [new Date(NaN), new Date(8.64e15), new Date(-1e14)]) {
+      await expect(act({ unlessAssignedSince: since })).rejects.toMatchObject({ code: 'ERR_FIELD' });
+    }
+  });
+
+  it('nobody is held up by locks that any login may take', async () => {
+    const stranger = connect(made.database, { role: 'app', max: 1 });
+    await stranger.begin(async (tx) => {
+      // Those of former versions, and all locks on the tables that reading allows.
+      await tx`select pg_advisory_xact_lock(7021, 0), pg_advisory_xact_lock(7022, hashint8(${company.id})), pg_advisory_xact_lock(70210001)`;
+      for (const table of ['autonomy_all', 'audit_head', 'token_bucket', 'autonomy']) {
+        await expect(
+          tx.savepoint((inner) => inner.unsafe(`lock table ${table} in row share mode nowait`)),
+        ).rejects.toThrow();
+        await expect(tx.savepoint((inner) => inner.unsafe(`select from ${table} for share nowait`))).rejects.toThrow();
+      }
+      expect(await act()).toBe('succeeded');
+      await configure(app, company.id, { stopped: true }, 'eve');
+      await configure(app, company.id, { stopped: false }, 'eve');
+      await stopAll(app, true, 'eve');
+      await stopAll(app, false, 'eve');
+      expect(await migrate(made.database)).toEqual([]);
+    });
+    await stranger.end();
   });
 
   it('bad input is refused with its field and value, and changes nothing', async () => {

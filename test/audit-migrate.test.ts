@@ -1,8 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Recorder, connect, listActions, migrate, migrationStates, rollback, verify } from '#audit/index.js';
+import {
+  Recorder,
+  connect,
+  listActions,
+  migrate,
+  migrationStates,
+  rollback,
+  schemaCreators,
+  verify,
+} from '#audit/index.js';
 import type { Connection } from '#audit/index.js';
+import { shippedMigrations } from '#audit/migrate.js';
 import { addCompany, superuser, testDatabase } from './support/database.js';
 import type { TestDatabase } from './support/database.js';
+
+const shipped = shippedMigrations().length;
+/** Steps back that take this migration and all later ones. */
+const from = (version: number): number => shipped - version + 1;
 
 let made: TestDatabase;
 let owner: Connection;
@@ -44,58 +58,109 @@ describe('migrations', () => {
     const before = await contents();
     const all = await migrationStates(owner);
 
-    // The last two hold functions, and a table that is still empty: no row depends on them.
-    expect((await rollback(made.database, 2, false)).map(({ version }) => version)).toEqual([5, 4]);
-    const { decision, decision_event: events, ...rest } = before;
-    expect([decision, events]).toEqual([[], []]);
-    expect(await contents()).toEqual(rest);
-    expect((await migrate(made.database)).map(({ version }) => version)).toEqual([4, 5]);
-    expect(await contents()).toEqual(before);
+    // From the fourth on they hold functions, and tables that are still empty: nothing that anybody did depends on them.
+    const undone = await rollback(made.database, from(4), false);
+    expect(undone.map(({ version }) => version)).toEqual(Array.from({ length: from(4) }, (_, k) => all.length - k));
+    /** A later migration may add entries, and takes none away. */
+    const keepsLedger = (now: Record<string, unknown>, then: Record<string, unknown>): void => {
+      for (const entry of then['audit_ledger'] as unknown[]) expect(now['audit_ledger']).toContainEqual(entry);
+    };
+    const fleetAndRecord = ['company', 'driver', 'booking', 'autonomous_action', 'action_review'];
+    const bare = await contents();
+    for (const table of fleetAndRecord) expect(bare[table]).toEqual(before[table]);
+    expect((await migrate(made.database)).map(({ version }) => version)).toEqual(
+      Array.from({ length: from(4) }, (_, k) => 4 + k),
+    );
+    const renewed = await contents();
+    keepsLedger(renewed, before);
+    for (const table of Object.keys(before).filter((name) => !/^audit_(ledger|head)$/.test(name))) {
+      expect(renewed[table], table).toEqual(before[table]);
+    }
     expect(await verify(made.database)).toMatchObject({ rows: 3, ok: true });
     await act(company.id, 1);
 
-    // Limits are lost with their table and come back as defaults; the record and the fleet stay.
+    // Limits and settings, and then the record, go only by force; the fleet stays.
     const record = await contents();
-    await rollback(made.database, 3, false);
+    await expect(rollback(made.database, from(3), false)).rejects.toMatchObject({ code: 'ERR_MIGRATION' });
+    await expect(rollback(made.database, from(2), false)).rejects.toMatchObject({ code: 'ERR_MIGRATION' });
+    expect(await contents()).toEqual(record);
+    await rollback(made.database, from(3), true);
     await migrate(made.database);
     const again = await contents();
-    for (const table of [
-      'company',
-      'driver',
-      'booking',
-      'autonomous_action',
-      'audit_ledger',
-      'audit_head',
-      'action_review',
-    ]) {
-      expect(again[table]).toEqual(record[table]);
-    }
+    for (const table of fleetAndRecord) expect(again[table]).toEqual(record[table]);
+    keepsLedger(again, record);
     expect(again['token_bucket']).toHaveLength(14);
 
-    // The record itself goes only by force, and the fleet stays.
-    await expect(rollback(made.database, 4, false)).rejects.toMatchObject({
+    await expect(rollback(made.database, from(2), false)).rejects.toMatchObject({
       code: 'ERR_MIGRATION',
       message: expect.stringMatching(/autonomous_action.*--force/) as string,
     });
     expect(await contents()).toEqual(again);
-    await rollback(made.database, 4, true);
-    const bare = await contents();
-    expect(Object.keys(bare)).toEqual(['booking', 'company', 'driver']);
-    expect(bare['booking']).toEqual(before['booking']);
+    await rollback(made.database, from(2), true);
+    const fleet = await contents();
+    expect(Object.keys(fleet)).toEqual(['booking', 'company', 'driver']);
+    expect(fleet['booking']).toEqual(before['booking']);
     await expect(rollback(made.database, 1, false)).rejects.toThrow(/company/);
 
     await migrate(made.database);
     expect((await migrationStates(owner)).map(({ name }) => name)).toEqual(all.map(({ name }) => name));
-    await owner`update autonomy set mode = 'FULLY_AUTO', auto_assign = true`;
+    await owner.unsafe(
+      `select autonomy_configure(${company.id}, '{"mode": "FULLY_AUTO", "auto_assign": true}', 'test')`,
+    );
     await act(company.id, 2);
     expect(await verify(made.database)).toMatchObject({ rows: 2, ok: true });
   });
 
+  it('are not taken back where a switch, a mode, a rule, a limit or a count would be lost', async () => {
+    await rollback(made.database, shipped, true);
+    await migrate(made.database);
+    const [{ id }] = await owner<[{ id: number }]>`insert into company (name) values ('set') returning id`;
+    // As `change` leaves it; both are undone.
+    const refusal = async (change: string): Promise<unknown> => {
+      await owner.unsafe(change);
+      const before = await contents();
+      const end: unknown = await rollback(made.database, from(3), false).catch((error: unknown) => error);
+      expect(await contents()).toEqual(before);
+      await rollback(made.database, from(3), true);
+      await migrate(made.database);
+      return end;
+    };
+    const taken = `select from autonomy_intend(jsonb_build_array(jsonb_build_object('n', 0, 'company', ${id}, 'type', 'assign',
+      'key', 'k', 'attempt', gen_random_uuid(), 'description', 'x', 'data', '{}'::jsonb, 'trigger', 't', 'dryRun', true, 'actSeconds', 1)))`;
+    const changes: readonly [string, RegExp][] = [
+      ['update autonomy_all set stopped = true', /kill switch of all/],
+      ['update autonomy set stopped = true', /kill switches/],
+      [`update autonomy set mode = 'SEMI_AUTO'`, /mode and rules/],
+      ['update autonomy set auto_notify_customer = true', /mode and rules/],
+      ['update autonomy set adjust_time_max_minutes = 10', /mode and rules/],
+      ['update autonomy set dry_run = true', /mode and rules/],
+      ['update autonomy set breaker_failures = 0', /mode and rules/],
+      [`insert into breaker (company_id, action_type, failures) values (${id}, 'assign', 2)`, /failures/],
+      [`select autonomy_limit(${id}, 'all', 'hour', null, 40, 'test')`, /limits/],
+      [`select autonomy_limit(${id}, 'all', 'hour', 'window', 50, 'test')`, /limits/],
+      [`select autonomy_limit(${id}, 'driver', 'day', null, 3, 'test')`, /limits/],
+      [
+        `update autonomy set mode = 'FULLY_AUTO', auto_assign = true; ${taken}; update autonomy set mode = 'MANUAL', auto_assign = false`,
+        /taken/,
+      ],
+    ];
+    for (const [change, what] of changes) {
+      expect(await refusal(change), change).toMatchObject({
+        code: 'ERR_MIGRATION',
+        message: expect.stringMatching(what) as string,
+      });
+    }
+    // Nothing of that: a company as it is made.
+    expect(await rollback(made.database, from(3), false)).toHaveLength(from(3));
+    await migrate(made.database);
+  });
+
   it('run once when two migrate at once: one works, the other waits and finds nothing to do', async () => {
-    const force = await rollback(made.database, 10, true);
-    expect(force).toHaveLength(5);
+    const force = await rollback(made.database, shipped + 5, true);
+    expect(force).toHaveLength(shipped);
+    await owner`drop table schema_migration`;
     const both = await Promise.all([migrate(made.database), migrate(made.database), migrate(made.database)]);
-    expect(both.map((applied) => applied.length).sort()).toEqual([0, 0, 5]);
+    expect(both.map((applied) => applied.length).sort()).toEqual([0, 0, shipped]);
     expect((await migrationStates(owner)).every(({ appliedAt }) => appliedAt !== null)).toBe(true);
   });
 
@@ -105,16 +170,15 @@ describe('migrations', () => {
       code: 'ERR_MIGRATION',
       message: expect.stringMatching(/0002-record was changed/) as string,
     });
-    const { shippedMigrations } = await import('#audit/migrate.js');
     await owner`update schema_migration set checksum = ${shippedMigrations()[1].checksum} where version = 2`;
-    await owner`insert into schema_migration (version, name, checksum) values (6, '0006-later', 'x')`;
-    await expect(migrate(made.database)).rejects.toThrow(/0006-later.*newer/);
-    await owner`delete from schema_migration where version = 6`;
+    await owner`insert into schema_migration (version, name, checksum) values (${shipped + 1}, 'later', 'x')`;
+    await expect(migrate(made.database)).rejects.toThrow(/later.*newer/);
+    await owner`delete from schema_migration where version = ${shipped + 1}`;
     expect(await migrate(made.database)).toEqual([]);
   });
 
   it('leave nothing behind when one fails', async () => {
-    await rollback(made.database, 5, true);
+    await rollback(made.database, shipped, true);
     await owner`create table token_bucket (in_the_way integer)`;
     await expect(migrate(made.database)).rejects.toThrow(/0003-limits failed.*token_bucket/);
     const states = await migrationStates(owner);
@@ -125,7 +189,7 @@ describe('migrations', () => {
   });
 
   it('are asked for when they are missing', async () => {
-    await rollback(made.database, 5, true);
+    await rollback(made.database, shipped, true);
     const app = connect(made.database, { role: 'app', max: 1 });
     await expect(listActions(app, {})).rejects.toMatchObject({
       code: 'ERR_NOT_MIGRATED',
@@ -136,7 +200,28 @@ describe('migrations', () => {
   });
 });
 
+describe('the schema', () => {
+  it('is closed to the public and to the application when it is migrated, and what is opened later is told', async () => {
+    await rollback(made.database, shipped, true);
+    await owner`grant create on schema public to public, fleetstep_app`;
+    const app = connect(made.database, { role: 'app', max: 1 });
+    expect(await schemaCreators(app)).toEqual(['PUBLIC', 'fleetstep_app']);
+    await migrate(made.database);
+    expect(await schemaCreators(app)).toEqual([]);
+    await owner`grant create on schema public to public`;
+    expect(await schemaCreators(app)).toEqual(['PUBLIC']);
+    await owner`revoke create on schema public from public`;
+    await app.end();
+  });
+});
+
 describe('the table of acts', () => {
+  beforeAll(async () => {
+    // Statements that were prepared before types were made anew would be refused.
+    await owner.end();
+    owner = superuser(made);
+  });
+
   it("has the original's 18 columns with their types, 3 foreign keys and 8 indexes", async () => {
     const columns = await owner<{ name: string; type: string }[]>`
       select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute

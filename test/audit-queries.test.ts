@@ -14,6 +14,7 @@ import {
   verify,
 } from '#audit/index.js';
 import type { ActionFilter, ActionRow, Connection } from '#audit/index.js';
+import { timeOf } from '#audit/times.js';
 import { addCompany, superuser, testDatabase } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
 
@@ -248,5 +249,93 @@ describe('an export', () => {
     expect(ids).toEqual(all.map(({ id }) => id).reverse());
     expect(Math.max(...portions)).toBeLessThanOrEqual(1000);
     expect(portions.length).toBeGreaterThan(1);
+  });
+});
+
+describe('times in filters', () => {
+  it('are ISO 8601 with a zone, or a day in UTC; the right acts are found', async () => {
+    const count = async (from: string | Date, to: string = END.toISOString()): Promise<number> => {
+      let found = 0;
+      for await (const rows of exportActions(app, { from, to })) found += rows.length;
+      return found;
+    };
+    const since = (time: string): number => all.filter(({ created_at: at }) => at >= new Date(time)).length;
+    for (const [given, same] of [
+      ['2026-02-20', '2026-02-20T00:00:00.000Z'],
+      ['2026-02-20T12:30Z', '2026-02-20T12:30:00.000Z'],
+      ['2026-02-20T12:30:15.25Z', '2026-02-20T12:30:15.250Z'],
+      ['2026-02-20T12:30:15,123456z', '2026-02-20T12:30:15.123Z'],
+      ['2026-02-20T01:30:00+05:45', '2026-02-19T19:45:00.000Z'],
+      ['2026-02-20T23:30:00-0330', '2026-02-21T03:00:00.000Z'],
+      ['2026-02-20T01:00:00+02', '2026-02-19T23:00:00.000Z'],
+      ['2024-02-29', '2024-02-29T00:00:00.000Z'],
+    ]) {
+      expect(timeOf('from', given).toISOString(), given).toBe(same);
+      expect(await count(given), given).toBe(since(same));
+    }
+    expect(await count(new Date('2026-02-20T00:00:00Z'))).toBe(since('2026-02-20T00:00:00Z'));
+    expect(await count('1900-01-01')).toBe(all.length);
+    expect(await count('1900-01-01', '9999-12-31')).toBeGreaterThanOrEqual(all.length);
+  });
+
+  it('are refused, with field and value, if they are anything else', async () => {
+    const bad: readonly unknown[] = [
+      '+275760-09-13',
+      '+275760-09-13T00:00:00Z',
+      '-000001-01-01',
+      '0000-01-01',
+      '1899-12-31T23:59:59.999Z',
+      '10000-01-01',
+      '2026-02-30',
+      '2026-02-29',
+      '2026-13-01',
+      '2026-00-10',
+      '2026-01-00',
+      '01/02/2026',
+      '1.2.2026',
+      '2026-1-2',
+      '20260102',
+      '2026-01-02T08:00:00',
+      '2026-01-02 08:00:00Z',
+      '2026-01-02T24:00:00Z',
+      '2026-01-02T08:60:00Z',
+      '2026-01-02T08:00:60Z',
+      '2026-01-02T08:00:00+25:00',
+      '2026-01-02T08:00:00 CET',
+      '2026-W05',
+      'yesterday',
+      'now',
+      'infinity',
+      '1767312000000',
+      '',
+      ' 2026-01-02',
+      '２０２６-01-02',
+      1767312000000,
+      null,
+      new Date(NaN),
+      new Date(8.64e15),
+      new Date(-8.64e15),
+    ];
+    for (const value of bad) {
+      const time = value as string;
+      for (const call of [
+        () => listActions(app, { from: time }),
+        () => listActions(app, { to: time }),
+        () => statistics(app, { period: 'month', to: time }),
+      ]) {
+        await expect(call(), String(value)).rejects.toMatchObject({
+          code: 'ERR_FIELD',
+          message: expect.stringMatching(/field "(from|to)" is /) as string,
+        });
+      }
+    }
+    const cursor = (text: string): string => Buffer.from(text).toString('base64url');
+    for (const text of ['999999999999999.1', '253402300800000.1', 'x', '-1.1']) {
+      await expect(listActions(app, { cursor: cursor(text) })).rejects.toMatchObject({ code: 'ERR_FIELD' });
+    }
+    // The edges of what is taken work.
+    expect((await statistics(app, { period: 'month', to: '1900-01-01' })).totals.total).toBe(0);
+    expect((await statistics(app, { period: 'month', to: '9999-12-31T23:59:59.999Z' })).totals.total).toBe(0);
+    expect((await listActions(app, { cursor: cursor('253402300799999.1') })).actions.length).toBeGreaterThan(0);
   });
 });

@@ -61,7 +61,7 @@ describe('fleetstep recommend', () => {
   it('answers a file as the service would, as a table or as JSON, and takes stdin', () => {
     const pretty = run('recommend', '-i', state);
     expect(pretty.status).toBe(0);
-    expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy hungarian/);
+    expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy planner/);
     expect(pretty.stdout).toMatch(/not {3}105: vehicles 1, 3, 2 could take it but for the skills that it needs/);
     const { status, stdout } = run('recommend', '-i', state, '--policy', 'edf', '--explain', '--json');
     const answer = JSON.parse(stdout);
@@ -71,7 +71,7 @@ describe('fleetstep recommend', () => {
       input: readFileSync(state),
       encoding: 'utf8',
     });
-    expect(JSON.parse(piped.stdout).assignments).toHaveLength(3);
+    expect(JSON.parse(piped.stdout).assignments).toHaveLength(2);
   });
 
   it('says what is wrong in one line', () => {
@@ -87,7 +87,7 @@ describe('fleetstep recommend', () => {
       [
         '{"as_of": 1, "vehicles": [], "shipments": []}',
         ['--policy', 'nobody'],
-        /policy is "nobody": expected one of hungarian/,
+        /policy is "nobody": expected one of planner/,
       ],
       ['{"as_of": 1, "vehicles": [], "shipments": []}', ['--run', 'nowhere'], /no run at nowhere/],
     ] as const) {
@@ -106,6 +106,43 @@ describe('fleetstep recommend', () => {
     ]);
     expect(run('recommend', '-i', 'missing.json').stderr).toMatch(/cannot read missing\.json/);
   });
+
+  it('tells on stderr what is wrong in shipments, and fails where all of them are at fault', () => {
+    const file = join(folder, 'shipments.json');
+    const stop = { location: [6.14, 46.2] };
+    const good = { id: 1, pickup: stop, delivery: stop };
+    const request = { as_of: 32_400, time_zone: 'Europe/Zurich', vehicles: [{ id: 1, start: [6.14, 46.2] }] };
+    const ask = (shipments: readonly object[], ...args: string[]): ReturnType<typeof run> => {
+      writeFileSync(file, JSON.stringify({ ...request, shipments }));
+      return run('recommend', '-i', file, ...args);
+    };
+    const bad = { id: 2, pickup: { ...stop, setup: 1, tools: [] }, delivery: stop };
+    const told = [
+      'fleetstep: shipments[0].pickup.setup is not known',
+      'fleetstep: shipments[0].pickup.tools is not known: known are id, location, location_index, service, time_windows',
+    ];
+    const all = ask([bad]);
+    expect([all.status, all.stderr.trim().split('\n')]).toEqual([2, told]);
+    const one = ask([bad, good], '--json');
+    expect([one.status, one.stderr.trim().split('\n')]).toEqual([0, told]);
+    expect(ask([], '--json')).toMatchObject({ status: 0, stderr: '' });
+    // A clock that counts from a midnight is shown as it is.
+    const { status, stdout, stderr } = ask([good]);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^09:00 Europe\/Zurich, policy/);
+    expect(run('recommend', '--help').stdout).toMatch(/Exit codes: 0; 2 if the request is at fault/);
+  });
+
+  it('keeps its exit code where the reader has gone, or nothing can be told', () => {
+    const file = join(folder, 'faulty.json');
+    writeFileSync(file, JSON.stringify({ as_of: 1, vehicles: [], shipments: [{ id: 1 }] }));
+    const shell = (rest: string): number | null =>
+      spawnSync('bash', ['-c', `"${process.execPath}" "${main}" recommend ${rest}; exit \${PIPESTATUS[0]}`]).status;
+    expect(shell(`-i "${state}" --json | true`)).toBe(0);
+    expect(shell(`-i "${file}" --json | true`)).toBe(2);
+    expect(shell(`-i "${file}" 2> /dev/full`)).toBe(2);
+    expect(shell(`-i "${file}" > /dev/full 2> /dev/full`)).toBe(1);
+  });
 });
 
 describe('fleetstep serve', () => {
@@ -113,7 +150,7 @@ describe('fleetstep serve', () => {
     const { child, url, token, lines, ended } = await serve('--dev-token', 'dispatcher');
     expect((await callService(url, 'GET', '/ready')).body).toEqual({ ready: true, database: true, draining: false });
     const { status, body } = await callService(url, 'POST', '/v1/recommend', readFileSync(state, 'utf8'), token);
-    expect([status, body.assignments.length]).toEqual([200, 3]);
+    expect([status, body.assignments.length]).toEqual([200, 2]);
     // While it runs, beside it.
     const driven = run('drive', '--url', url, '--token', token, '--tick-ms', '0', '--json');
     expect(driven.status).toBe(0);

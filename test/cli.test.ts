@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,6 +37,20 @@ interface TrainSummary {
   readonly run: string;
   readonly steps: number;
   readonly weightsSha256: string;
+}
+
+/** A file to preload that acts in a worker thread, within its step 300. */
+function sabotage(name: string, act: string): string {
+  const file = join(root, `${name}.cjs`);
+  writeFileSync(
+    file,
+    `if (!require('node:worker_threads').isMainThread) {
+      const { add } = Atomics;
+      let steps = 0;
+      Atomics.add = (...args) => { if (++steps === 300) { ${act} } return add(...args); };
+    }`,
+  );
+  return file;
 }
 
 describe('fleetstep', () => {
@@ -213,22 +227,241 @@ describe('fleetstep', () => {
     );
   });
 
-  it('an interrupt ends the run in order: checkpoint, exit code 0, and how to go on', async () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends the run in order: checkpoint, exit code %d, and how to go on', async (signal, code) => {
+    const out = `interrupted-${code}`;
     const child = spawn(
       process.execPath,
-      [main, 'train', '--steps', '1e9', '--envs', '8', '--backend', 'wasm', '--out', 'interrupted'],
+      [main, 'train', '--steps', '1e9', '--envs', '8', '--backend', 'wasm', '--out', out],
       { cwd: root },
     );
     let stdout = '';
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
     const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
-    while (!existsSync(join(root, 'interrupted', 'metrics.jsonl')))
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    child.kill('SIGINT');
-    expect(await exited).toBe(0);
+    while (!existsSync(join(root, out, 'metrics.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill(signal);
+    expect(await exited).toBe(code);
     expect(stdout).toContain('interrupted: ');
-    expect(stdout).toContain('next: fleetstep train --resume interrupted --scenario geneva');
-    expect(existsSync(join(root, 'interrupted', 'checkpoint.msgpack'))).toBe(true);
+    expect(stdout).toContain(`next: fleetstep train --resume ${out}\n`);
+    expect(existsSync(join(root, out, 'checkpoint.msgpack'))).toBe(true);
+  });
+
+  it('an interrupt in the evaluation leaves a run that --resume finishes, with what it was told at its start', async () => {
+    const child = spawn(
+      process.execPath,
+      [
+        main,
+        'train',
+        ...quick.slice(0, -2),
+        '--out',
+        'evaluating',
+        '--eval-episodes',
+        '5000',
+        '--checkpoint-seconds',
+        '7',
+      ],
+      { cwd: root },
+    );
+    let stderr = '';
+    const evaluating = new Promise<void>((resolve) =>
+      child.stderr.on('data', (data: Buffer) => {
+        stderr += data.toString();
+        if (stderr.includes('evaluating')) resolve();
+      }),
+    );
+    const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    await evaluating;
+    child.kill('SIGINT');
+    expect(await exited).toBe(130);
+    expect(readdirSync(join(root, 'evaluating')).sort()).toEqual([
+      'checkpoint.msgpack',
+      'config.json',
+      'metrics.jsonl',
+    ]);
+    const resumed = fleetstep('train', '--resume', 'evaluating', '--eval-episodes', '6', '--json');
+    expect([resumed.status, resumed.stderr]).toEqual([0, '']);
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ finished: true, weightsSha256: run.weightsSha256 });
+    // The same episodes, from the same weights.
+    expect(readFileSync(join(root, 'evaluating', 'evaluation.json'), 'utf8')).toBe(
+      readFileSync(join(root, 'first', 'evaluation.json'), 'utf8'),
+    );
+    const { settings } = JSON.parse(readFileSync(join(root, 'evaluating', 'config.json'), 'utf8')) as {
+      settings: { checkpointSeconds: number };
+    };
+    expect(settings.checkpointSeconds).toBe(7);
+    expect(fleetstep('train', '--resume', 'evaluating').stderr).toMatch(/nothing to resume/);
+  });
+
+  it('a resumed run remembers that it was to have no evaluation', () => {
+    const child = fleetstep('train', ...quick.slice(0, -2), '--eval-episodes', '0', '--out', 'silent', '--json');
+    expect(child.status).toBe(0);
+    expect(fleetstep('train', '--resume', 'silent').stderr).toMatch(/nothing to resume/);
+    // Asked for now, it is made up for.
+    expect(fleetstep('train', '--resume', 'silent', '--eval-episodes', '2', '--json').status).toBe(0);
+    expect(existsSync(join(root, 'silent', 'evaluation.json'))).toBe(true);
+  });
+
+  it('only one process works on a run: the other is told which, and a killed one is no hindrance', async () => {
+    const args = [
+      '--envs',
+      '8',
+      '--rollout-steps',
+      '32',
+      '--minibatch',
+      '128',
+      '--backend',
+      'wasm',
+      '--eval-episodes',
+      '0',
+    ];
+    const child = spawn(process.execPath, [main, 'train', '--steps', '1e9', ...args, '--out', 'one'], { cwd: root });
+    const exited = new Promise((resolve) => child.on('exit', resolve));
+    while (!existsSync(join(root, 'one', 'metrics.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    const second = fleetstep('train', '--resume', 'one');
+    expect(second.status).toBe(2);
+    expect(second.stderr).toMatch(new RegExp(`process ${child.pid} on ${hostname()} works on one since 2`));
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGKILL');
+    await exited;
+    // What a kill in the midst of writing leaves.
+    writeFileSync(join(root, 'one', `.${child.pid}-1.tmp`), 'half');
+    expect(readdirSync(join(root, 'one')).filter((name) => name.startsWith('.'))).toHaveLength(2);
+    const third = spawn(process.execPath, [main, 'train', '--resume', 'one'], { cwd: root });
+    const left = new Promise((resolve) => third.on('exit', resolve));
+    const hidden = (): string[] => readdirSync(join(root, 'one')).filter((name) => name.startsWith('.'));
+    while (hidden().length !== 1) await new Promise((resolve) => setTimeout(resolve, 20));
+    third.kill('SIGINT');
+    expect(await left).toBe(130);
+    expect(hidden()).toEqual([]);
+  });
+
+  it.each([
+    ['dies', 'process.exit(1)', /a worker failed at "rollout"/],
+    ['hangs', 'for (;;);', /a worker hangs at "rollout": task \d+ has made no step for 3 s/],
+  ])('a worker that %s ends the run, and says how to go on', (what, act, message) => {
+    const preload = sabotage(what, act);
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [main, 'train', '--steps', '1e9', '--backend', 'wasm', '--hang-seconds', '3', '--out', what, '--json'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+        timeout: 110_000,
+        env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
+      },
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(new RegExp(`go on from it with "fleetstep train --resume ${what}"\n$`));
+    expect(readdirSync(join(root, what)).sort()).toEqual(['checkpoint.msgpack', 'config.json', 'metrics.jsonl']);
+  });
+
+  it('while a worker hangs, an interrupt ends the run with what is saved, and a second one at once', async () => {
+    const preload = sabotage('stuck', 'for (;;);');
+    for (const interrupts of [1, 2]) {
+      const out = `stuck-${interrupts}`;
+      const child = spawn(
+        process.execPath,
+        // The limit is far away: it is the interrupt that shortens it, or the second that does not wait.
+        [
+          main,
+          'train',
+          '--steps',
+          '1e9',
+          '--backend',
+          'wasm',
+          '--hang-seconds',
+          interrupts === 1 ? '4' : '100000',
+          '--out',
+          out,
+        ],
+        { cwd: root, env: { ...process.env, NODE_OPTIONS: `--require ${preload}` } },
+      );
+      let stderr = '';
+      child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+      const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
+      while (!existsSync(join(root, out, 'checkpoint.msgpack')))
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      // Until it stands still.
+      const metrics = join(root, out, 'metrics.jsonl');
+      const size = (): number => (existsSync(metrics) ? readFileSync(metrics).length : 0);
+      for (let before = -1; before !== size();) {
+        before = size();
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+      }
+      child.kill('SIGINT');
+      if (interrupts === 2) {
+        while (!stderr.includes('interrupt again')) await new Promise((resolve) => setTimeout(resolve, 20));
+        child.kill('SIGINT');
+      }
+      expect(await exited).toBe(130);
+      expect(readdirSync(join(root, out)).filter((name) => name.startsWith('.'))).toEqual([]);
+    }
+  });
+
+  it('says how many steps and workers there really are', () => {
+    const { stderr, status } = fleetstep(
+      'train',
+      '--steps',
+      '1',
+      '--envs',
+      '4',
+      '--workers',
+      '256',
+      '--minibatch',
+      '128',
+      '--rollout-steps',
+      '32',
+      '--eval-episodes',
+      '0',
+      '--backend',
+      'wasm',
+      '--out',
+      'rounded',
+    );
+    expect(status).toBe(0);
+    expect(stderr).toContain('128 steps in 4 environments on 4 workers');
+    expect(stderr).toContain(
+      'note: 1 asked for, rounded up to 128 steps, as an iteration is 4 environments x 32 steps',
+    );
+    expect(stderr).toContain('note: of 256 workers 4 have an environment to step');
+  });
+
+  it('eval prints an interval, and of one episode says that there is none', () => {
+    expect(fleetstep('eval', '--policy', 'edf', '--episodes', '1').stdout).toMatch(
+      /mean return -?[\d.]+ \(one episode: no interval\)\n$/,
+    );
+    expect(fleetstep('eval', '--policy', 'edf', '--episodes', '4').stdout).toMatch(
+      /mean return -?[\d.]+ ± [\d.]+ \(95%\)\n$/,
+    );
+    const evaluated = (episodes: string): { halfWidth: number | null; episodes: { return: number }[] } =>
+      JSON.parse(fleetstep('eval', '--policy', 'edf', '--episodes', episodes, '--json').stdout) as never;
+    expect(evaluated('1').halfWidth).toBeNull();
+    const four = evaluated('4');
+    const returns = four.episodes.map((episode) => episode.return);
+    const mean = returns.reduce((sum, value) => sum + value, 0) / 4;
+    const deviation = Math.sqrt(returns.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 3);
+    // Student's t with three degrees of freedom.
+    expect(four.halfWidth).toBeCloseTo((3.182446305 * deviation) / 2, 5);
+  });
+
+  it('a run of a scenario file is evaluated without naming the file, and not on another', () => {
+    writeFileSync(join(root, 'small.json'), '{"extends": "geneva", "name": "small", "drivers": 4}');
+    expect(fleetstep('train', ...quick, '--scenario', 'small.json', '--out', 'small', '--json').status).toBe(0);
+    const { stdout } = fleetstep('eval', '--policy', 'small', '--episodes', '2', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ scenario: 'small' });
+    expect(fleetstep('eval', '--policy', 'small', '--episodes', '2', '--scenario', 'small.json', '--json').stdout).toBe(
+      stdout,
+    );
+    expect(fleetstep('eval', '--policy', 'small', '--scenario', 'geneva').stderr).toMatch(
+      /was trained on scenario "small", not on "geneva"/,
+    );
+    expect(fleetstep('eval', '--policy', 'small', '--data', '.').stderr).toMatch(/leave --data out/);
+    expect(JSON.parse(fleetstep('simulate', '--policy', 'small', '--json').stdout)).toMatchObject({
+      scenario: 'small',
+    });
   });
 
   it('a full disk is one line on stderr, and leaves no half a checkpoint', (context) => {
@@ -241,7 +474,7 @@ describe('fleetstep', () => {
     try {
       const { status, stdout, stderr } = fleetstep('train', ...quick, '--out', 'disk/run', '--json');
       expect([status, stdout]).toEqual([1, '']);
-      expect(stderr).toMatch(/^fleetstep: ENOSPC: no space left on device/);
+      expect(stderr).toMatch(/^fleetstep: cannot write disk\/run\/checkpoint.msgpack: ENOSPC: no space left on device/);
       expect(stderr.trim().split('\n')).toHaveLength(1);
       expect(
         readdirSync(join(disk, 'run')).filter((name) => name.includes('checkpoint') || name.endsWith('.tmp')),

@@ -5,14 +5,16 @@ import { PAIR_COLUMNS, Purpose, RandomStream, VectorDispatchEnv } from '#engine/
 import {
   Actor,
   NetworkPolicy,
+  PolicyError,
   SimdMlp,
   argmax,
+  heuristic,
   initialiseNetwork,
   logSumExp,
   networkLayout,
   sample,
 } from '#policy/index.js';
-import type { Layer, NetworkShape } from '#policy/index.js';
+import type { HeuristicName, Layer, NetworkShape } from '#policy/index.js';
 
 function reference(layers: readonly Layer[], weights: Float32Array, x: Float32Array): Float64Array {
   let h: ArrayLike<number> = x;
@@ -118,6 +120,73 @@ describe('Actor', () => {
     };
     expect(() => act('flat')).toThrow('the network takes 10 numbers and 7 actions, the world has 122 and 201');
     act('pairs');
+  });
+
+  it('refuses weights that are not its network’s: too few, too many, no numbers; nothing plays on them', () => {
+    const env = new VectorDispatchEnv({ scenario: 'geneva', numEnvs: 1 });
+    env.reset({ seed: 1 });
+    const { world } = env;
+    for (const kind of ['pairs', 'flat'] as const) {
+      const shape: NetworkShape = {
+        kind,
+        inputs: world.observationSize,
+        hidden: [16, 8],
+        criticHidden: [8],
+        actions: world.actions,
+      };
+      const { size, actor, critic } = networkLayout(shape);
+      const actorOf = new Actor(shape, world);
+      const refuse = (weights: Float32Array, message: string): void => {
+        for (const call of [() => actorOf.load(weights), () => new NetworkPolicy('mine', shape, weights)]) {
+          expect(call).toThrow(PolicyError);
+          expect(call).toThrow(message);
+        }
+        expect(() => new NetworkPolicy('mine', shape, weights)).toThrow('policy mine');
+      };
+      refuse(new Float32Array(size - 1), `has ${size - 1} weights: a ${kind} network of ${shape.inputs} inputs`);
+      refuse(new Float32Array(size + 1), `has ${size}`);
+      refuse(new Float32Array(0), 'has 0 weights');
+      refuse([0.5] as unknown as Float32Array, 'no Float32Array');
+      for (const [at, where] of [
+        [0, 'a weight of layer 1 of the actor'],
+        [actor[1].weights, 'a weight of layer 2 of the actor'],
+        [actor[2].biases, 'a bias of layer 3 of the actor'],
+        [critic[0].weights, 'a weight of layer 1 of the critic'],
+        [size - 1, 'a bias of layer 2 of the critic'],
+      ] as const) {
+        for (const value of [NaN, Infinity, -Infinity]) {
+          const weights = new Float32Array(size);
+          weights[at] = value;
+          refuse(weights, `weights[${at}] (${where}) is ${value}, expected a finite number`);
+        }
+      }
+      // Finite weights whose sums are not: no action is more than another, and the first is not taken instead.
+      const huge = new NetworkPolicy('mine', shape, new Float32Array(size).fill(3e38));
+      expect(() => huge.act(world, 0, 1, new Int32Array(1))).toThrow('the network gives');
+    }
+    const flat: NetworkShape = { kind: 'flat', inputs: 3, hidden: [8], criticHidden: [8], actions: 2 };
+    expect(() => new SimdMlp(networkLayout(flat).critic).load(new Float32Array(9))).toThrow(
+      '9 weights: the layers need',
+    );
+  });
+
+  it('refuses shapes that are none', () => {
+    const shape: NetworkShape = { kind: 'pairs', inputs: 3, hidden: [8], criticHidden: [8], actions: 2 };
+    for (const [change, message] of [
+      [{ kind: 'conv' }, 'the network\'s kind is "conv": choose one of pairs, flat'],
+      [{ inputs: NaN }, "the network's inputs is NaN"],
+      [{ actions: 0 }, "the network's actions is 0"],
+      [{ hidden: [8, NaN] }, 'a hidden layer is NaN wide'],
+    ] as const) {
+      expect(() => networkLayout({ ...shape, ...change } as NetworkShape)).toThrow(message);
+    }
+  });
+
+  it('has heuristics by name, and says which there are', () => {
+    for (const name of ['hungarion', 'constructor', '', undefined, null, 3]) {
+      expect(() => heuristic(name as HeuristicName)).toThrow(PolicyError);
+      expect(() => heuristic(name as HeuristicName)).toThrow('choose one of random, nearest, edf');
+    }
   });
 
   it('refuses widths that the kernel cannot take', () => {

@@ -63,7 +63,7 @@ describe('POST /v1/recommend', () => {
     const [{ body }] = replies;
     expect(body.assignments).toHaveLength(3);
     expect(body.assignments[0]).toMatchObject({ rank: 1, lateness: 0, confidence: null });
-    expect(body.provenance).toMatchObject({ policy: 'hungarian', fallback: null, recorded: true });
+    expect(body.provenance).toMatchObject({ policy: 'planner', fallback: null, recorded: true });
   });
 
   it('can be replayed from the record, byte for byte, also with explanations', async () => {
@@ -208,7 +208,7 @@ describe('outcomes and analysis', () => {
     expect(status).toBe(200);
     expect(body.plan.map(({ breaks }: { breaks: string[] }) => breaks)).toEqual([[], [], ['unknown']]);
     expect(body.totals).toMatchObject({ assigned: 2, left_open: 1 });
-    expect(body.policy).toMatchObject({ name: 'hungarian', totals: { assigned: 3, left_open: 0 } });
+    expect(body.policy).toMatchObject({ name: 'planner', totals: { assigned: 3, left_open: 0 } });
     expect(body.totals.approach_distance).toBeGreaterThan(body.policy.totals.approach_distance as number);
     const late = { ...request, options: { late_tolerance: 0 }, as_of: (request['as_of'] as number) + 1790, plan };
     expect((await service.call('POST', '/v1/analyze', late)).body.plan[0].breaks).toEqual(['window']);

@@ -5,22 +5,38 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PAIR_COLUMNS, PairWriter, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
+import type { Dataset, Scenario } from '#engine/index.js';
 import { NetworkPolicy, heuristicNames, networkLayout } from '#policy/index.js';
-import { loadScenario } from '#trips/index.js';
+import { loadScenario, writeTrips } from '#trips/index.js';
 import {
   CHECKPOINT_FILE,
   Ppo,
   TfjsMlp,
-  checkScenario,
+  checkWorld,
+  compatible,
+  datasetSha256,
   loadBackend,
   ppoDefaults,
   readCheckpoint,
   resumable,
   runTraining,
+  scenarioSha256,
   weightsSha256,
+  worldOf,
+  writeCheckpoint,
 } from '#train/index.js';
 import type { BackendName, PpoConfig, TrainingJob } from '#train/index.js';
-import { RolloutPool, WorkerError, evaluatePolicies, openThreads, ranges, runAll } from '#workers/index.js';
+import {
+  RolloutPool,
+  WorkerError,
+  closeThreads,
+  evaluatePolicies,
+  openThreads,
+  ranges,
+  runAll,
+  simulate,
+} from '#workers/index.js';
+import type { EvaluationRequest } from '#workers/index.js';
 import { loadable } from './support/backends.js';
 import { describeWithTrips, nycAmod } from './support/shared-data.js';
 
@@ -100,6 +116,38 @@ describe.each(loadable)('training on %s', (name) => {
   });
 });
 
+const traced: Scenario = {
+  ...preset('geneva'),
+  name: 'traced',
+  demand: { kind: 'trace' },
+};
+
+/** One day a split, of one trip each that pays `fare`. */
+function collected(fare: number): Dataset {
+  const column = (value: number): Int32Array => new Int32Array(3).fill(value);
+  const place = (value: number): Float32Array => new Float32Array(3).fill(value);
+  return {
+    scenario: 'traced',
+    travel: null,
+    trace: {
+      days: ['2026-01-01', '2026-01-02', '2026-01-03'],
+      dayStart: Int32Array.from([0, 1, 2, 3]),
+      knownAt: column(600),
+      windowStart: column(1200),
+      windowEnd: column(2400),
+      pickupZone: column(0),
+      dropoffZone: column(0),
+      places: { pickupX: place(100), pickupY: place(0), dropoffX: place(900), dropoffY: place(500) },
+      metres: column(1000),
+      fare: column(fare),
+      priority: new Uint8Array(3).fill(3),
+      skills: new Uint8Array(3),
+      leg: new Uint8Array(3),
+    },
+    splits: { training: [0], validation: [1], test: [2] },
+  };
+}
+
 describe('a checkpoint', () => {
   it.each(loadable)(
     'trained on %s plays what its own backend says is best, on whatever backend it is loaded',
@@ -136,7 +184,7 @@ describe('a checkpoint', () => {
     const file = join(out, CHECKPOINT_FILE);
     const good = readFileSync(file);
     const other = compileScenario({ ...preset('geneva'), name: 'other', drivers: 4 });
-    expect(() => checkScenario(readCheckpoint(out), other, out)).toThrow(
+    expect(() => checkWorld(readCheckpoint(out), other, out)).toThrow(
       /was trained on scenario "geneva", not on "other": name is/,
     );
     expect(() => readCheckpoint(join(out, 'nothing'))).toThrow('no such file or folder');
@@ -154,6 +202,74 @@ describe('a checkpoint', () => {
     expect(() => readCheckpoint(out)).toThrow(/not a checkpoint|truncated/);
   });
 
+  it('knows its version, scenario and data, and is refused on others by name', async () => {
+    const compiled = compileScenario(traced, collected(20));
+    const out = join(root, 'identity');
+    const backend = await loadBackend('wasm');
+    const config = { ...tiny, numEnvs: 2, rolloutSteps: 8, minibatchSize: 16, totalSteps: 32 };
+    const file = join(root, 'identity.trips');
+    writeTrips(file, collected(20));
+    const scenarioFile = join(root, 'traced.json');
+    writeFileSync(scenarioFile, JSON.stringify(traced));
+    const abort = new AbortController();
+    await runTraining(
+      job(out, {
+        backend,
+        compiled,
+        config,
+        request: { scenario: scenarioFile, data: file },
+        signal: abort.signal,
+        onMetrics: () => abort.abort(),
+      }),
+    );
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    const checkpoint = readCheckpoint(out);
+    const sha256 = datasetSha256(collected(20));
+    expect(checkpoint.identity).toEqual({
+      fleetstep: version,
+      scenarioSha256: scenarioSha256(compiled.scenario),
+      data: { sha256, request: { scenario: scenarioFile, data: file } },
+    });
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).toMatchObject(checkpoint.identity);
+    // Another day of the same shape, under the same name.
+    const other = compileScenario(traced, collected(21));
+    expect(() => resumable(out, other)).toThrow(
+      `${out} was trained on other data: its SHA-256 is ${sha256} there (${file}) and ${datasetSha256(collected(21))} here; give the data`,
+    );
+    expect(resumable(out, compiled).state.iteration).toBe(1);
+    // Where it was, the data is found again; when it has changed there, that is noticed.
+    expect(datasetSha256(worldOf(checkpoint, out).dataset!)).toBe(sha256);
+    writeTrips(file, collected(21));
+    expect(() => worldOf(checkpoint, out)).toThrow(/was trained on other data/);
+    rmSync(file);
+    expect(() => worldOf(checkpoint, out)).toThrow(/cannot be loaded from .*identity.trips/);
+    const moved = join(root, 'moved.trips');
+    writeTrips(moved, collected(20));
+    expect(datasetSha256(worldOf(checkpoint, out, moved).dataset!)).toBe(sha256);
+    // Another version.
+    writeCheckpoint(out, { ...checkpoint, identity: { ...checkpoint.identity, fleetstep: '99.1.0' } });
+    expect(() => readCheckpoint(out)).toThrow(
+      `was written by fleetstep 99.1.0, this is fleetstep ${version}: use that one (npm install fleetstep@99.1.0), or train again`,
+    );
+    const weights = checkpoint.state.weights.slice();
+    weights[3] = NaN;
+    writeCheckpoint(out, { ...checkpoint, state: { ...checkpoint.state, weights } });
+    expect(() => readCheckpoint(out)).toThrow('weight 3 is NaN');
+  });
+
+  it.each([
+    ['0.1.0', '0.1.7', true],
+    ['0.1.7', '0.1.0', true],
+    ['0.2.0', '0.1.0', false],
+    ['1.0.0', '1.4.2', true],
+    ['2.0.0', '1.4.2', false],
+    ['0.1.0', '1.1.0', false],
+  ])('of version %s is read by %s: %s', (wrote, reads, expected) => {
+    expect(compatible(wrote, reads)).toBe(expected);
+  });
+
   it('a run does not write into a folder that holds something', async () => {
     const out = join(root, 'taken');
     rmSync(out, { recursive: true, force: true });
@@ -165,17 +281,99 @@ describe('a checkpoint', () => {
 });
 
 describe('options', () => {
-  it.each([
+  it.each<[object, string]>([
     [{ numEnvs: 0 }, 'numEnvs is 0'],
     [{ gamma: 1.5 }, 'gamma is 1.5'],
     [{ learningRate: 0 }, 'learningRate is 0'],
     [{ hidden: [30] }, 'a hidden layer is 30 wide'],
+    [{ hidden: 32 }, 'hidden is 32: it must be a list of widths'],
+    [{ num_envs: 4 }, 'the config has no "num_envs": did you mean "numEnvs"?'],
+    [{ gammma: 0.9 }, 'the config has no "gammma": did you mean "gamma"?'],
+    [{ valueCoefficient: NaN }, 'valueCoefficient is NaN: it must be from 0 to 1000000'],
+    [{ entropyCoefficient: -1 }, 'entropyCoefficient is -1'],
+    [{ clip: '0.2' }, 'clip is "0.2": it must be above 0 and at most 1'],
+    [{ seed: undefined }, 'the config.seed is missing'],
+    [{ network: 'pair' }, 'network is "pair": did you mean "pairs"? (choose one of pairs, flat)'],
+    [{ observation: 'all' }, 'observation is "all": choose one of classic, full'],
   ])('%j is refused before anything is written', async (change, message) => {
     const out = join(root, 'never');
     await expect(
       runTraining(job(out, { backend: await loadBackend('cpu'), config: { ...tiny, ...change } })),
     ).rejects.toThrow(message);
     expect(existsSync(out)).toBe(false);
+  });
+
+  it.each([
+    ['the job has no "evalEpisodes"', { evalEpisodes: 3 }],
+    ['compiled is null: it must be a scenario as compileScenario gives it', { compiled: null }],
+    ['compiled is an Object: it must be a scenario', { compiled: preset('geneva') }],
+    ['backend is "wasm": it must be one as loadBackend gives it', { backend: 'wasm' }],
+    ['workers is 0', { workers: 0 }],
+    ['checkpointSeconds is NaN', { checkpointSeconds: NaN }],
+    ['episodes is -1: it must be a whole number from 1 to 1000000', { evaluationEpisodes: -1 }],
+    ['hangSeconds is 0', { hangSeconds: 0 }],
+  ])('a job is refused before anything is written: %s', async (message, change) => {
+    const out = join(root, 'never');
+    const faulty = { ...job(out, { backend: await loadBackend('wasm') }), ...change } as unknown as TrainingJob;
+    await expect(runTraining(faulty)).rejects.toThrow(message);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('what is no job or no config at all is refused, too', async () => {
+    await expect(runTraining('runs/a' as never)).rejects.toThrow('the job is "runs/a": it must be one object');
+    const backend = await loadBackend('wasm');
+    expect(() => new Ppo(geneva, backend, 7 as never, 1)).toThrow('the config is 7');
+    expect(() => new Ppo(null as never, backend, tiny, 1)).toThrow('compiled is null');
+    await expect(loadBackend('webgpu' as never)).rejects.toThrow('there is no backend "webgpu": choose one of');
+  });
+
+  it.each([
+    [{ episodes: 0 }, 'episodes is 0: it must be a whole number from 1'],
+    [{ episodes: 2.5 }, 'episodes is 2.5'],
+    [{ split: 'valid' }, 'split is "valid": did you mean "validation"?'],
+    [{ split: 'constructor' }, 'split is "constructor": choose one of'],
+    [{ compiled: null }, 'compiled is null'],
+    [{ seed: -1 }, 'seed is -1'],
+    [{ seed: undefined }, 'the evaluation.seed is missing'],
+    [{ workers: '2' }, 'workers is "2"'],
+    [{ policies: [] }, 'policies is an Array: it must be a list of at least one'],
+    [{ policies: [null] }, 'the policy is null'],
+    [{ policies: [{ kind: 'heuristic', name: 'nobody' }] }, 'name is "nobody": choose one of random'],
+    [{ policies: [{ kind: 'heuristic', name: 'constructor' }] }, 'name is "constructor"'],
+    [{ policies: [{ kind: 'rule', name: 'edf' }] }, 'kind is "rule"'],
+    [{ polices: [] }, 'the evaluation has no "polices": did you mean "policies"?'],
+  ])('an evaluation with %j is refused by name', async (change, message) => {
+    const request = {
+      compiled: geneva,
+      policies: [{ kind: 'heuristic', name: 'edf' }],
+      split: 'validation',
+      episodes: 1,
+      seed: 1,
+      workers: 1,
+      ...change,
+    } as unknown as EvaluationRequest;
+    await expect(evaluatePolicies(request)).rejects.toMatchObject({
+      code: 'ERR_WORKERS_OPTION',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('so is a simulation', () => {
+    const request = {
+      compiled: geneva,
+      policy: { kind: 'heuristic', name: 'edf' },
+      split: 'test',
+      episode: 0,
+      seed: 1,
+    };
+    for (const [change, message] of [
+      [{ split: 'tests' }, 'split is "tests": did you mean "test"?'],
+      [{ episode: -1 }, 'episode is -1'],
+      [{ episodes: 1 }, 'the simulation has no "episodes": did you mean "episode"?'],
+      [{ policy: { kind: 'heuristic', name: 'none' } }, 'name is "none"'],
+    ] as const) {
+      expect(() => simulate({ ...request, ...change } as never)).toThrow(message);
+    }
   });
 });
 
@@ -226,18 +424,15 @@ describe('workers', () => {
       };
       let ended = 0;
       await expect(
-        runAll(
-          pool,
-          'evaluate',
-          [good, { ...good, policy: { kind: 'heuristic', name: 'nobody' } }, good],
-          () => ended++,
-        ),
+        runAll(pool, 'evaluate', [good, { ...good, policy: { kind: 'heuristic', name: 'nobody' } }, good], {
+          done: () => ended++,
+        }),
       ).rejects.toThrow(WorkerError);
       expect(ended).toBe(2);
       expect(await runAll(pool, 'evaluate', [good])).toHaveLength(1);
       await expect(runAll(pool, 'no-such-task', [good])).rejects.toThrow(/a worker failed at "no-such-task"/);
     } finally {
-      await pool.destroy();
+      await closeThreads(pool);
     }
   });
 

@@ -115,6 +115,18 @@ describe('the NYC importer', () => {
     expect(() => loadScenario({ scenario: 'geneva', data: folder })).toThrow(/leave --data out/);
   });
 
+  it('a scenario file on it may have another fleet, and nothing that the record does not know', () => {
+    const load = (changes: object) => {
+      writeFileSync(join(folder, 'my-fleet.json'), JSON.stringify({ extends: 'nyc-small', ...changes }));
+      return loadScenario({ scenario: join(folder, 'my-fleet.json'), data: folder });
+    };
+    expect(load({ drivers: 5 }).scenario).toMatchObject({ name: 'my-fleet', drivers: 5 });
+    expect(() => load({ skills: [{ name: 'wheelchair', driverShare: 0.5, bookingShare: 0.3 }] })).toThrow(
+      /"skills\[0\]\.name" is "wheelchair": it must be one that recorded bookings need, and none in this data needs any/,
+    );
+    expect(() => load({ horizonSeconds: 7200 })).toThrow(/"horizonSeconds" is 7200: it must be at most 3600/);
+  });
+
   it('one file holds the same data, and a damaged one is refused', () => {
     const file = join(folder, 'all.trips');
     const dataset = readNycAmod('nyc-small', folder);

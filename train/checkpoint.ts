@@ -3,26 +3,43 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { compileScenario } from '../engine/index.js';
 import type { CompiledScenario, Scenario } from '../engine/index.js';
 import { heuristicNames, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { SealError, infinityToWord, openSealed, writeSealed } from '../trips/index.js';
+import { SealError, loadScenario, openSealed, writeSealed } from '../trips/index.js';
 import type { SealFault } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
 import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
+import { canonical, compatible, datasetSha256, version } from './identity.js';
+import type { Identity } from './identity.js';
 import type { PpoConfig, PpoState } from './ppo.js';
+import { onDisk } from './run-folder.js';
 
-const FORMAT = 'fleetstep-checkpoint-2';
+const FORMAT = 'fleetstep-checkpoint-3';
 export const CHECKPOINT_FILE = 'checkpoint.msgpack';
 
 const faults: Readonly<Record<SealFault, string>> = {
   unreadable: 'is truncated or no checkpoint',
-  foreign: `is not a checkpoint of this version (expected format ${FORMAT})`,
+  foreign: `is not a checkpoint of this version (expected format ${FORMAT}): train again, or use the version that wrote it`,
   damaged: 'is damaged: its checksum differs',
 };
 
+/** How the run was asked to go; a resumed one goes on so. */
+export interface RunSettings {
+  readonly workers: number;
+  /** Seconds between checkpoints. */
+  readonly checkpointSeconds: number;
+  /** Held-out episodes per policy after training, 0 for none; null for as many as is usual. */
+  readonly evaluationEpisodes: number | null;
+  /** Seconds without a step after which a worker counts as hanging. */
+  readonly hangSeconds: number;
+}
+
 export interface Checkpoint {
+  readonly identity: Identity;
+  readonly settings: RunSettings;
   readonly scenario: Scenario;
   readonly config: PpoConfig;
   readonly shape: NetworkShape;
@@ -40,14 +57,15 @@ export function weightsSha256(weights: Float32Array): string {
     .digest('hex');
 }
 
-/** Writes `RUN/checkpoint.msgpack`. */
+/** Writes `RUN/checkpoint.msgpack`; if that fails, the one before stands. @throws TrainError `ERR_DISK` */
 export function writeCheckpoint(run: string, checkpoint: Checkpoint): void {
-  writeSealed(join(run, CHECKPOINT_FILE), FORMAT, checkpoint);
+  const file = join(run, CHECKPOINT_FILE);
+  onDisk(file, () => writeSealed(file, FORMAT, checkpoint));
 }
 
 /**
  * Reads a checkpoint from a run's folder, or from the file itself.
- * @throws TrainError `ERR_CHECKPOINT` if there is none, or if it is damaged
+ * @throws TrainError `ERR_CHECKPOINT` if there is none, or if it is damaged, or of another version
  */
 export function readCheckpoint(path: string): Checkpoint {
   if (!existsSync(path)) {
@@ -67,6 +85,13 @@ export function readCheckpoint(path: string): Checkpoint {
     if (!(cause instanceof SealError)) throw cause;
     throw new TrainError('ERR_CHECKPOINT', `${file} ${faults[cause.fault]}`, { cause });
   }
+  const wrote = checkpoint.identity.fleetstep;
+  if (!compatible(wrote)) {
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${file} was written by fleetstep ${wrote}, this is fleetstep ${version}: use that one (npm install fleetstep@${wrote}), or train again`,
+    );
+  }
   const expected = networkLayout(checkpoint.shape).size;
   if (checkpoint.state.weights.length !== expected) {
     throw new TrainError(
@@ -74,18 +99,75 @@ export function readCheckpoint(path: string): Checkpoint {
       `${file} holds ${checkpoint.state.weights.length} weights, its network has ${expected}`,
     );
   }
+  const damaged = checkpoint.state.weights.findIndex((weight) => !Number.isFinite(weight));
+  if (damaged >= 0) {
+    throw new TrainError('ERR_CHECKPOINT', `${file}: weight ${damaged} is ${checkpoint.state.weights[damaged]}`);
+  }
   return checkpoint;
 }
 
-/** @throws TrainError `ERR_CHECKPOINT` naming the first field in which the scenarios differ */
-export function checkScenario(checkpoint: Checkpoint, compiled: CompiledScenario, path: string): void {
+/**
+ * The scenario that a run was trained on, with its data.
+ * @param data where the data lies now; undefined for where it was
+ * @throws TrainError `ERR_CHECKPOINT` if the data cannot be had, or is not the same any more
+ */
+export function worldOf(checkpoint: Checkpoint, path: string, data?: string): CompiledScenario {
+  const { scenario, identity } = checkpoint;
+  if (identity.data === null) {
+    if (data === undefined) return compileScenario(scenario);
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${path} was trained on demand that is drawn from the seed: leave --data out`,
+    );
+  }
+  const { request } = identity.data;
+  if (request === null) {
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${path} was trained on recorded trips, and does not say where they lie: give --scenario and --data`,
+    );
+  }
+  let loaded: CompiledScenario;
+  try {
+    loaded = loadScenario({ ...request, ...(data === undefined ? {} : { data }) });
+  } catch (cause) {
+    const where = data ?? request.data ?? request.scenario;
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${path} was trained on recorded trips, which cannot be loaded from ${where}: ${(cause as Error).message} (give --data with where they lie now)`,
+      { cause },
+    );
+  }
+  // The scenario is the run's own, whatever its file says by now.
+  const compiled = compileScenario(scenario, loaded.dataset);
+  checkWorld(checkpoint, compiled, path);
+  return compiled;
+}
+
+/**
+ * A run is asked about the world that it was trained in.
+ * @throws TrainError `ERR_CHECKPOINT` naming the first field in which the scenarios differ, or the two data sets
+ */
+export function checkWorld(checkpoint: Checkpoint, compiled: CompiledScenario, path: string): void {
+  checkScenario(checkpoint, compiled, path);
+  const trained = checkpoint.identity.data;
+  const asked = compiled.dataset === null ? null : datasetSha256(compiled.dataset);
+  if ((trained?.sha256 ?? null) === asked) return;
+  const from = trained?.request?.data ?? trained?.request?.scenario;
+  throw new TrainError(
+    'ERR_CHECKPOINT',
+    `${path} was trained on other data: its SHA-256 is ${trained?.sha256 ?? 'none'} there${from === undefined ? '' : ` (${from})`} and ${asked ?? 'none'} here; give the data it was trained on with --data, or train again`,
+  );
+}
+
+function checkScenario(checkpoint: Checkpoint, compiled: CompiledScenario, path: string): void {
   const trained = checkpoint.scenario as unknown as Record<string, unknown>;
   const asked = compiled.scenario as unknown as Record<string, unknown>;
   for (const field of new Set([...Object.keys(asked), ...Object.keys(trained)])) {
-    if (show(trained[field]) !== show(asked[field])) {
+    if (canonical(trained[field]) !== canonical(asked[field])) {
       throw new TrainError(
         'ERR_CHECKPOINT',
-        `${path} was trained on scenario "${checkpoint.scenario.name}", not on "${compiled.scenario.name}": ${field} is ${show(trained[field])} there and ${show(asked[field])} here`,
+        `${path} was trained on scenario "${checkpoint.scenario.name}", not on "${compiled.scenario.name}": ${field} is ${canonical(trained[field])} there and ${canonical(asked[field])} here; leave --scenario out to take the run's own`,
       );
     }
   }
@@ -100,14 +182,4 @@ export function policyOf(checkpoint: Checkpoint, name: string): PolicySpec {
     observation: checkpoint.config.observation,
     weights: checkpoint.state.weights,
   };
-}
-
-/** JSON with sorted keys, and infinity as a word. */
-function show(value: unknown): string {
-  return (
-    JSON.stringify(value, (key, member: unknown) => {
-      if (typeof member !== 'object' || member === null || Array.isArray(member)) return infinityToWord(key, member);
-      return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)));
-    }) ?? 'missing'
-  );
 }

@@ -1,13 +1,14 @@
 // Paired comparison of evaluations that played the same episodes.
 
+import { halfWidth } from '../policy/index.js';
 import type { Evaluation } from '../workers/index.js';
 
 export interface Comparison {
   readonly against: string;
   /** Mean of the differences of returns, episode by episode. */
   readonly meanDifference: number;
-  /** Half width of its 95% confidence interval (normal approximation). */
-  readonly halfWidth: number;
+  /** Half width of its 95% confidence interval; null of a single episode, which has none. */
+  readonly halfWidth: number | null;
   readonly episodes: number;
 }
 
@@ -21,8 +22,10 @@ export function againstBest(ours: Evaluation, others: readonly Evaluation[]): Co
       throw new RangeError(`episodes are not paired: ${episode.id} and ${other?.id ?? 'none'}`);
     return episode.return - other.return;
   });
-  const n = differences.length;
-  const mean = differences.reduce((sum, d) => sum + d, 0) / n;
-  const variance = differences.reduce((sum, d) => sum + (d - mean) ** 2, 0) / Math.max(1, n - 1);
-  return { against: best.policy, meanDifference: mean, halfWidth: 1.96 * Math.sqrt(variance / n), episodes: n };
+  return {
+    against: best.policy,
+    meanDifference: differences.reduce((sum, d) => sum + d, 0) / differences.length,
+    halfWidth: halfWidth(differences),
+    episodes: differences.length,
+  };
 }

@@ -1,6 +1,13 @@
 // The learners' one error class.
 
-export type TrainErrorCode = 'ERR_BACKEND' | 'ERR_CHECKPOINT' | 'ERR_TRAIN_OPTION' | 'ERR_RUN_FOLDER' | 'ERR_DIVERGED';
+export type TrainErrorCode =
+  | 'ERR_BACKEND'
+  | 'ERR_CHECKPOINT'
+  | 'ERR_TRAIN_OPTION'
+  | 'ERR_RUN_FOLDER'
+  | 'ERR_RUN_LOCKED'
+  | 'ERR_DISK'
+  | 'ERR_DIVERGED';
 
 export class TrainError extends Error {
   readonly code: TrainErrorCode;

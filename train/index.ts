@@ -6,19 +6,22 @@ export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
 export type { Backend, BackendName, Tensorflow } from './backend.js';
 export {
   CHECKPOINT_FILE,
-  checkScenario,
+  checkWorld,
   policyOf,
   readCheckpoint,
   weightsSha256,
+  worldOf,
   writeCheckpoint,
 } from './checkpoint.js';
-export type { Checkpoint } from './checkpoint.js';
+export type { Checkpoint, RunSettings } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
 export { generalisedAdvantages } from './gae.js';
-export { defaultRunFolder, defaultSteps, resumable, runTraining } from './job.js';
+export { compatible, datasetSha256, identityOf, scenarioSha256, version } from './identity.js';
+export type { DataIdentity, Identity } from './identity.js';
+export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining } from './job.js';
 export type { TrainingJob, TrainingResult } from './job.js';
 export { Learner } from './learner.js';
 export type { Minibatch, UpdateResult } from './learner.js';

@@ -40,6 +40,11 @@ export class Learner {
   /** @param weights flat, laid out as `networkLayout(shape)`; read now, written by every update */
   constructor(backend: Backend, shape: NetworkShape, weights: Float32Array) {
     const layout = networkLayout(shape);
+    if (weights.length !== layout.size) {
+      throw new TrainError('ERR_TRAIN_OPTION', `weights has ${weights.length} numbers: the network has ${layout.size}`);
+    }
+    const damaged = weights.findIndex((weight) => !Number.isFinite(weight));
+    if (damaged >= 0) throw new TrainError('ERR_TRAIN_OPTION', `weights[${damaged}] is ${weights[damaged]}`);
     this.#shape = shape;
     this.#weights = weights;
     this.#gradient = new Float32Array(layout.size);

@@ -1,12 +1,13 @@
 // Proximal policy optimisation with action masks (Schulman et al. 2017; masks as in Huang and Ontanon 2022), readable
 // from top to bottom: collect, advantages, epochs of minibatches, stop early if the policy moves too far.
 
-import { PAIR_COLUMNS, Purpose, RandomStream } from '../engine/index.js';
+import { PAIR_COLUMNS, Purpose, RandomStream, observationKinds } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind } from '../engine/index.js';
-import { initialiseNetwork } from '../policy/index.js';
+import { initialiseNetwork, networkKinds } from '../policy/index.js';
 import type { NetworkKind } from '../policy/index.js';
-import { RolloutPool } from '../workers/index.js';
+import { MAX_SEED, MAX_WORKERS, OptionCheck, RolloutPool, shown } from '../workers/index.js';
 import type { AdamState } from './adam.js';
+import { checkBackend } from './backend.js';
 import type { Backend } from './backend.js';
 import { TrainError } from './errors.js';
 import { generalisedAdvantages } from './gae.js';
@@ -108,9 +109,21 @@ export class Ppo {
   readonly #minibatch: GrowingMinibatch;
   #iteration = 0;
 
-  /** @throws TrainError `ERR_TRAIN_OPTION`, EngineError */
-  constructor(compiled: CompiledScenario, backend: Backend, config: PpoConfig, workers: number) {
+  /**
+   * @param hangSeconds seconds without a step after which a worker counts as hanging, asked again and again; default 300
+   * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
+   */
+  constructor(
+    compiled: CompiledScenario,
+    backend: Backend,
+    config: PpoConfig,
+    workers: number,
+    hangSeconds?: () => number,
+  ) {
+    check.compiled('compiled', compiled);
     checkConfig(config);
+    check.whole('workers', workers, 1, MAX_WORKERS);
+    checkBackend(backend);
     this.config = config;
     const samples = config.numEnvs * config.rolloutSteps;
     this.iterations = Math.ceil(config.totalSteps / samples);
@@ -124,6 +137,7 @@ export class Ppo {
       criticHidden: config.criticHidden,
       workers,
       seed: config.seed,
+      hangSeconds,
     });
     const { shape, weights } = this.#pool;
     initialiseNetwork(shape, new RandomStream(config.seed, Purpose.weights), weights);
@@ -153,6 +167,11 @@ export class Ppo {
 
   get globalStep(): number {
     return this.#iteration * this.config.numEnvs * this.config.rolloutSteps;
+  }
+
+  /** Threads that step the environments: never more than environments. */
+  get workers(): number {
+    return this.#pool.workers;
   }
 
   get weights(): Float32Array {
@@ -317,6 +336,12 @@ export class Ppo {
 
   /** Goes on from a snapshot of a run with the same scenario and config. */
   restore(state: PpoState): void {
+    if (state.weights.length !== this.#pool.weights.length) {
+      throw new TrainError(
+        'ERR_CHECKPOINT',
+        `the checkpoint has ${state.weights.length} weights, this run needs ${this.#pool.weights.length}`,
+      );
+    }
     this.#iteration = state.iteration;
     this.#pool.weights.set(state.weights);
     this.#learner.restore(state.adam);
@@ -377,34 +402,33 @@ export function explainedVariance(values: Float32Array, returns: Float32Array, l
   return variance === 0 ? 0 : 1 - residual / variance;
 }
 
-function checkConfig(config: PpoConfig): void {
-  const whole = ['totalSteps', 'numEnvs', 'rolloutSteps', 'epochs'] as const;
-  for (const name of whole) {
-    if (!Number.isSafeInteger(config[name]) || config[name] < 1)
-      throw optionFault(name, config[name], 'a whole number of at least 1');
-  }
-  // One sample has no spread to normalise its advantage by.
-  if (!Number.isSafeInteger(config.minibatchSize) || config.minibatchSize < 2) {
-    throw optionFault('minibatchSize', config.minibatchSize, 'a whole number of at least 2');
-  }
-  if (!Number.isSafeInteger(config.seed) || config.seed < 0)
-    throw optionFault('seed', config.seed, 'a whole number of at least 0');
-  const within = (
-    name: 'gamma' | 'lambda' | 'clip' | 'learningRate' | 'targetKl' | 'maxGradientNorm',
-    low: number,
-    high: number,
-  ): void => {
-    if (!(config[name] > low && config[name] <= high))
-      throw optionFault(name, config[name], `above ${low} and at most ${high}`);
-  };
-  within('gamma', 0, 1);
-  within('lambda', 0, 1);
-  within('clip', 0, 1);
-  within('learningRate', 0, 1);
-  within('targetKl', 0, 100);
-  within('maxGradientNorm', 0, 1e6);
-}
+const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
 
-function optionFault(name: string, value: number, expected: string): TrainError {
-  return new TrainError('ERR_TRAIN_OPTION', `${name} is ${value}: it must be ${expected}`);
+/** @throws TrainError `ERR_TRAIN_OPTION` naming what is unknown, missing or out of range */
+function checkConfig(config: PpoConfig): void {
+  const names = [...Object.keys(ppoDefaults), 'seed', 'totalSteps'];
+  check.members('the config', config, names, names);
+  check.oneOf('observation', config.observation, observationKinds);
+  check.oneOf('network', config.network, networkKinds);
+  for (const name of ['totalSteps', 'epochs'] as const) check.whole(name, config[name], 1);
+  for (const name of ['numEnvs', 'rolloutSteps'] as const) check.whole(name, config[name], 1, 65_536);
+  // One sample has no spread to normalise its advantage by.
+  check.whole('minibatchSize', config.minibatchSize, 2);
+  if (config.numEnvs * config.rolloutSteps < 2) {
+    throw new TrainError('ERR_TRAIN_OPTION', 'numEnvs times rolloutSteps is 1: a minibatch needs at least 2 samples');
+  }
+  check.whole('seed', config.seed, 0, MAX_SEED);
+  for (const name of ['gamma', 'lambda', 'clip', 'learningRate'] as const) check.within(name, config[name], 0, 1);
+  check.within('targetKl', config.targetKl, 0, 100);
+  check.within('maxGradientNorm', config.maxGradientNorm, 0, 1e6);
+  for (const name of ['valueCoefficient', 'entropyCoefficient'] as const) {
+    const value: unknown = config[name];
+    if (typeof value === 'number' && value >= 0 && value <= 1e6) continue;
+    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(value)}: it must be from 0 to 1000000`);
+  }
+  for (const name of ['hidden', 'criticHidden'] as const) {
+    const widths: unknown = config[name];
+    if (Array.isArray(widths) && widths.every((width) => typeof width === 'number')) continue;
+    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(widths)}: it must be a list of widths`);
+  }
 }

@@ -1,17 +1,28 @@
-// A run's folder: config.json, metrics.jsonl, checkpoint.msgpack, evaluation.json.
+// A run's folder: config.json, metrics.jsonl, checkpoint.msgpack, evaluation.json; and while a process works on it, its lock.
 
-import { appendFileSync, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { infinityToWord, makeFolder, writeFileAtomic } from '../trips/index.js';
 import { TrainError } from './errors.js';
+import { RunLock, isAlive, isLock } from './run-lock.js';
 
 const METRICS = 'metrics.jsonl';
+export const EVALUATION_FILE = 'evaluation.json';
+
+/** Half-written files of a process that was killed. */
+const TEMPORARY = /^\..*\.tmp$/;
 
 export class RunFolder {
   readonly path: string;
+  readonly #lock: RunLock;
 
+  /** Sole access from here on. */
   private constructor(path: string) {
     this.path = path;
+    this.#lock = RunLock.acquire(path);
+    for (const name of readdirSync(path)) {
+      if (TEMPORARY.test(name) && !isBeingWritten(name)) rmSync(join(path, name), { force: true });
+    }
   }
 
   /** @throws TrainError `ERR_RUN_FOLDER` if there is something at `path` that a new run must not touch */
@@ -20,7 +31,8 @@ export class RunFolder {
     if (!existsSync(path)) return;
     const found = statSync(path);
     if (!found.isDirectory()) throw new TrainError('ERR_RUN_FOLDER', `${path} is a file: give another --out`);
-    if (readdirSync(path).length > 0) {
+    // A process that was killed before it wrote anything leaves no more than these.
+    if (readdirSync(path).some((name) => !isLock(name) && !TEMPORARY.test(name))) {
       throw new TrainError(
         'ERR_RUN_FOLDER',
         `${path} is not empty: give another --out, or go on with --resume ${path} if it is a run`,
@@ -28,7 +40,7 @@ export class RunFolder {
     }
   }
 
-  /** @throws TrainError `ERR_RUN_FOLDER` if the folder is not free, or cannot be made */
+  /** @throws TrainError `ERR_RUN_FOLDER` if the folder is not free, or cannot be made, `ERR_RUN_LOCKED` */
   static create(path: string): RunFolder {
     RunFolder.checkFree(path);
     try {
@@ -36,20 +48,40 @@ export class RunFolder {
     } catch (cause) {
       throw new TrainError('ERR_RUN_FOLDER', `cannot make ${path}: ${(cause as Error).message}`, { cause });
     }
-    return new RunFolder(path);
+    const folder = onDisk(path, () => new RunFolder(path));
+    try {
+      // Another process may have been quicker, and be done.
+      RunFolder.checkFree(path);
+    } catch (error) {
+      folder.close();
+      throw error;
+    }
+    return folder;
   }
 
+  /** @throws TrainError `ERR_RUN_LOCKED` if another process works on it */
   static open(path: string): RunFolder {
-    return new RunFolder(path);
+    return onDisk(path, () => new RunFolder(path));
+  }
+
+  /** Lets others have the folder. */
+  close(): void {
+    this.#lock.release();
+  }
+
+  has(name: string): boolean {
+    return existsSync(join(this.path, name));
   }
 
   writeJson(name: string, value: unknown): void {
+    const file = join(this.path, name);
     const text = JSON.stringify(value, infinityToWord, 2);
-    writeFileAtomic(join(this.path, name), `${text}\n`);
+    onDisk(file, () => writeFileAtomic(file, `${text}\n`));
   }
 
   appendMetrics(metrics: object): void {
-    appendFileSync(join(this.path, METRICS), `${JSON.stringify(metrics)}\n`);
+    const file = join(this.path, METRICS);
+    onDisk(file, () => appendFileSync(file, `${JSON.stringify(metrics)}\n`));
   }
 
   /** Drops metrics after `iteration`: a run that died after its last checkpoint lives through them again. */
@@ -66,6 +98,26 @@ export class RunFolder {
           return false;
         }
       });
-    writeFileAtomic(file, kept.map((line) => `${line}\n`).join(''));
+    onDisk(file, () => writeFileAtomic(file, kept.map((line) => `${line}\n`).join('')));
+  }
+}
+
+/** By a process that looks whether it may have the run: such files begin with its number. */
+function isBeingWritten(name: string): boolean {
+  const pid = Number(/^\.(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+  if (!Number.isSafeInteger(pid) || pid === process.pid || pid < 1) return false;
+  return isAlive(pid);
+}
+
+/**
+ * Runs what writes `file`.
+ * @throws TrainError `ERR_DISK` with the file's name where the system refuses
+ */
+export function onDisk<T>(file: string, write: () => T): T {
+  try {
+    return write();
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
+    throw new TrainError('ERR_DISK', `cannot write ${file}: ${cause.message}`, { cause });
   }
 }

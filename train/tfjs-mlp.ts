@@ -1,6 +1,6 @@
 // A trainable network on TensorFlow.js: the reference implementation, on whichever backend has loaded.
 
-import type { Tensor, Tensor2D, Variable } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Variable } from '@tensorflow/tfjs';
 import type { Layer } from '../policy/index.js';
 import type { Backend, Tensorflow } from './backend.js';
 import type { TrainableMlp } from './trainable-mlp.js';

@@ -1,36 +1,45 @@
-// Bookings as a company's own system keeps them: with gaps, mistakes and doubles. What is wrong with them, and what they
-// say. Times are seconds of the wall clock since midnight of the booking's service day; places are degrees, WGS 84.
+// Bookings as a company's own system keeps them, and what they say. A booking's window stands on the company's clock; all
+// its other times are seconds that passed from there, so that no change of the clock makes a ride longer or shorter.
 
 import { quantileSorted } from 'simple-statistics';
 import { METRES_PER_DEGREE } from '../engine/index.js';
+import type { CompanyClock } from './company-clock.js';
 
-export interface BookingRecord {
-  readonly id: number;
-  readonly driverId: number | null;
+/** Ids beyond 2^53 are text. */
+export type BookingId = number | string;
+
+/** What a booking says beside its places. Times: see `recordOf`; null where unknown. */
+export interface BookingTimes {
+  readonly id: BookingId;
+  readonly driverId: BookingId | null;
   readonly status: string;
   readonly priority: number;
   readonly leg: 'outbound' | 'return';
   readonly skills: readonly string[];
-  readonly pickupLongitude: number | null;
-  readonly pickupLatitude: number | null;
-  readonly dropoffLongitude: number | null;
-  readonly dropoffLatitude: number | null;
   /** Service day, YYYY-MM-DD, and its weekday, 1 Monday to 7 Sunday; null without a window. */
   readonly day: string | null;
   readonly weekday: number | null;
-  readonly knownSecond: number | null;
+  /** The window's start as an instant: tells the hour that autumn repeats apart. May be absent where that does not matter. */
+  readonly windowStartAt?: number | null;
+  /** Second of the day that the clock shows when the window starts. */
   readonly windowStartSecond: number | null;
+  /** `windowStartSecond` and the seconds that pass from there; before it, less. */
   readonly windowEndSecond: number | null;
+  readonly knownSecond: number | null;
   readonly pickupSecond: number | null;
   readonly dropoffSecond: number | null;
 }
 
-/** A booking that has all that a trace needs. */
-export interface UsableBooking extends BookingRecord {
-  readonly pickupLongitude: number;
-  readonly pickupLatitude: number;
-  readonly dropoffLongitude: number;
-  readonly dropoffLatitude: number;
+/** A booking with places in degrees, WGS 84. */
+export interface BookingRecord extends BookingTimes {
+  readonly pickupLongitude: number | null;
+  readonly pickupLatitude: number | null;
+  readonly dropoffLongitude: number | null;
+  readonly dropoffLatitude: number | null;
+}
+
+/** The times that a trace needs. */
+export interface UsableTimes {
   readonly day: string;
   readonly weekday: number;
   readonly knownSecond: number;
@@ -38,86 +47,78 @@ export interface UsableBooking extends BookingRecord {
   readonly windowEndSecond: number;
 }
 
-export const faultNames = [
-  'missingPlace',
-  'missingWindow',
-  'missingKnownTime',
-  'impossiblePlace',
-  'samePlace',
-  'windowReversed',
-  'knownAfterWindow',
-  'pickupBeforeKnown',
-  'dropoffBeforePickup',
-  'impossibleSpeed',
-  'duplicate',
-] as const;
-export type FaultName = (typeof faultNames)[number];
-
-export interface QualityReport {
-  readonly bookings: number;
-  readonly usable: number;
-  /** Count of each fault, and the ids of the first few. A booking may have several. */
-  readonly faults: Readonly<Record<FaultName, { readonly count: number; readonly examples: readonly number[] }>>;
+/** A booking that has all that a trace needs. */
+export interface UsableBooking extends Omit<BookingRecord, keyof UsableTimes>, UsableTimes {
+  readonly pickupLongitude: number;
+  readonly pickupLatitude: number;
+  readonly dropoffLongitude: number;
+  readonly dropoffLatitude: number;
 }
 
-/** Faster than this between two places is a mistake of the record, not a drive. */
-const IMPOSSIBLE_KMH = 200;
-const EXAMPLES = 5;
+/** A booking as it lies in a database: its times are instants, seconds since 1970-01-01T00:00:00Z, and may be absurd. */
+export interface BookingInstants extends Omit<BookingRecord, keyof UsableTimes | 'pickupSecond' | 'dropoffSecond'> {
+  readonly knownAt: number | null;
+  readonly windowStart: number | null;
+  readonly windowEnd: number | null;
+  readonly pickedUpAt: number | null;
+  readonly droppedOffAt: number | null;
+}
 
-/** Great-circle distance by the equirectangular approximation: within a city exact to a few metres. */
+/** The times of a booking, from instants. */
+export type Instants = Pick<BookingInstants, 'knownAt' | 'windowStart' | 'windowEnd' | 'pickedUpAt' | 'droppedOffAt'>;
+
+/**
+ * Puts instants onto the company's clock: the window's start by what the clock shows then, all else by the seconds between.
+ * @param span the instants between which windows may start: outside, the start becomes an infinity, which is a fault
+ */
+export function timesOf(
+  instants: Instants,
+  clock: CompanyClock,
+  span: { readonly from: number; readonly to: number },
+): Omit<BookingTimes, 'id' | 'driverId' | 'status' | 'priority' | 'leg' | 'skills'> {
+  const { windowStart, windowEnd, knownAt, pickedUpAt, droppedOffAt } = instants;
+  const sound = windowStart !== null && windowStart >= span.from && windowStart < span.to;
+  const reading = sound ? clock.read(windowStart) : null;
+  // Without a window to stand on, orders are still seen from any time that is there.
+  const anchor = sound ? windowStart : ([windowEnd, knownAt, pickedUpAt, droppedOffAt].find(Number.isFinite) ?? 0);
+  const base = Math.floor(reading?.secondOfDay ?? 0);
+  const from = (instant: number | null): number | null =>
+    instant === null ? null : base + Math.round(instant - anchor);
+  return {
+    day: reading?.day ?? null,
+    weekday: reading?.weekday ?? null,
+    windowStartAt: windowStart,
+    windowStartSecond: sound ? base : windowStart === null ? null : windowStart < span.from ? -Infinity : Infinity,
+    windowEndSecond: from(windowEnd),
+    knownSecond: from(knownAt),
+    pickupSecond: from(pickedUpAt),
+    dropoffSecond: from(droppedOffAt),
+  };
+}
+
+/** The same for a whole booking. */
+export function recordOf(
+  booking: BookingInstants,
+  clock: CompanyClock,
+  span: { readonly from: number; readonly to: number },
+): BookingRecord {
+  const { knownAt, windowStart, windowEnd, pickedUpAt, droppedOffAt, ...rest } = booking;
+  return { ...rest, ...timesOf({ knownAt, windowStart, windowEnd, pickedUpAt, droppedOffAt }, clock, span) };
+}
+
+/** Degrees from one longitude east to another, the short way: -180 to 180. */
+export function longitudeBetween(from: number, to: number): number {
+  const d = to - from;
+  return d > 180 ? d - 360 : d < -180 ? d + 360 : d;
+}
+
+/** Straight-line metres from pickup to drop-off by the equirectangular approximation: within a city exact to a few metres. */
 export function metresBetween(b: UsableBooking): number {
   const cos = Math.cos((((b.pickupLatitude + b.dropoffLatitude) / 2) * Math.PI) / 180);
   return (
-    METRES_PER_DEGREE * Math.hypot((b.dropoffLongitude - b.pickupLongitude) * cos, b.dropoffLatitude - b.pickupLatitude)
+    METRES_PER_DEGREE *
+    Math.hypot(longitudeBetween(b.pickupLongitude, b.dropoffLongitude) * cos, b.dropoffLatitude - b.pickupLatitude)
   );
-}
-
-/** Sorts out what can be used, and reports on the rest. */
-export function examine(bookings: readonly BookingRecord[]): { usable: UsableBooking[]; report: QualityReport } {
-  const found = Object.fromEntries(
-    faultNames.map((name) => [name, { count: 0, examples: [] as number[] }]),
-  ) as unknown as Record<FaultName, { count: number; examples: number[] }>;
-  const seen = new Set<string>();
-  const usable = bookings.filter((booking): booking is UsableBooking => {
-    const faults = faultsOf(booking, seen);
-    for (const name of faults) {
-      found[name].count++;
-      if (found[name].examples.length < EXAMPLES) found[name].examples.push(booking.id);
-    }
-    return faults.length === 0;
-  });
-  return { usable, report: { bookings: bookings.length, usable: usable.length, faults: found } };
-}
-
-function faultsOf(b: BookingRecord, seen: Set<string>): FaultName[] {
-  const faults: FaultName[] = [];
-  const places = [b.pickupLongitude, b.pickupLatitude, b.dropoffLongitude, b.dropoffLatitude];
-  if (places.includes(null)) faults.push('missingPlace');
-  else if (places.some((degrees, k) => !(Math.abs(degrees!) <= (k % 2 === 0 ? 180 : 90)) || degrees === 0)) {
-    // 0 is what systems write for an address that they could not find.
-    faults.push('impossiblePlace');
-  } else if (places[0] === places[2] && places[1] === places[3]) faults.push('samePlace');
-  if (b.knownSecond === null) faults.push('missingKnownTime');
-  if (b.day === null || b.windowStartSecond === null || b.windowEndSecond === null) {
-    faults.push('missingWindow');
-    return faults;
-  }
-  if (b.windowEndSecond < b.windowStartSecond) faults.push('windowReversed');
-  else if (b.knownSecond !== null && b.knownSecond > b.windowEndSecond) faults.push('knownAfterWindow');
-  if (b.pickupSecond !== null) {
-    if (b.knownSecond !== null && b.pickupSecond < b.knownSecond) faults.push('pickupBeforeKnown');
-    if (b.dropoffSecond !== null) {
-      if (b.dropoffSecond < b.pickupSecond) faults.push('dropoffBeforePickup');
-      else if (faults.length === 0) {
-        const kmh = (3.6 * metresBetween(b as UsableBooking)) / Math.max(1, b.dropoffSecond - b.pickupSecond);
-        if (kmh > IMPOSSIBLE_KMH) faults.push('impossibleSpeed');
-      }
-    }
-  }
-  const key = [...places, b.day, b.windowStartSecond, b.windowEndSecond].join(' ');
-  if (seen.has(key) && faults.length === 0) faults.push('duplicate');
-  seen.add(key);
-  return faults;
 }
 
 export interface Percentiles {
@@ -146,27 +147,35 @@ export interface BookingStatistics {
 }
 
 export function describe(bookings: readonly UsableBooking[]): BookingStatistics {
-  const byStatus: Record<string, number> = {};
+  return describeWith(bookings, metresBetween);
+}
+
+/** The same where something else says how long a ride is. */
+export function describeWith<B extends BookingTimes & UsableTimes>(
+  bookings: readonly B[],
+  metresOf: (booking: B) => number,
+): BookingStatistics {
+  const byStatus = new Map<string, number>();
   const byHour = Array<number>(24).fill(0);
   const byWeekday = Array<number>(7).fill(0);
   const waits: number[] = [];
   const lateness: number[] = [];
   const speeds: number[] = [];
   for (const b of bookings) {
-    byStatus[b.status] = (byStatus[b.status] ?? 0) + 1;
+    byStatus.set(b.status, (byStatus.get(b.status) ?? 0) + 1);
     byHour[Math.floor(b.windowStartSecond / 3600) % 24]++;
     byWeekday[b.weekday - 1]++;
     if (b.pickupSecond === null) continue;
     waits.push((b.pickupSecond - Math.max(b.windowStartSecond, b.knownSecond)) / 60);
     lateness.push(Math.max(0, b.pickupSecond - b.windowEndSecond) / 60);
     const seconds = (b.dropoffSecond ?? b.pickupSecond) - b.pickupSecond;
-    if (seconds >= 60) speeds.push((3.6 * metresBetween(b)) / seconds);
+    if (seconds >= 60) speeds.push((3.6 * metresOf(b)) / seconds);
   }
   return {
     days: new Set(bookings.map(({ day }) => day)).size,
     bookings: bookings.length,
-    byStatus,
-    distanceKm: percentiles(bookings.map((b) => metresBetween(b) / 1000)),
+    byStatus: Object.fromEntries(byStatus),
+    distanceKm: percentiles(bookings.map((b) => metresOf(b) / 1000)),
     waitMinutes: percentiles(waits),
     latenessMinutes: {
       ...percentiles(lateness),
@@ -180,7 +189,7 @@ export function describe(bookings: readonly UsableBooking[]): BookingStatistics 
 
 function percentiles(values: readonly number[]): Percentiles {
   if (values.length === 0) return { count: 0, p50: 0, p90: 0, p99: 0 };
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (p: number): number => quantileSorted(sorted, p);
+  const sorted = Float64Array.from(values).sort();
+  const at = (p: number): number => quantileSorted(sorted as unknown as number[], p);
   return { count: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 }

@@ -3,9 +3,10 @@
 
 import { compileScenario, preset, toPlane } from '../engine/index.js';
 import type { Dataset, Scenario, SkillSpec, Trace } from '../engine/index.js';
-import { describe } from './booking-record.js';
-import type { UsableBooking } from './booking-record.js';
+import { describe, longitudeBetween } from './booking-record.js';
+import type { BookingTimes, UsableBooking, UsableTimes } from './booking-record.js';
 import { TripsError } from './errors.js';
+import { serviceArea, turned } from './service-area.js';
 import { float32, int32, uint8 } from './shared-columns.js';
 
 export interface Fleet {
@@ -19,6 +20,8 @@ export interface CollectOptions {
   readonly decimals: number;
   /** A booking enters the simulation this long before its window, or with its call if that is later. */
   readonly lookaheadSeconds: number;
+  /** Where the quality report lies, for the error that there is nothing to collect. */
+  readonly report?: string;
 }
 
 export interface Collected {
@@ -26,6 +29,8 @@ export interface Collected {
   readonly dataset: Dataset;
   /** Booking of `bookings` that stands at each place of the trace. */
   readonly order: Int32Array;
+  /** Skills beyond the eight that a scenario holds, the least needed ones: bookings lose the need for them. */
+  readonly skillsLeftOut: readonly string[];
 }
 
 const HOUR = 3600;
@@ -37,87 +42,46 @@ const DEFAULT_KMH = 30;
 
 /** @throws TripsError `ERR_DATA_FORMAT` if there are no bookings, or no drivers */
 export function collectTrips(bookings: readonly UsableBooking[], fleet: Fleet, options: CollectOptions): Collected {
-  const { name, decimals, lookaheadSeconds } = options;
-  if (bookings.length === 0) throw new TripsError('ERR_DATA_FORMAT', 'no usable bookings: see the quality report');
-  if (fleet.drivers.length === 0) throw new TripsError('ERR_DATA_FORMAT', 'the company has no active drivers');
+  const { name, decimals } = options;
+  const played = playedDays(bookings, fleet, options);
+  const { order, column } = played;
   const round = (degrees: number): number => Number(degrees.toFixed(decimals));
   const places = bookings.map((b) => ({
     from: { longitude: round(b.pickupLongitude), latitude: round(b.pickupLatitude) },
     to: { longitude: round(b.dropoffLongitude), latitude: round(b.dropoffLatitude) },
   }));
   const all = places.flatMap(({ from, to }) => [from, to]);
-  const centre = {
-    longitude: round(median(all.map(({ longitude }) => longitude))),
-    latitude: round(median(all.map(({ latitude }) => latitude))),
-  };
+  const middle = serviceArea(all)!.centre;
+  const centre = { longitude: round(turned(middle.longitude)), latitude: round(middle.latitude) };
   const cos = Math.cos((centre.latitude * Math.PI) / 180);
   const reach = all.reduce(
     (most, { longitude, latitude }) =>
-      Math.max(most, Math.abs(longitude - centre.longitude) * cos, Math.abs(latitude - centre.latitude)),
+      Math.max(
+        most,
+        Math.abs(longitudeBetween(centre.longitude, longitude)) * cos,
+        Math.abs(latitude - centre.latitude),
+      ),
     0.01,
   );
-
-  const first = bookings.reduce((least, b) => Math.min(least, b.windowStartSecond), Infinity);
-  const last = bookings.reduce((most, b) => Math.max(most, b.windowEndSecond), 0);
-  const start = Math.max(0, Math.floor(first / HOUR) - 1) * HOUR;
-  const horizon = (Math.ceil(last / HOUR) + 1) * HOUR - start;
-  const knownAt = bookings.map((b) =>
-    Math.max(0, Math.max(b.knownSecond, b.windowStartSecond - lookaheadSeconds) - start),
-  );
-
-  const days = [...new Set(bookings.map(({ day }) => day))].sort();
-  const dayOf = new Map(days.map((day, k) => [day, k]));
-  const order = Int32Array.from(bookings.keys()).sort(
-    (a, b) => dayOf.get(bookings[a].day)! - dayOf.get(bookings[b].day)! || knownAt[a] - knownAt[b] || a - b,
-  );
-  const dayStart = new Int32Array(days.length + 1);
-  for (const b of bookings) dayStart[dayOf.get(b.day)! + 1]++;
-  for (let d = 0; d < days.length; d++) dayStart[d + 1] += dayStart[d];
-
-  const skillNames = [...new Set(bookings.flatMap(({ skills }) => skills))].sort().slice(0, MAX_SKILLS);
-  const { drivers } = fleet;
-  const share = (count: number): number => count / drivers.length;
-  const skills: SkillSpec[] = skillNames.map((skill) => ({
-    name: skill,
-    driverShare: share(drivers.filter((driver) => driver.skills.includes(skill)).length),
-    bookingShare: bookings.filter((b) => b.skills.includes(skill)).length / bookings.length,
-  }));
   const { medianRideKmh } = describe(bookings);
-  const base = preset('geneva');
   const scenario: Scenario = {
-    ...base,
+    ...played.scenario,
     name,
-    drivers: drivers.length,
-    slots: slotsFor(bookings, knownAt, start, order, dayStart),
-    regularShare: share(drivers.filter(({ kind }) => kind === 'REGULAR').length),
-    skills,
-    startSecondOfDay: start,
-    horizonSeconds: horizon,
-    decisionsPerTick: Infinity,
     travel: {
       kind: 'plane',
       centreLongitude: centre.longitude,
       centreLatitude: centre.latitude,
       halfSpanDegrees: Number((reach + 0.001).toFixed(3)),
-      speedKmh: Number((medianRideKmh ?? DEFAULT_KMH).toFixed(1)),
+      speedKmh: plausibleKmh(medianRideKmh),
     },
-    // The measured speed has the traffic in it.
-    trafficSlowdown: 0,
-    traffic: { base: 0, parts: [] },
-    demand: { kind: 'trace' },
   };
 
   const at = (place: { longitude: number; latitude: number }): { x: number; y: number } =>
     toPlane(place.longitude, place.latitude, centre.longitude, centre.latitude);
-  const column = (f: (k: number) => number): number[] => Array.from(order, f);
   const plane = { from: places.map(({ from }) => at(from)), to: places.map(({ to }) => at(to)) };
   const zeros = int32(bookings.length);
   const trace: Trace = {
-    days,
-    dayStart: int32(dayStart),
-    knownAt: int32(column((k) => knownAt[k])),
-    windowStart: int32(column((k) => Math.max(0, bookings[k].windowStartSecond - start))),
-    windowEnd: int32(column((k) => bookings[k].windowEndSecond - start)),
+    ...played.trace,
     pickupZone: zeros,
     dropoffZone: zeros,
     places: {
@@ -130,24 +94,122 @@ export function collectTrips(bookings: readonly UsableBooking[], fleet: Fleet, o
       column((k) => Math.round(Math.hypot(plane.to[k].x - plane.from[k].x, plane.to[k].y - plane.from[k].y))),
     ),
     fare: zeros,
-    priority: uint8(column((k) => bookings[k].priority)),
-    skills: uint8(
-      column((k) =>
-        skillNames.reduce((bits, skill, bit) => bits | (bookings[k].skills.includes(skill) ? 1 << bit : 0), 0),
-      ),
-    ),
-    leg: uint8(column((k) => (bookings[k].leg === 'return' ? 1 : 0))),
   };
-  const dataset: Dataset = { scenario: name, travel: null, trace, splits: splitDays(days.length) };
+  const dataset: Dataset = {
+    scenario: name,
+    travel: null,
+    trace,
+    recordedSeconds: scenario.horizonSeconds,
+    splits: played.splits,
+  };
   // Whatever is wrong with it shall show here, not when somebody trains on it.
   compileScenario(scenario, dataset);
-  return { scenario, dataset, order };
+  return { scenario, dataset, order, skillsLeftOut: played.skillsLeftOut };
 }
 
-/** Days in their order: the first 70% train, then 15% validation and 15% test, at least one of each if there are three. */
+/** A measured speed as a scenario's; the built-in one's where it was not measured. */
+export function plausibleKmh(measured: number | null): number {
+  return Math.max(1, Number((measured ?? DEFAULT_KMH).toFixed(1)));
+}
+
+/** Days as the engine plays them, wherever their places come from. */
+export interface PlayedDays {
+  /** Everything of a scenario but its name, its travel and its reward. */
+  readonly scenario: Omit<Scenario, 'name' | 'travel'>;
+  /** Everything of a trace but its places and zones, metres and fares. */
+  readonly trace: Omit<Trace, 'pickupZone' | 'dropoffZone' | 'places' | 'metres' | 'fare'>;
+  readonly splits: Dataset['splits'];
+  readonly order: Int32Array;
+  /** A column of the trace from what booking k says. */
+  readonly column: (f: (k: number) => number) => number[];
+  readonly skillsLeftOut: readonly string[];
+}
+
+/** @throws TripsError `ERR_DATA_FORMAT` if there are no bookings, or no drivers */
+export function playedDays(
+  bookings: readonly (BookingTimes & UsableTimes)[],
+  fleet: Fleet,
+  { lookaheadSeconds, report = 'the quality report' }: Pick<CollectOptions, 'lookaheadSeconds' | 'report'>,
+): PlayedDays {
+  if (bookings.length === 0) throw new TripsError('ERR_DATA_FORMAT', `no usable bookings: see ${report}`);
+  if (fleet.drivers.length === 0) throw new TripsError('ERR_DATA_FORMAT', 'the company has no active drivers');
+  const first = bookings.reduce((least, b) => Math.min(least, b.windowStartSecond), Infinity);
+  const last = bookings.reduce((most, b) => Math.max(most, b.windowEndSecond), 0);
+  const start = Math.max(0, Math.floor(first / HOUR) - 1) * HOUR;
+  const horizon = (Math.ceil(last / HOUR) + 1) * HOUR - start;
+  const knownAt = bookings.map((b) =>
+    Math.max(0, Math.max(b.knownSecond, b.windowStartSecond - lookaheadSeconds) - start),
+  );
+
+  const days = [...new Set(bookings.map(({ day }) => day))].sort();
+  const dayOf = new Map(days.map((day, k) => [day, k]));
+  const dayIndex = Int32Array.from(bookings, ({ day }) => dayOf.get(day)!);
+  const order = Int32Array.from(bookings.keys()).sort(
+    (a, b) => dayIndex[a] - dayIndex[b] || knownAt[a] - knownAt[b] || a - b,
+  );
+  const dayStart = new Int32Array(days.length + 1);
+  for (const d of dayIndex) dayStart[d + 1]++;
+  for (let d = 0; d < days.length; d++) dayStart[d + 1] += dayStart[d];
+
+  const needs = new Map<string, number>();
+  for (const b of bookings) for (const skill of new Set(b.skills)) needs.set(skill, (needs.get(skill) ?? 0) + 1);
+  const byNeed = [...needs.keys()].sort((a, b) => needs.get(b)! - needs.get(a)! || (a < b ? -1 : 1));
+  const skillNames = byNeed.slice(0, MAX_SKILLS).sort();
+  const bitOf = new Map(skillNames.map((skill, bit) => [skill, 1 << bit]));
+  const { drivers } = fleet;
+  const skills: SkillSpec[] = skillNames.map((skill) => ({
+    name: skill,
+    driverShare: shareOf(drivers.filter((driver) => driver.skills.includes(skill)).length, drivers.length),
+    bookingShare: needs.get(skill)! / bookings.length,
+  }));
+  const column = (f: (k: number) => number): number[] => Array.from(order, f);
+  return {
+    scenario: {
+      ...preset('geneva'),
+      drivers: drivers.length,
+      slots: slotsFor(bookings, knownAt, start, order, dayStart),
+      regularShare: shareOf(drivers.filter(({ kind }) => kind === 'REGULAR').length, drivers.length),
+      skills,
+      startSecondOfDay: start,
+      horizonSeconds: horizon,
+      decisionsPerTick: Infinity,
+      // Measured speeds have the traffic in them.
+      trafficSlowdown: 0,
+      traffic: { base: 0, parts: [] },
+      demand: { kind: 'trace' },
+    },
+    trace: {
+      days,
+      dayStart: int32(dayStart),
+      knownAt: int32(column((k) => knownAt[k])),
+      windowStart: int32(column((k) => Math.max(0, bookings[k].windowStartSecond - start))),
+      windowEnd: int32(column((k) => bookings[k].windowEndSecond - start)),
+      priority: uint8(column((k) => bookings[k].priority)),
+      skills: uint8(column((k) => bookings[k].skills.reduce((bits, skill) => bits | (bitOf.get(skill) ?? 0), 0))),
+      leg: uint8(column((k) => (bookings[k].leg === 'return' ? 1 : 0))),
+    },
+    splits: splitDays(days.length),
+    order,
+    column,
+    skillsLeftOut: byNeed.slice(MAX_SKILLS).sort(),
+  };
+}
+
+/** The share of a fleet that the engine turns into `count` drivers again, although 49 * (1 / 49) is less than 1. */
+function shareOf(count: number, drivers: number): number {
+  let share = count / drivers;
+  while (Math.floor(drivers * share) < count) share += Number.EPSILON / 2;
+  return share;
+}
+
+/**
+ * Days in their order: the first 70% train, then 15% validation and 15% test, at least one of each. With fewer than three
+ * days all parts are all days: a policy can be tried, but not be judged.
+ */
 function splitDays(days: number): Dataset['splits'] {
-  const held = Math.max(days >= 3 ? 1 : 0, Math.floor(0.15 * days));
   const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, k) => from + k);
+  if (days < 3) return { training: range(0, days), validation: range(0, days), test: range(0, days) };
+  const held = Math.max(1, Math.floor(0.15 * days));
   return {
     training: range(0, days - 2 * held),
     validation: range(days - 2 * held, days - held),
@@ -157,7 +219,7 @@ function splitDays(days: number): Dataset['splits'] {
 
 /** The most bookings that could be open at once if none were ever assigned, and a tenth more. */
 function slotsFor(
-  bookings: readonly UsableBooking[],
+  bookings: readonly UsableTimes[],
   knownAt: readonly number[],
   start: number,
   order: Int32Array,
@@ -175,9 +237,4 @@ function slotsFor(
     for (const [, by] of changes) most = Math.max(most, (open += by));
   }
   return Math.min(MAX_SLOTS, Math.ceil(1.1 * most));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
 }

@@ -1,55 +1,81 @@
 // From what a user typed (a scenario, a data path) to a checked scenario with its data.
 
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { EngineError, compileScenario, preset, presetNames } from '../engine/index.js';
+import { EngineError, compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
-import { wordToInfinity } from './json.js';
 import { nycScenarios, readNycAmod } from './nyc-amod.js';
+import { checkPlayable, checkSkillsNamed } from './playable.js';
+import { scenarioSource } from './scenario-file.js';
+import type { ScenarioSource } from './scenario-file.js';
 import { readTrips } from './trips-file.js';
 
 export interface ScenarioRequest {
-  /** A built-in name, or the path of a .json file: a whole scenario, or changes to the built-in one named in `extends`. */
+  /** A built-in name, or the path of a .json file: a whole scenario, or changes to the one named in `extends`. */
   readonly scenario: string;
-  /** Folder with the benchmark's files, or a file written by `fleetstep import`. */
+  /** Folder with the benchmark's files, a file or folder written by `fleetstep import`, or a folder of `collect`. */
   readonly data?: string | undefined;
 }
+
+/** The name of the trips file that `fleetstep collect` and `fleetstep import` write beside their scenario. */
+export const COLLECTED_TRIPS = 'trips.msgpack';
 
 /**
  * Loads and compiles a scenario.
  * @throws EngineError `ERR_SCENARIO`, TripsError
  */
 export function loadScenario(request: ScenarioRequest): CompiledScenario {
-  const { base, candidate } = candidateOf(request.scenario);
+  const source = scenarioSource(request.scenario);
+  const { candidate, names } = source;
   const kindOf = (field: 'travel' | 'demand'): unknown => (candidate[field] as { kind?: unknown } | undefined)?.kind;
-  if (kindOf('demand') === 'trace' && kindOf('travel') === 'plane') {
-    return compileScenario(candidate, collectedTrips(request, String(candidate['name'])));
-  }
-  if (kindOf('travel') !== 'matrix') {
+  const nyc = nycScenarios.find((name) => names.includes(name));
+  let compiled: CompiledScenario;
+  if (kindOf('demand') !== 'trace' && kindOf('travel') !== 'matrix') {
     if (request.data !== undefined) {
       throw new EngineError(
         'ERR_SCENARIO',
         `scenario "${request.scenario}" draws its demand from the seed: leave --data out`,
       );
     }
-    return compileScenario(candidate);
+    compiled = compileScenario(candidate);
+  } else if (nyc !== undefined && kindOf('travel') === 'matrix') {
+    compiled = withTrips(candidate, loadDataset(nyc, request.data));
+  } else {
+    compiled = withTrips(candidate, ownTrips(source, request.data));
   }
-  return compileScenario(candidate, loadDataset(base, request.data));
+  checkPlayable(compiled, nyc === undefined ? undefined : preset(nyc).horizonSeconds);
+  return compiled;
 }
 
-/** The name of the trips file that `fleetstep collect` writes beside its scenario. */
-export const COLLECTED_TRIPS = 'trips.msgpack';
+function withTrips(candidate: ScenarioSource['candidate'], dataset: Dataset): CompiledScenario {
+  checkSkillsNamed(candidate, dataset);
+  return compileScenario(candidate, dataset);
+}
 
-function collectedTrips({ scenario, data }: ScenarioRequest, name: string): Dataset {
-  const dataset = readTrips(data ?? join(dirname(scenario), COLLECTED_TRIPS));
-  if (dataset.scenario !== name) {
-    throw new TripsError('ERR_DATA_FORMAT', `the trips are for scenario "${dataset.scenario}", not for "${name}"`);
+/** Trips of the scenario, or of one that it extends: in `data`, or beside the first of their files that has any. */
+function ownTrips({ names, files }: ScenarioSource, data: string | undefined): Dataset {
+  const beside = files.map((file) => join(dirname(file), COLLECTED_TRIPS));
+  const file =
+    data === undefined
+      ? (beside.find((path) => existsSync(path)) ?? beside[0])
+      : isFolder(data)
+        ? join(data, COLLECTED_TRIPS)
+        : data;
+  if (!existsSync(file)) {
+    throw new TripsError(
+      'ERR_DATA_MISSING',
+      `scenario "${names[0]}" runs on recorded trips, and there is no ${file}: write it with "fleetstep import", give it with --data, or extend one of ${nycScenarios.join(', ')}`,
+    );
+  }
+  const dataset = readTrips(file);
+  if (!names.includes(dataset.scenario)) {
+    throw new TripsError('ERR_DATA_FORMAT', `the trips are for scenario "${dataset.scenario}", not for "${names[0]}"`);
   }
   return dataset;
 }
 
-/** @throws TripsError */
+/** The benchmark's trips. @throws TripsError */
 export function loadDataset(scenario: string, data: string | undefined): Dataset {
   const nyc = nycScenarios.find((name) => name === scenario);
   if (nyc === undefined) {
@@ -71,30 +97,10 @@ export function loadDataset(scenario: string, data: string | undefined): Dataset
   return dataset;
 }
 
-function candidateOf(scenario: string): { base: string; candidate: Record<string, unknown> } {
-  if (!scenario.endsWith('.json')) return { base: scenario, candidate: { ...preset(scenario) } };
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readFileSync(scenario, 'utf8'), wordToInfinity);
-  } catch (cause) {
-    throw new EngineError('ERR_SCENARIO', `cannot read scenario file ${scenario}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new EngineError('ERR_SCENARIO', `scenario file ${scenario} must hold one object`);
-  }
-  const { extends: base, ...changes } = parsed as Record<string, unknown>;
-  if (base === undefined) return { base: String(changes['name']), candidate: changes };
-  if (typeof base !== 'string' || !presetNames.includes(base)) {
-    throw new EngineError(
-      'ERR_SCENARIO',
-      `scenario field "extends" is ${JSON.stringify(base)}: choose one of ${presetNames.join(', ')}`,
-    );
-  }
-  return { base, candidate: { ...preset(base), ...changes } };
-}
-
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

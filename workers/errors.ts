@@ -1,9 +1,11 @@
 // The workers' one error class.
 
-export class WorkerError extends Error {
-  readonly code: 'ERR_WORKER' | 'ERR_WORKERS_OPTION';
+export type WorkerErrorCode = 'ERR_WORKER' | 'ERR_WORKER_HANGS' | 'ERR_WORKERS_OPTION';
 
-  constructor(code: 'ERR_WORKER' | 'ERR_WORKERS_OPTION', message: string, options?: ErrorOptions) {
+export class WorkerError extends Error {
+  readonly code: WorkerErrorCode;
+
+  constructor(code: WorkerErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'WorkerError';
     this.code = code;

@@ -1,10 +1,12 @@
 // Plays episodes to their end with one policy, and gives return and figures of each. An episode is a function of
 // (seed, its index), whoever plays it.
 
-import { VectorDispatchEnv } from '../engine/index.js';
+import { VectorDispatchEnv, observationKinds } from '../engine/index.js';
 import type { CompiledScenario, EventLog, ObservationKind, Split } from '../engine/index.js';
-import { LookaheadPolicy, NetworkPolicy, heuristic } from '../policy/index.js';
+import { LookaheadPolicy, NetworkPolicy, heuristic, heuristicNames } from '../policy/index.js';
 import type { HeuristicName, NetworkShape, Policy } from '../policy/index.js';
+import { check } from './check-options.js';
+import type { Beats } from './watchdog.js';
 
 export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
@@ -27,6 +29,9 @@ export interface EvaluationTask {
   /** Day of each of these episodes, empty for synthetic demand. */
   readonly days: Int32Array;
   readonly seed: number;
+  /** Counts the steps of task `slot`, for the watchdog. */
+  readonly beats?: Beats;
+  readonly slot?: number;
 }
 
 export interface EvaluationPart {
@@ -44,7 +49,12 @@ export function heldOutSeed(seed: number, split: Split): number {
 /** Seeds that a user may give. */
 export const MAX_SEED: number = 2 ** 40 - 1;
 
+/** @throws WorkerError `ERR_WORKERS_OPTION` for no such policy, PolicyError for weights that are not its network's */
 export function makePolicy(spec: PolicySpec): Policy {
+  check.members('the policy', spec, ['kind', 'name', 'shape', 'observation', 'weights'], ['kind', 'name']);
+  check.oneOf('the policy’s kind', spec.kind, ['heuristic', 'lookahead', 'network']);
+  if (spec.kind === 'heuristic') check.oneOf('the policy’s name', spec.name, heuristicNames);
+  if (spec.kind === 'network') check.oneOf('the policy’s observation', spec.observation, observationKinds);
   switch (spec.kind) {
     case 'heuristic':
       return heuristic(spec.name);
@@ -77,8 +87,14 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
   const policy = makePolicy(task.policy);
   const actions = new Int32Array(count);
   env.reset({ seed: task.seed });
+  const { beats, slot = 0 } = task;
+  // Looking ahead takes seconds for all episodes together.
+  const stride = task.policy.kind === 'lookahead' ? 1 : count;
   while (world.state.ended.includes(0)) {
-    policy.act(world, 0, count, actions);
+    for (let e = 0; e < count; e += stride) {
+      if (beats !== undefined) Atomics.add(beats, slot, 1);
+      policy.act(world, e, Math.min(count, e + stride), actions);
+    }
     env.step(actions);
   }
   return {

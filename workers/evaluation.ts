@@ -1,10 +1,14 @@
 // Evaluation over all threads: paired episodes, so that two policies with the same seed and split meet the same days.
 
-import { EngineError, kpisOf, meanKpis } from '../engine/index.js';
+import { EngineError, kpisOf, meanKpis, splits } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
-import { episodeId, heldOutSeed } from './evaluate.js';
+import { halfWidth } from '../policy/index.js';
+import { check, shown } from './check-options.js';
+import { WorkerError } from './errors.js';
+import { MAX_SEED, episodeId, heldOutSeed, makePolicy } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
-import { openThreads, runAll } from './threads.js';
+import { MAX_WORKERS, closeThreads, openThreads, runAll } from './threads.js';
+import { DEFAULT_HANG_SECONDS, beatsOf } from './watchdog.js';
 
 export interface EvaluationRequest {
   readonly compiled: CompiledScenario;
@@ -16,6 +20,8 @@ export interface EvaluationRequest {
   readonly workers: number;
   /** Ends the evaluation before its time: the result is then empty. */
   readonly signal?: AbortSignal | undefined;
+  /** Seconds without a step after which a worker counts as hanging, default 300. */
+  readonly hangSeconds?: number | undefined;
   /** Called as episodes end. */
   readonly progress?: ((done: number, total: number) => void) | undefined;
 }
@@ -34,23 +40,51 @@ export interface Evaluation {
   readonly seed: number;
   readonly episodes: readonly EpisodeResult[];
   readonly meanReturn: number;
+  /** Half width of the 95% confidence interval of the mean return; null of a single episode, which has none. */
+  readonly halfWidth: number | null;
   readonly kpis: Kpis;
 }
 
 /** Episodes that a thread plays as one batch; small enough that threads end together. */
 const BATCH = 25;
 
-/** @throws EngineError `ERR_OPTION` for more episodes than days, WorkerError */
-export async function evaluatePolicies(request: EvaluationRequest): Promise<Evaluation[]> {
-  const { compiled, split, policies } = request;
+const known = ['compiled', 'policies', 'split', 'episodes', 'seed', 'workers', 'signal', 'hangSeconds', 'progress'];
+
+/**
+ * How many episodes an evaluation plays.
+ * @param asked undefined for the default
+ * @throws WorkerError `ERR_WORKERS_OPTION` for a number that there cannot be, EngineError `ERR_OPTION` for more than days
+ */
+export function episodeCount(compiled: CompiledScenario, split: Split, asked: number | undefined): number {
+  check.compiled('compiled', compiled);
+  check.oneOf('split', split, splits);
   const days = compiled.dataset?.splits[split];
-  const episodes = request.episodes ?? days?.length ?? 200;
+  const episodes = asked ?? days?.length ?? 200;
+  check.whole('episodes', episodes, 1, 1e6);
   if (days !== undefined && episodes > days.length) {
     throw new EngineError(
       'ERR_OPTION',
       `episodes is ${episodes}: the ${split} split of ${compiled.scenario.name} has ${days.length} days`,
     );
   }
+  return episodes;
+}
+
+/** @throws WorkerError, EngineError `ERR_OPTION` for more episodes than days, PolicyError for one that cannot play */
+export async function evaluatePolicies(request: EvaluationRequest): Promise<Evaluation[]> {
+  check.members('the evaluation', request, known, ['policies', 'seed']);
+  const { compiled, split, policies } = request;
+  const episodes = episodeCount(compiled, split, request.episodes);
+  const days = compiled.dataset?.splits[split];
+  check.whole('seed', request.seed, 0, MAX_SEED);
+  check.whole('workers', request.workers, 1, MAX_WORKERS);
+  const hangSeconds = request.hangSeconds ?? DEFAULT_HANG_SECONDS;
+  check.whole('hangSeconds', hangSeconds, 1);
+  if (!(policies instanceof Array) || policies.length === 0) {
+    throw new WorkerError('ERR_WORKERS_OPTION', `policies is ${shown(policies)}: it must be a list of at least one`);
+  }
+  // Here, where its fault is the caller's; in a thread it would be the worker's.
+  for (const policy of policies) makePolicy(policy);
   const seed = heldOutSeed(request.seed, split);
   const tasks: (EvaluationTask & { readonly index: number })[] = policies.flatMap((policy, index) =>
     Array.from({ length: Math.ceil(episodes / BATCH) }, (_, k) => {
@@ -59,16 +93,20 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
       return { index, compiled, policy, from, to, days: Int32Array.from(days?.slice(from, to) ?? []), seed };
     }),
   );
+  const beats = beatsOf(tasks.length);
   const { signal } = request;
   const aborted = (): boolean => signal?.aborted === true;
   if (aborted()) return [];
   const pool = openThreads(Math.min(request.workers, tasks.length), null);
-  const stop = (): void => void pool.destroy();
+  const stop = (): void => void closeThreads(pool);
   signal?.addEventListener('abort', stop);
   try {
     let done = 0;
-    const parts = await runAll<EvaluationTask, EvaluationPart>(pool, 'evaluate', tasks, (part) => {
-      request.progress?.((done += part.returns.length), episodes * policies.length);
+    const watched = tasks.map((task, slot) => ({ ...task, beats, slot }));
+    const parts = await runAll<EvaluationTask, EvaluationPart>(pool, 'evaluate', watched, {
+      done: (part) => request.progress?.((done += part.returns.length), episodes * policies.length),
+      beats,
+      hangSeconds: () => hangSeconds,
     });
     return policies.map((policy, index) => {
       const results = parts.flatMap((part, k) =>
@@ -87,6 +125,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
         seed: request.seed,
         episodes: results,
         meanReturn: results.reduce((sum, result) => sum + result.return, 0) / results.length,
+        halfWidth: halfWidth(results.map((result) => result.return)),
         kpis: meanKpis(results.map((result) => result.kpis)),
       };
     });
@@ -96,6 +135,6 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
     throw error;
   } finally {
     signal?.removeEventListener('abort', stop);
-    await pool.destroy();
+    await closeThreads(pool);
   }
 }

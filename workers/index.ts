@@ -1,9 +1,11 @@
 // The workers room's public names.
 
+export { OptionCheck, shown } from './check-options.js';
 export { WorkerError } from './errors.js';
+export type { WorkerErrorCode } from './errors.js';
 export { MAX_SEED, evaluateEpisodes, heldOutSeed, makePolicy } from './evaluate.js';
 export type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
-export { evaluatePolicies } from './evaluation.js';
+export { episodeCount, evaluatePolicies } from './evaluation.js';
 export type { EpisodeResult, Evaluation, EvaluationRequest } from './evaluation.js';
 export { rolloutSpec } from './rollout-layout.js';
 export type { RolloutViews } from './rollout-layout.js';
@@ -11,4 +13,7 @@ export { RolloutPool } from './rollout-pool.js';
 export type { RolloutPoolOptions, RolloutSeconds } from './rollout-pool.js';
 export { simulate } from './simulate.js';
 export type { Simulation, SimulationRequest } from './simulate.js';
-export { defaultWorkers, openThreads, ranges, runAll } from './threads.js';
+export { MAX_WORKERS, closeThreads, defaultWorkers, openThreads, ranges, runAll } from './threads.js';
+export type { RunOptions } from './threads.js';
+export { DEFAULT_HANG_SECONDS, Watchdog, beatsOf } from './watchdog.js';
+export type { Beats } from './watchdog.js';

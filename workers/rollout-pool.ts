@@ -6,18 +6,23 @@ import {
   actionCount,
   allocate,
   episodeSource,
+  observationKinds,
   observationSize,
   outputSpec,
   stateSpec,
   viewsOf,
 } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, OutputViews, StateViews } from '../engine/index.js';
-import { networkLayout } from '../policy/index.js';
+import { networkKinds, networkLayout } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
+import { check } from './check-options.js';
+import { MAX_SEED } from './evaluate.js';
 import { rolloutSpec } from './rollout-layout.js';
 import type { RolloutViews } from './rollout-layout.js';
 import type { RolloutSetup, RolloutTask, RolloutTiming } from './rollout.js';
-import { openThreads, ranges, runAll } from './threads.js';
+import { MAX_WORKERS, closeThreads, openThreads, ranges, runAll } from './threads.js';
+import { beatsOf } from './watchdog.js';
+import type { Beats } from './watchdog.js';
 
 export interface RolloutPoolOptions {
   readonly compiled: CompiledScenario;
@@ -31,7 +36,22 @@ export interface RolloutPoolOptions {
   readonly criticHidden: readonly number[];
   readonly workers: number;
   readonly seed: number;
+  /** Seconds without a step after which a worker counts as hanging, asked again and again; default 300. */
+  readonly hangSeconds?: (() => number) | undefined;
 }
+
+const known = [
+  'compiled',
+  'observation',
+  'numEnvs',
+  'steps',
+  'network',
+  'hidden',
+  'criticHidden',
+  'workers',
+  'seed',
+  'hangSeconds',
+];
 
 /** Seconds that a rollout took. */
 export interface RolloutSeconds {
@@ -49,10 +69,23 @@ export class RolloutPool {
   /** Memory of environments and of what they last wrote: with the weights, all that a checkpoint needs of the pool. */
   readonly state: StateViews;
   readonly outputs: OutputViews;
+  /** Threads that there are. */
+  readonly workers: number;
+  readonly #beats: Beats;
+  readonly #hangSeconds: (() => number) | undefined;
   readonly #pool: Piscina;
   readonly #tasks: readonly RolloutTask[];
 
+  /** @throws WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError */
   constructor(options: RolloutPoolOptions) {
+    check.members('the pool', options, known, ['hidden', 'criticHidden']);
+    check.compiled('compiled', options.compiled);
+    check.oneOf('observation', options.observation, observationKinds);
+    check.oneOf('network', options.network, networkKinds);
+    check.whole('numEnvs', options.numEnvs, 1, 65_536);
+    check.whole('steps', options.steps, 1, 65_536);
+    check.whole('workers', options.workers, 1, MAX_WORKERS);
+    check.whole('seed', options.seed, 0, MAX_SEED);
     const { compiled, observation, numEnvs, steps, workers } = options;
     const source = episodeSource(compiled.dataset, 'training', 'sampled');
     this.shape = {
@@ -75,6 +108,10 @@ export class RolloutPool {
     new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer }).reset({
       seed: options.seed,
     });
+    // A thread without environments would only wait.
+    this.workers = Math.min(workers, numEnvs);
+    this.#beats = beatsOf(this.workers);
+    this.#hangSeconds = options.hangSeconds;
     const setup: RolloutSetup = {
       compiled,
       observation,
@@ -86,20 +123,24 @@ export class RolloutPool {
       outputBuffer,
       rolloutBuffer,
       weights: this.weights,
+      beats: this.#beats,
     };
-    this.#tasks = ranges(numEnvs, workers);
-    this.#pool = openThreads(Math.min(workers, this.#tasks.length), setup);
+    this.#tasks = ranges(numEnvs, this.workers).map((range, slot) => ({ ...range, slot }));
+    this.#pool = openThreads(this.workers, setup);
   }
 
   /** Steps every environment T times; the results stand in `rollout`. */
   async collect(): Promise<RolloutSeconds> {
     const started = performance.now();
-    const timings = await runAll<RolloutTask, RolloutTiming>(this.#pool, 'rollout', this.#tasks);
+    const timings = await runAll<RolloutTask, RolloutTiming>(this.#pool, 'rollout', this.#tasks, {
+      beats: this.#beats,
+      ...(this.#hangSeconds === undefined ? {} : { hangSeconds: this.#hangSeconds }),
+    });
     const env = timings.reduce((total, timing) => total + timing.envMs, 0) / timings.length;
     return { env: env / 1000, wall: (performance.now() - started) / 1000 };
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await closeThreads(this.#pool);
   }
 }

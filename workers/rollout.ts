@@ -7,6 +7,7 @@ import { Actor, SimdMlp, logSumExp, networkLayout, sample } from '../policy/inde
 import type { NetworkShape } from '../policy/index.js';
 import { rolloutSpec } from './rollout-layout.js';
 import type { RolloutViews } from './rollout-layout.js';
+import type { Beats } from './watchdog.js';
 
 /** Everything that the threads of one training run share. */
 export interface RolloutSetup {
@@ -21,12 +22,15 @@ export interface RolloutSetup {
   readonly outputBuffer: SharedArrayBuffer;
   readonly rolloutBuffer: SharedArrayBuffer;
   readonly weights: Float32Array;
+  readonly beats: Beats;
 }
 
 export interface RolloutTask {
   /** Environments `from` to `to` (exclusive). */
   readonly from: number;
   readonly to: number;
+  /** Where it counts its steps in `RolloutSetup.beats`. */
+  readonly slot: number;
 }
 
 export interface RolloutTiming {
@@ -58,7 +62,7 @@ export class RolloutWorker {
   }
 
   run(task: RolloutTask): RolloutTiming {
-    const { steps, numEnvs, shape, weights } = this.#setup;
+    const { steps, numEnvs, shape, weights, beats } = this.#setup;
     const { from, to } = task;
     const { inputs } = shape;
     const { out } = this.#env.world;
@@ -68,6 +72,7 @@ export class RolloutWorker {
     this.#critic.load(weights);
     this.#used.fill(0);
     for (let t = 0; t < steps; t++) {
+      Atomics.add(beats, task.slot, 1);
       const row = t * numEnvs;
       roll.observations.set(out.observations.subarray(from * inputs, to * inputs), (row + from) * inputs);
       this.#critic.run(out.observations, from, to - from, roll.values, row + from);

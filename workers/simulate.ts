@@ -1,8 +1,9 @@
 // One episode in full: what happened, second by second, and what came of it.
 
-import { EngineError, EventLog, kpisOf } from '../engine/index.js';
+import { EngineError, EventLog, kpisOf, splits } from '../engine/index.js';
 import type { CompiledScenario, DispatchEvent, Kpis, Split } from '../engine/index.js';
-import { episodeId, evaluateEpisodes, heldOutSeed } from './evaluate.js';
+import { check } from './check-options.js';
+import { MAX_SEED, episodeId, evaluateEpisodes, heldOutSeed } from './evaluate.js';
 import type { PolicySpec } from './evaluate.js';
 
 export interface SimulationRequest {
@@ -23,9 +24,16 @@ export interface Simulation {
   readonly events: readonly DispatchEvent[];
 }
 
-/** @throws EngineError `ERR_OPTION` for an episode that the split does not have */
+const known = ['compiled', 'policy', 'split', 'episode', 'seed'];
+
+/** @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have */
 export function simulate(request: SimulationRequest): Simulation {
+  check.members('the simulation', request, known, ['policy']);
   const { compiled, split, episode } = request;
+  check.compiled('compiled', compiled);
+  check.oneOf('split', split, splits);
+  check.whole('episode', episode, 0, 1e6);
+  check.whole('seed', request.seed, 0, MAX_SEED);
   const days = compiled.dataset?.splits[split];
   if (days !== undefined && episode >= days.length) {
     throw new EngineError('ERR_OPTION', `episode is ${episode}: the ${split} split has days 0 to ${days.length - 1}`);

@@ -1,56 +1,117 @@
 // A Piscina pool on our worker file. While its threads work, the calling thread sleeps.
 
 import { availableParallelism } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { check } from './check-options.js';
 import { WorkerError } from './errors.js';
+import { DEFAULT_HANG_SECONDS, Watchdog } from './watchdog.js';
+import type { Beats } from './watchdog.js';
 
 /** One worker a core. */
 export const defaultWorkers: number = availableParallelism();
 
+export const MAX_WORKERS = 256;
+
 /** @throws WorkerError `ERR_WORKERS_OPTION` */
 export function openThreads(workers: number, workerData: unknown): Piscina {
-  if (!Number.isInteger(workers) || workers < 1 || workers > 256) {
-    throw new WorkerError('ERR_WORKERS_OPTION', `workers is ${workers}: it must be a whole number from 1 to 256`);
-  }
-  return new Piscina({
+  check.whole('workers', workers, 1, MAX_WORKERS);
+  const loaded = new Int32Array(new SharedArrayBuffer(4));
+  const pool = new Piscina({
     filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
     minThreads: workers,
     maxThreads: workers,
     idleTimeout: Infinity,
     // One task a worker: a thread that dies must not take a neighbour's task with it.
     concurrentTasksPerWorker: 1,
-    workerData,
+    workerData: { loaded, data: workerData } satisfies ThreadData,
   });
+  const births = { loaded, expected: workers };
+  // A thread that dies is replaced by another.
+  pool.on('workerDestroy', () => births.expected++);
+  birthsOf.set(pool, births);
+  return pool;
+}
+
+/** What each thread is given. */
+export interface ThreadData {
+  /** Counts threads that have loaded their code. */
+  readonly loaded: Int32Array;
+  readonly data: unknown;
+}
+
+const birthsOf = new WeakMap<Piscina, { readonly loaded: Int32Array; expected: number }>();
+
+/** Ends the threads, whatever they do. Node aborts the whole process if a thread is ended while it loads: that is waited for. */
+export async function closeThreads(pool: Piscina): Promise<void> {
+  const births = birthsOf.get(pool);
+  for (let tries = 0; births !== undefined && tries < 500; tries++) {
+    if (Atomics.load(births.loaded, 0) >= births.expected) break;
+    await setTimeout(20);
+  }
+  if (births !== undefined) birthsOf.delete(pool);
+  await pool.destroy();
+}
+
+export interface RunOptions<R> {
+  /** Called as tasks end. */
+  readonly done?: (result: R) => void;
+  /** Where the tasks count their steps, in their order; without it nobody looks whether they hang. */
+  readonly beats?: Beats;
+  /** Seconds without a step after which a task hangs; asked again and again. Default 300. */
+  readonly hangSeconds?: () => number;
 }
 
 /**
  * Runs `tasks`, and gives their results in order.
- * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; the pool stays usable
+ * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; the pool stays usable. `ERR_WORKER_HANGS` if one of
+ *   them does not move; the pool is then destroyed
  */
 export async function runAll<T, R>(
   pool: Piscina,
   name: string,
   tasks: readonly T[],
-  done?: (result: R) => void,
+  options: RunOptions<R> = {},
 ): Promise<R[]> {
-  const results = await Promise.allSettled(
-    tasks.map(async (task) => {
-      const result = (await pool.run(task, { name })) as R;
-      done?.(result);
-      return result;
-    }),
-  );
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) {
-    const cause: unknown = failed.reason;
-    throw new WorkerError(
-      'ERR_WORKER',
-      `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
+  let hang: WorkerError | null = null;
+  const watchdog =
+    options.beats === undefined
+      ? null
+      : new Watchdog(options.beats, options.hangSeconds ?? (() => DEFAULT_HANG_SECONDS), (task, seconds) => {
+          hang = new WorkerError(
+            'ERR_WORKER_HANGS',
+            `a worker hangs at "${name}": ${task < 0 ? 'no task has begun' : `task ${task} has made no step`} for ${seconds} s`,
+          );
+          // Ends its threads, whatever they do; their tasks reject.
+          void closeThreads(pool);
+        });
+  try {
+    const results = await Promise.allSettled(
+      tasks.map(async (task, k) => {
+        try {
+          const result = (await pool.run(task, { name })) as R;
+          options.done?.(result);
+          return result;
+        } finally {
+          watchdog?.ended(k);
+        }
+      }),
     );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      if (hang !== null) throw hang as WorkerError;
+      const cause: unknown = failed.reason;
+      throw new WorkerError(
+        'ERR_WORKER',
+        `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
+    }
+    return results.map((result) => (result as PromiseFulfilledResult<R>).value);
+  } finally {
+    watchdog?.stop();
   }
-  return results.map((result) => (result as PromiseFulfilledResult<R>).value);
 }
 
 /** Cuts [0, count) into at most `parts` ranges of nearly equal length. */

@@ -6,14 +6,17 @@ import { evaluateEpisodes } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask } from './evaluate.js';
 import { RolloutWorker } from './rollout.js';
 import type { RolloutSetup, RolloutTask, RolloutTiming } from './rollout.js';
+import type { ThreadData } from './threads.js';
 
 let rolloutWorker: RolloutWorker | undefined;
 
 export function rollout(task: RolloutTask): RolloutTiming {
-  rolloutWorker ??= new RolloutWorker(workerData as RolloutSetup);
+  rolloutWorker ??= new RolloutWorker((workerData as ThreadData).data as RolloutSetup);
   return rolloutWorker.run(task);
 }
 
 export function evaluate(task: EvaluationTask): EvaluationPart {
   return evaluateEpisodes(task);
 }
+
+Atomics.add((workerData as ThreadData).loaded, 0, 1);

@@ -291,7 +291,8 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
 function recommendations({ request, answer, at, outcomes, example = false }: Last): HTMLElement {
   const { provenance } = answer;
   const local = new Intl.DateTimeFormat(undefined, {
-    timeZone: request.time_zone ?? 'UTC',
+    // A clock that counts from a midnight (clock.ts) shows what it is.
+    timeZone: request.as_of < 366 * 86_400 ? 'UTC' : (request.time_zone ?? 'UTC'),
     hourCycle: 'h23',
     hour: '2-digit',
     minute: '2-digit',

@@ -6,8 +6,8 @@ import { createServer, connect as openSocket } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, migrate } from '#audit/index.js';
-import type { Connection, Database } from '#audit/index.js';
+import { actionTypes, connect, migrate, periods, setLimits } from '#audit/index.js';
+import type { Connection, Database, LimitScope } from '#audit/index.js';
 import { databaseOf } from '#audit/database.js';
 import { openEmbedded } from '#audit/embedded.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
@@ -27,16 +27,20 @@ export interface TestDatabase {
   remove(): Promise<void>;
 }
 
-/** A server in `folder`, of the version under test. */
+/** A server in `folder`, of the version under test: the embedded one with its settings, another one with PostgreSQL's own. */
 export function openServer(folder: string): Promise<EmbeddedServer> {
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
-  return openEmbedded(folder, other === '' ? undefined : other);
+  return other === undefined || other === '' ? openEmbedded(folder) : openEmbedded(folder, other, {});
 }
 
-/** A migrated database. */
-export async function testDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+/**
+ * A migrated database.
+ * @param stock on the settings that PostgreSQL ships with, whichever version it is
+ */
+export async function testDatabase({ migrated = true, stock = false } = {}): Promise<TestDatabase> {
   const folder = reachableFolder();
-  const server = await openServer(folder);
+  const other = process.env['FLEETSTEP_TEST_POSTGRES'];
+  const server = stock ? await openEmbedded(folder, other === '' ? undefined : other, {}) : await openServer(folder);
   const database = databaseOf(server);
   if (migrated) await migrate(database);
   return {
@@ -70,6 +74,13 @@ export interface TestCompany {
 
 /** A company that may do everything alone, with three drivers and three bookings. */
 export async function addCompany(owner: Connection, name = 'test'): Promise<TestCompany> {
+  const company = await addManualCompany(owner, name);
+  await letAct(owner, company.id);
+  return company;
+}
+
+/** One that has never been changed: software does nothing there. */
+export async function addManualCompany(owner: Connection, name = 'test'): Promise<TestCompany> {
   const [{ id }] = await owner<[{ id: number }]>`insert into company (name) values (${name}) returning id`;
   const ids = (rows: readonly { id: number }[]): number[] => rows.map((row) => row.id);
   const drivers = ids(
@@ -80,15 +91,29 @@ export async function addCompany(owner: Connection, name = 'test'): Promise<Test
       { id: number }[]
     >`insert into booking (company_id) select ${id} from generate_series(1, 3) returning id`,
   );
-  await owner`
-    update autonomy set mode = 'FULLY_AUTO', auto_assign = true, auto_reassign = true, auto_notify_customer = true,
-      auto_adjust_time = true, auto_reoptimize = true where company_id = ${id}`;
   return { id, drivers, bookings };
+}
+
+/** Turns everything on, and puts it on record as an admin's change does. */
+export async function letAct(owner: Connection, companyId: number): Promise<void> {
+  const everything = {
+    mode: 'FULLY_AUTO',
+    auto_assign: true,
+    auto_reassign: true,
+    auto_notify_customer: true,
+    auto_adjust_time: true,
+    auto_reoptimize: true,
+  };
+  // Not prepared: tests of migrations make the row's type anew.
+  await owner.unsafe(`select public.autonomy_configure(${companyId}, '${JSON.stringify(everything)}', 'test')`);
 }
 
 /** Makes every limit of all companies so large that it does not matter. */
 export async function liftLimits(owner: Connection): Promise<void> {
-  await owner`update token_bucket set capacity = 1000000, tokens = 1000000`;
+  const large = ['all', ...actionTypes].flatMap((scope) =>
+    periods.map((per) => ({ scope: scope as LimitScope, per, capacity: 1_000_000 })),
+  );
+  for (const { id } of await owner<{ id: number }[]>`select id from company`) await setLimits(owner, id, large, 'test');
 }
 
 /** The server's process and all its children. */

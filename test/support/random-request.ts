@@ -27,9 +27,22 @@ export function randomRequest(seed: number, most = 8): Json {
   const pick = <T>(list: readonly T[]): T => list[upTo(list.length - 1)];
   const skills = (): Json => (chance(0.3) ? { skills: [pick(['wheelchair', 'stretcher', 7])] } : {});
 
+  // In any order; some overlap, touch, are the same, or are over.
+  const several = (start: number, length: number): number[][] => {
+    const list = [[start, start + length]];
+    const more = stream.integer(1, 3);
+    for (let k = 0; k < more; k++) {
+      const [from, to] = list[upTo(k)];
+      const next = pick([from, to, to + 1, to + upTo(2400), from - upTo(3600), to + upTo(9000)]);
+      list.splice(upTo(list.length), 0, [next, next + pick([0, to - from, upTo(1800)])]);
+    }
+    return list;
+  };
   const shipments = Array.from({ length: upTo(2 * most) }, (_, k): Json => {
     const from = asOf + stream.integer(-1800, 9000);
-    const window = (start: number, length: number): Json => ({ time_windows: [[start, start + length]] });
+    const window = (start: number, length: number): Json => ({
+      time_windows: chance(0.7) ? [[start, start + length]] : several(start, length),
+    });
     return {
       id: chance(0.5) ? 100 + k : `s-${k}`,
       pickup: {
@@ -71,7 +84,12 @@ export function randomRequest(seed: number, most = 8): Json {
       Array.from({ length: places }, (_, a) =>
         Array.from({ length: places }, (_, b) => (a === b ? 0 : chance(0.03) ? null : real(60, most))),
       );
-    return { durations: cells(1500), ...(chance(0.5) ? { distances: cells(12_000) } : {}) };
+    const durations = cells(1500) as (number | null)[][];
+    // No way has no distance; a distance alone may be missing.
+    const distances = (cells(12_000) as (number | null)[][]).map((row, a) =>
+      row.map((metres, b) => (durations[a][b] === null ? null : metres)),
+    );
+    return { durations, ...(chance(0.5) ? { distances } : {}) };
   };
   const byTime = tables && chance(0.5);
   const shipmentsSent: unknown[] = shipments.map((shipment) => {
@@ -89,7 +107,7 @@ export function randomRequest(seed: number, most = 8): Json {
   return {
     as_of: asOf,
     ...(chance(0.5) ? { time_zone: pick(['Europe/Zurich', 'UTC', 'America/New_York']) } : {}),
-    ...(chance(0.5) ? { policy: pick(['hungarian', 'nearest', 'edf', 'greedy', 'myopic']) } : {}),
+    ...(chance(0.5) ? { policy: pick(['planner', 'hungarian', 'nearest', 'edf', 'greedy', 'myopic']) } : {}),
     ...(chance(0.5)
       ? {
           options: {

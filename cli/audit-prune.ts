@@ -1,0 +1,87 @@
+// fleetstep audit prune
+
+import { createInterface } from 'node:readline/promises';
+import { Command, Option } from 'commander';
+import { AuditError, migrate, prune, signingKey } from '../audit/index.js';
+import type { Pruned } from '../audit/index.js';
+import { defaultKey } from './audit-proof.js';
+import { byOption, withDatabase } from './database.js';
+import { jsonOption, whole } from './options.js';
+import { printJson } from './print.js';
+
+interface PruneCommandOptions {
+  readonly before: string;
+  readonly company: number;
+  readonly dryRun: boolean;
+  readonly yes: boolean;
+  readonly allowUnderSixMonths: boolean;
+  readonly key?: string;
+  readonly by: string;
+  readonly json: boolean;
+}
+
+export function pruneCommand(): Command {
+  return new Command('prune')
+    .description(
+      "Take a company's oldest acts, decisions and entries off the record, for good; a signed entry stands for them, and the rest verifies.",
+    )
+    .addOption(
+      new Option(
+        '--before <time>',
+        'what is from before: a day, such as 2026-01-31, or a time with zone',
+      ).makeOptionMandatory(),
+    )
+    .addOption(new Option('--company <id>', 'of this company').argParser(whole(1)).makeOptionMandatory())
+    .addOption(new Option('--dry-run', 'only tell what would go').default(false))
+    .addOption(new Option('--yes', 'do not ask').default(false))
+    .addOption(new Option('--allow-under-six-months', 'also what is younger than six months').default(false))
+    .addOption(
+      new Option(
+        '--key <file>',
+        'Ed25519 private key of the signed heads; made if missing (default: audit-key.pem in the data folder)',
+      ),
+    )
+    .addOption(byOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample: fleetstep audit prune --company 1 --before 2026-01-01 --dry-run')
+    .action(async (options: PruneCommandOptions) => {
+      const { before, company: companyId, by, json } = options;
+      await withDatabase(async (database) => {
+        if (database.kind === 'embedded') await migrate(database);
+        const key = signingKey(options.key ?? defaultKey());
+        const run = (dryRun: boolean): Promise<Pruned> =>
+          prune(database, { companyId, before, by, key, dryRun, allowYoung: options.allowUnderSixMonths });
+        let result = await run(true);
+        if (!options.dryRun && (result.entries > 0 || result.decisions > 0)) {
+          if (!options.yes) await confirm(describe(result));
+          result = await run(false);
+        }
+        if (json) printJson(result);
+        else process.stdout.write(describe(result));
+      });
+    });
+}
+
+function describe(pruned: Pruned): string {
+  const { companyId, entries, acts, decisions, from, through, firstAt, lastAt, heldBy, before, dryRun } = pruned;
+  const span =
+    entries === 0 ? '' : `, entries ${from} to ${through} of ${firstAt!.toISOString()} to ${lastAt!.toISOString()}`;
+  return (
+    `company ${companyId}: ${dryRun ? 'would go' : 'gone'}: ${acts} acts, ${entries} entries, ${decisions} decisions with their events, from before ${before.toISOString()}${span}\n` +
+    (heldBy === null
+      ? ''
+      : `act ${heldBy} is unfinished or was reviewed since, so that it stays with what comes after it: show it with "fleetstep audit show ${heldBy}"\n`)
+  );
+}
+
+async function confirm(plan: string): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw new AuditError('ERR_FIELD', 'nothing was pruned: say --yes, as nobody can be asked here');
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${plan}This cannot be taken back. Type "prune" to go on: `);
+    if (answer.trim() !== 'prune') throw new AuditError('ERR_FIELD', 'nothing was pruned: not confirmed');
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,44 @@
+// The planner as a policy among others: it plans ahead, and gives out the first booking of one vehicle at a time.
+
+import type { World } from '../engine/index.js';
+import { Planner } from './planner.js';
+import type { Policy } from './policy.js';
+
+/** Turns at each decision: a simulated day has hundreds of them. */
+const TURNS = 32;
+
+const forever = (): boolean => false;
+
+export class PlannerPolicy implements Policy {
+  readonly name = 'planner';
+  readonly #planner = new Planner();
+
+  act(world: World, from: number, to: number, actions: Int32Array): void {
+    for (let e = from; e < to; e++) actions[e] = this.#choose(world, e);
+  }
+
+  /** Of the first bookings the one with the least time to spare. */
+  #choose(world: World, e: number): number {
+    const planner = this.#planner;
+    if (world.state.open[e] === 0) return 0;
+    planner.construct(world, e, null);
+    planner.improve(TURNS, 1, forever);
+    const { drivers, driver } = planner.input;
+    const paid = world.compiled.scenario.reward.kind === 'fare';
+    let best = 0;
+    let least = Infinity;
+    for (let k = 0; k < drivers; k++) {
+      if (planner.length(k) === 0) continue;
+      const i = driver[k];
+      const j = planner.slotAt(k, 0);
+      // Where fares are paid, what earns nothing is left alone.
+      if (!world.accepts(e, i, j) || (paid && world.assignmentReward(e, i, j) <= 0)) continue;
+      const spare = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
+      if (spare < least) {
+        least = spare;
+        best = world.actionOf(i, j);
+      }
+    }
+    return best;
+  }
+}

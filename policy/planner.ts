@@ -1,0 +1,449 @@
+// Whole plans, by what a dispatcher means: first who is served, by priority; then lateness, by priority; then empty driving,
+// in which time to spare that is missing counts, too. Built by regret insertion (Potvin and Rousseau 1993), mended by ruin and
+// recreate (Schrimpf et al. 2000) within a record-to-record distance (Dueck 1993). The same question, the same plan.
+
+import { Purpose, STREAM_WORDS, nextFloat, seedStream } from '../engine/index.js';
+import type { World } from '../engine/index.js';
+import { PlanInput } from './plan-input.js';
+import { Routes } from './routes.js';
+
+/** What leaving out a booking that has one vehicle left costs its regret, per worth: more than any way. */
+const LAST_CHANCE = 1e9;
+
+/** How far the plan in hand may be from the best one, at first: in mean worths of a booking, and in cost. */
+const WORTH_DISTANCE = 0.1;
+const COST_DISTANCE = 1800;
+/** Turns without one more served, per square of the number of bookings, after which the search ends. */
+const PATIENCE = 0.2;
+const MIN_PATIENCE = 20;
+/** How often the best place for a booking is passed over. */
+const BLINK = 0.02;
+
+export class Planner {
+  readonly input: PlanInput = new PlanInput();
+  readonly #routes: Routes = new Routes(this.input);
+  /** Worth that is served, and cost, of the plan in hand and of the best one. */
+  #served = 0;
+  #cost = 0;
+  #bestServed = 0;
+  #bestCost = 0;
+  #bestLength = new Int32Array(0);
+  #bestStops = new Int32Array(0);
+
+  readonly #stream = new Int32Array(STREAM_WORDS);
+  /** Bookings without a vehicle, the worthiest first. */
+  #bank = new Int32Array(0);
+  #bankCount = 0;
+  /** Bookings to be put in, in order. */
+  #queue = new Int32Array(0);
+  #queueCount = 0;
+  #key = new Float64Array(0);
+  /** Vehicles whose plans have been saved in this turn. */
+  #touched = new Int32Array(0);
+  #touchedCount = 0;
+  #isTouched = new Uint8Array(0);
+  #isRemoved = new Uint8Array(0);
+  /** 1 where not even an empty plan has room for the booking. */
+  #isHopeless = new Uint8Array(0);
+  // Regret insertion, by booking: best and second best vehicle.
+  #first = new Int32Array(0);
+  #firstCost = new Float64Array(0);
+  #secondCost = new Float64Array(0);
+  #second = new Int32Array(0);
+
+  /** Sum of the worth of what the plan serves. */
+  get servedWorth(): number {
+    return this.#bestServed;
+  }
+
+  get cost(): number {
+    return this.#bestCost;
+  }
+
+  /**
+   * Reads environment e and makes a first plan for it.
+   * @param priorities by slot, 0..100; null: the world's own
+   */
+  construct(world: World, e: number, priorities: Float64Array | null): void {
+    const { input } = this;
+    input.read(world, e, priorities);
+    this.#grow();
+    this.#bestServed = this.#bestCost = -1;
+    this.#routes.clear(world.compiled);
+    this.#byRegret();
+    this.#sum();
+    this.#keep();
+    if (this.#isComplete()) return;
+    this.#routes.clear(world.compiled);
+    this.#byWorth();
+    this.#forget();
+    this.#sum();
+    if (this.#isBetter()) this.#keep();
+    else this.#goBack();
+  }
+
+  /** Length of the plan of the k-th vehicle, whose number in the world is `input.driver[k]`. */
+  length(k: number): number {
+    return this.#bestLength[k];
+  }
+
+  /** Second of the episode at which it is at the pickup of place p. */
+  pickupAt(k: number, p: number): number {
+    return this.#routes.pickupAt[k * this.input.depth + p];
+  }
+
+  /** Whether the plan serves the booking in a slot of the world. */
+  serves(slot: number): boolean {
+    const { bookings, slot: slots } = this.input;
+    for (let j = 0; j < bookings; j++) if (slots[j] === slot) return this.#routes.vehicleOf[j] >= 0;
+    return false;
+  }
+
+  /** Slot that it serves at place p. */
+  slotAt(k: number, p: number): number {
+    return this.input.slot[this.#bestStops[k * this.input.depth + p]];
+  }
+
+  #grow(): void {
+    const { drivers: n, bookings: m, depth } = this.input;
+    if (this.#bestLength.length < n) {
+      this.#bestLength = new Int32Array(n);
+      this.#touched = new Int32Array(n);
+      this.#isTouched = new Uint8Array(n);
+    }
+    if (this.#bestStops.length < n * depth) this.#bestStops = new Int32Array(n * depth);
+    if (this.#bank.length < m) {
+      this.#bank = new Int32Array(m);
+      this.#queue = new Int32Array(m);
+      this.#key = new Float64Array(m);
+      this.#isRemoved = new Uint8Array(m);
+      this.#isHopeless = new Uint8Array(m);
+      this.#first = new Int32Array(m);
+      this.#second = new Int32Array(m);
+      this.#firstCost = new Float64Array(m);
+      this.#secondCost = new Float64Array(m);
+    }
+  }
+
+  /** Whether the plan in hand serves all that can be served. */
+  #isComplete(): boolean {
+    this.#collectBank();
+    return this.#bankCount === 0;
+  }
+
+  #sum(): void {
+    const { drivers, bookings, worth } = this.input;
+    const { cost, vehicleOf } = this.#routes;
+    this.#served = this.#cost = 0;
+    for (let i = 0; i < drivers; i++) this.#cost += cost[i];
+    for (let j = 0; j < bookings; j++) if (vehicleOf[j] >= 0) this.#served += worth[j];
+  }
+
+  #isBetter(): boolean {
+    return this.#served > this.#bestServed || (this.#served === this.#bestServed && this.#cost < this.#bestCost - 1e-6);
+  }
+
+  #keep(): void {
+    const { drivers, depth } = this.input;
+    const { length, stops } = this.#routes;
+    this.#bestServed = this.#served;
+    this.#bestCost = this.#cost;
+    for (let i = 0; i < drivers; i++) {
+      this.#bestLength[i] = length[i]!;
+      for (let p = i * depth; p < i * depth + length[i]; p++) this.#bestStops[p] = stops[p]!;
+    }
+  }
+
+  /** Makes the best plan the one in hand. */
+  #goBack(): void {
+    const { drivers, bookings } = this.input;
+    this.#routes.vehicleOf.fill(-1, 0, bookings);
+    for (let i = 0; i < drivers; i++) this.#routes.assign(i, this.#bestLength[i], this.#bestStops);
+    this.#served = this.#bestServed;
+    this.#cost = this.#bestCost;
+  }
+
+  // ---------------------------------------------------------------- construction
+
+  /** The booking that would lose most by not having its best vehicle goes first. */
+  #byRegret(): void {
+    const { bookings, worth } = this.input;
+    const routes = this.#routes;
+    const { vehicleOf } = routes;
+    for (let j = 0; j < bookings; j++) {
+      this.#rank(j);
+      this.#isHopeless[j] = this.#firstCost[j] === Infinity ? 1 : 0;
+    }
+    for (;;) {
+      let chosen = -1;
+      let most = -1;
+      for (let j = 0; j < bookings; j++) {
+        if (vehicleOf[j] >= 0 || this.#firstCost[j] === Infinity) continue;
+        const regret =
+          this.#secondCost[j] === Infinity ? worth[j] * LAST_CHANCE : this.#secondCost[j] - this.#firstCost[j];
+        if (regret > most) {
+          most = regret;
+          chosen = j;
+        }
+      }
+      if (chosen < 0) return;
+      const i = this.#first[chosen];
+      routes.insertion(i, chosen);
+      routes.insert(i, chosen, routes.at);
+      for (let j = 0; j < bookings; j++) {
+        if (vehicleOf[j] >= 0 || this.#firstCost[j] === Infinity) continue;
+        if (this.#first[j] === i || this.#second[j] === i) this.#rank(j);
+        else this.#consider(j, i);
+      }
+    }
+  }
+
+  #rank(j: number): void {
+    this.#first[j] = this.#second[j] = -1;
+    this.#firstCost[j] = this.#secondCost[j] = Infinity;
+    for (let i = 0; i < this.input.drivers; i++) this.#consider(j, i);
+  }
+
+  #consider(j: number, i: number): void {
+    const cost = this.#routes.insertion(i, j);
+    if (cost < this.#firstCost[j]) {
+      this.#second[j] = this.#first[j]!;
+      this.#secondCost[j] = this.#firstCost[j]!;
+      this.#first[j] = i;
+      this.#firstCost[j] = cost;
+    } else if (cost < this.#secondCost[j]) {
+      this.#second[j] = i;
+      this.#secondCost[j] = cost;
+    }
+  }
+
+  /** The worthiest goes first, to where it costs least. */
+  #byWorth(): void {
+    for (let j = 0; j < this.input.bookings; j++) this.#place(j, 0);
+  }
+
+  /** Puts booking j where it costs least; false if nowhere. */
+  #place(j: number, blink: number): boolean {
+    const routes = this.#routes;
+    let vehicle = -1;
+    let place = 0;
+    let least = Infinity;
+    for (let i = 0; i < this.input.drivers; i++) {
+      const cost = routes.insertion(i, j);
+      if (cost < least && (blink === 0 || nextFloat(this.#stream, 0) >= blink)) {
+        least = cost;
+        vehicle = i;
+        place = routes.at;
+      }
+    }
+    if (vehicle < 0) return false;
+    this.#touch(vehicle);
+    routes.insert(vehicle, j, place);
+    return true;
+  }
+
+  // ---------------------------------------------------------------- search
+
+  /**
+   * Ruins a part of the plan and makes it anew, again and again.
+   * @param timeIsUp asked now and then with the turns that are done
+   * @returns turns done: stopped after as many, it comes to the same plan
+   */
+  improve(turns: number, seed: number, timeIsUp: (done: number) => boolean): number {
+    const { input } = this;
+    if (input.bookings === 0 || input.drivers === 0) return 0;
+    seedStream(this.#stream, 0, seed, 0, 0, Purpose.action);
+    this.#collectBank();
+    let mean = 0;
+    for (let j = 0; j < input.bookings; j++) mean += input.worth[j];
+    mean /= input.bookings;
+    let done = 0;
+    // Where all are served, only driving is left to save; where others wait, it is worth looking longer.
+    const patience = Math.max(MIN_PATIENCE, PATIENCE * input.bookings * input.bookings);
+    const polish = Math.max(MIN_PATIENCE / 2, input.bookings / 2);
+    let stale = 0;
+    while (done < turns && stale++ < (this.#bankCount === 0 ? polish : patience)) {
+      if ((done & 7) === 0 && timeIsUp(done)) break;
+      const left = 1 - done / turns;
+      done++;
+      const served = this.#served;
+      const cost = this.#cost;
+      this.#ruin();
+      this.#recreate();
+      this.#sum();
+      if (this.#isBetter()) {
+        if (this.#served > this.#bestServed) stale = 0;
+        this.#keep();
+        this.#collectBank();
+      } else if (
+        this.#served >= this.#bestServed - WORTH_DISTANCE * mean * left &&
+        (this.#served !== this.#bestServed || this.#cost <= this.#bestCost + COST_DISTANCE * left) &&
+        (this.#served !== served || this.#cost !== cost)
+      ) {
+        this.#collectBank();
+      } else {
+        this.#undo();
+        this.#served = served;
+        this.#cost = cost;
+      }
+      this.#forget();
+    }
+    this.#goBack();
+    return done;
+  }
+
+  #forget(): void {
+    for (let k = 0; k < this.#touchedCount; k++) this.#isTouched[this.#touched[k]] = 0;
+    this.#touchedCount = 0;
+  }
+
+  #collectBank(): void {
+    const { bookings } = this.input;
+    const { vehicleOf } = this.#routes;
+    this.#bankCount = 0;
+    for (let j = 0; j < bookings; j++) {
+      if (vehicleOf[j] < 0 && this.#isHopeless[j] === 0) this.#bank[this.#bankCount++] = j;
+    }
+  }
+
+  #touch(i: number): void {
+    if (this.#isTouched[i] === 1) return;
+    this.#isTouched[i] = 1;
+    this.#touched[this.#touchedCount++] = i;
+    this.#routes.save(i);
+  }
+
+  #undo(): void {
+    for (let k = 0; k < this.#touchedCount; k++) this.#routes.release(this.#touched[k]);
+    for (let k = 0; k < this.#touchedCount; k++) this.#routes.restore(this.#touched[k]);
+  }
+
+  #random(below: number): number {
+    return (nextFloat(this.#stream, 0) * below) | 0;
+  }
+
+  #takeOut(i: number, place: number): void {
+    const routes = this.#routes;
+    const base = i * this.input.depth;
+    this.#touch(i);
+    this.#enqueueRemoved(routes.stops[base + place]);
+    const broken = routes.remove(i, place);
+    if (broken < 0) return;
+    while (routes.length[i] > broken) {
+      const last = routes.length[i] - 1;
+      this.#enqueueRemoved(routes.stops[base + last]);
+      routes.remove(i, last);
+    }
+  }
+
+  #enqueueRemoved(j: number): void {
+    this.#queue[this.#queueCount++] = j;
+    this.#isRemoved[j] = 1;
+  }
+
+  /** Far apart in place and time is a high number. */
+  #distance(a: number, b: number): number {
+    const { between, bookings, windowEnd } = this.input;
+    return between[a * bookings + b] + between[b * bookings + a] + 0.5 * Math.abs(windowEnd[a] - windowEnd[b]);
+  }
+
+  #ruin(): void {
+    const { input } = this;
+    const { vehicleOf, stops, length } = this.#routes;
+    const { bookings, depth } = input;
+    this.#queueCount = 0;
+    if (this.#served === 0) return;
+    let seed: number;
+    if (this.#bankCount > 0 && nextFloat(this.#stream, 0) < 0.6) {
+      // The bank is in order of worth: the lower of two draws is the worthier.
+      seed = this.#bank[Math.min(this.#random(this.#bankCount), this.#random(this.#bankCount))];
+    } else {
+      do seed = this.#random(bookings);
+      while (vehicleOf[seed] < 0);
+    }
+    const vehicles = 1 + this.#random(3);
+    for (let v = 0; v < vehicles; v++) {
+      let chosen = -1;
+      if (v === 0 && vehicleOf[seed] >= 0) {
+        chosen = vehicleOf[seed];
+      } else {
+        // The nearest of some vehicles by what they serve.
+        let least = Infinity;
+        for (let t = 0; t < 4; t++) {
+          let near = this.#random(bookings);
+          if (vehicleOf[near] < 0) near = this.#random(bookings);
+          if (vehicleOf[near] < 0) continue;
+          const i = vehicleOf[near];
+          if ((input.skills[seed] & ~input.driverSkills[i]) !== 0) continue;
+          const far = this.#distance(seed, near);
+          if (far < least) {
+            least = far;
+            chosen = i;
+          }
+        }
+      }
+      if (chosen < 0) continue;
+      const whole = nextFloat(this.#stream, 0) < 0.5;
+      for (let p = length[chosen] - 1; p >= 0; p--) {
+        if (p >= length[chosen]) continue;
+        if (whole || stops[chosen * depth + p] === seed || nextFloat(this.#stream, 0) < 0.5) this.#takeOut(chosen, p);
+      }
+    }
+  }
+
+  #recreate(): void {
+    const { input } = this;
+    const { vehicleOf } = this.#routes;
+    const removed = this.#queueCount;
+    const count = removed + this.#bankCount;
+    for (let k = 0; k < this.#bankCount; k++) this.#queue[removed + k] = this.#bank[k]!;
+    const kind = nextFloat(this.#stream, 0);
+    for (let k = 0; k < count; k++) {
+      const j = this.#queue[k];
+      const random = nextFloat(this.#stream, 0);
+      // Numbers are in the order of worth.
+      if (kind < 0.5) this.#key[j] = j + 0.2 * input.bookings * random;
+      else if (kind < 0.75) this.#key[j] = input.latest[j] + 600 * random;
+      else this.#key[j] = random;
+    }
+    this.#sortQueue(count);
+    for (let k = 0; k < count; k++) {
+      const j = this.#queue[k];
+      if (vehicleOf[j] >= 0) continue;
+      if (this.#isRemoved[j] === 1) this.#place(j, BLINK);
+      else this.#placeTouched(j);
+    }
+    for (let k = 0; k < count; k++) this.#isRemoved[this.#queue[k]] = 0;
+  }
+
+  /** Like `#place`, where no other than the touched vehicles have room. */
+  #placeTouched(j: number): void {
+    const routes = this.#routes;
+    let vehicle = -1;
+    let place = 0;
+    let least = Infinity;
+    for (let k = 0; k < this.#touchedCount; k++) {
+      const cost = routes.insertion(this.#touched[k], j);
+      if (cost < least) {
+        least = cost;
+        vehicle = this.#touched[k];
+        place = routes.at;
+      }
+    }
+    if (vehicle >= 0) routes.insert(vehicle, j, place);
+  }
+
+  #sortQueue(count: number): void {
+    const queue = this.#queue;
+    const key = this.#key;
+    for (let k = 1; k < count; k++) {
+      const j = queue[k];
+      let p = k;
+      while (p > 0 && key[queue[p - 1]] > key[j]) {
+        queue[p] = queue[p - 1]!;
+        p--;
+      }
+      queue[p] = j;
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// What a run was trained with: the version of this package, its scenario and its data, each held by a digest. Results mean
+// nothing on others, so they are refused by name.
+
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import type { CompiledScenario, Dataset, Scenario } from '../engine/index.js';
+import { infinityToWord } from '../trips/index.js';
+import type { ScenarioRequest } from '../trips/index.js';
+
+const about = createRequire(import.meta.url)('fleetstep/package.json') as { version: string };
+/** The package's version. */
+export const version: string = about.version;
+
+export interface Identity {
+  /** Version of fleetstep. */
+  readonly fleetstep: string;
+  readonly scenarioSha256: string;
+  /** Null for synthetic demand. */
+  readonly data: DataIdentity | null;
+}
+
+export interface DataIdentity {
+  readonly sha256: string;
+  /** How it was asked for, paths absolute; null if the caller brought the data itself. */
+  readonly request: ScenarioRequest | null;
+}
+
+/** @param request as the user gave it, null if there was none */
+export function identityOf({ scenario, dataset }: CompiledScenario, request: ScenarioRequest | null): Identity {
+  return {
+    fleetstep: version,
+    scenarioSha256: scenarioSha256(scenario),
+    data: dataset === null ? null : { sha256: datasetSha256(dataset), request: absolute(request) },
+  };
+}
+
+export function scenarioSha256(scenario: Scenario): string {
+  return createHash('sha256').update(canonical(scenario)).digest('hex');
+}
+
+/** Of what the data says, not of the files it lies in: a folder, and the file imported from it, have the same. */
+export function datasetSha256(dataset: Dataset): string {
+  const hash = createHash('sha256');
+  add(hash, dataset);
+  return hash.digest('hex');
+}
+
+/** JSON with sorted keys, and infinity as a word. */
+export function canonical(value: unknown): string {
+  return (
+    JSON.stringify(value, (key, member: unknown) => {
+      if (typeof member !== 'object' || member === null || Array.isArray(member)) return infinityToWord(key, member);
+      return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)));
+    }) ?? 'missing'
+  );
+}
+
+/**
+ * Whether this version takes over what `other` has written: as npm's caret does, the first number that is not zero must be
+ * the same.
+ */
+export function compatible(other: string, ours: string = version): boolean {
+  const [a, b] = [other, ours].map((text) => text.split('.').slice(0, 3).map(Number.parseFloat));
+  const first = b.findIndex((part) => part !== 0);
+  return b.slice(0, (first < 0 ? 2 : first) + 1).every((part, k) => a[k] === part);
+}
+
+function absolute(request: ScenarioRequest | null): ScenarioRequest | null {
+  if (request === null) return null;
+  const { scenario, data } = request;
+  return {
+    scenario: scenario.endsWith('.json') ? resolve(scenario) : scenario,
+    ...(data === undefined ? {} : { data: resolve(data) }),
+  };
+}
+
+/** Members in order of their names; columns with their type and length, so that nothing runs into what follows. */
+function add(hash: Hash, value: unknown): void {
+  if (ArrayBuffer.isView(value)) {
+    hash.update(`${value.constructor.name} ${value.byteLength}:`);
+    hash.update(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+    hash.update(`{${members.length}:`);
+    for (const [name, member] of members) {
+      hash.update(`${canonical(name)}:`);
+      add(hash, member);
+    }
+  } else {
+    hash.update(`${canonical(value)};`);
+  }
+}

@@ -1,0 +1,43 @@
+// Kernels that TensorFlow.js has not written for its wasm backend, and that gradients need (of gathering, embeddings and
+// convolutions): they run on the cpu backend, with their data copied there and back. Slow, and right.
+
+import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs';
+import type { Tensorflow } from './backend.js';
+
+type Storage = Pick<KernelBackend, 'write' | 'readSync' | 'disposeData'>;
+
+/** Of those that the cpu backend has and wasm lacks, the ones on real numbers. */
+const gaps = [
+  'UnsortedSegmentSum',
+  'Einsum',
+  'Conv2DBackpropFilter',
+  'DepthwiseConv2dNativeBackpropFilter',
+  'DepthwiseConv2dNativeBackpropInput',
+] as const;
+
+/** Registers what is missing; what a later TensorFlow.js brings itself is left alone. */
+export function fillWasmGaps(tf: Tensorflow): void {
+  for (const kernelName of gaps) {
+    if (tf.getKernel(kernelName, 'wasm') != null) continue;
+    const onCpu = tf.getKernel(kernelName, 'cpu');
+    tf.registerKernel({
+      kernelName,
+      backendName: 'wasm',
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        const wasm = backend as Storage;
+        const cpu: Storage = tf.findBackend('cpu');
+        // Einsum's inputs are an array, the others' an object.
+        const copies: Record<string, TensorInfo> = Array.isArray(inputs) ? ([] as never) : {};
+        for (const [name, given] of Object.entries(inputs)) copies[name] = copy(given as TensorInfo, wasm, cpu);
+        const result = onCpu.kernelFunc({ inputs: copies, attrs: attrs ?? {}, backend: cpu }) as TensorInfo;
+        const back = copy(result, cpu, wasm);
+        for (const { dataId } of [...Object.values(copies), result]) cpu.disposeData(dataId);
+        return back;
+      },
+    });
+  }
+}
+
+function copy({ dataId, shape, dtype }: TensorInfo, from: Storage, to: Storage): TensorInfo {
+  return { dataId: to.write(from.readSync(dataId), shape, dtype), shape, dtype };
+}

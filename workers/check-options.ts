@@ -1,0 +1,81 @@
+// Checks of what callers give, once, at the edge: unknown names, whole numbers, choices, scenarios. Each says what was found
+// and what would be right, in the error of the room that asks.
+
+import { nearest } from '../engine/index.js';
+import type { CompiledScenario } from '../engine/index.js';
+import { WorkerError } from './errors.js';
+
+export type Fault = (message: string) => Error;
+
+export class OptionCheck {
+  readonly #fault: Fault;
+
+  constructor(fault: Fault) {
+    this.#fault = fault;
+  }
+
+  /** `value` is an object with no members but `known`, and all of `required`. */
+  members(where: string, value: unknown, known: readonly string[], required: readonly string[] = []): void {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+      throw this.#fault(`${where} is ${shown(value)}: it must be one object with ${known.join(', ')}`);
+    }
+    for (const name of Object.keys(value)) {
+      if (known.includes(name)) continue;
+      const near = nearest(name, known);
+      throw this.#fault(
+        `${where} has no "${name}"${near === null ? '' : `: did you mean "${near}"?`} (it has ${known.join(', ')})`,
+      );
+    }
+    for (const name of required) {
+      if ((value as Record<string, unknown>)[name] === undefined) throw this.#fault(`${where}.${name} is missing`);
+    }
+  }
+
+  whole(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
+    if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return;
+    const bound = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw this.#fault(`${name} is ${shown(value)}: it must be a whole number ${bound}`);
+  }
+
+  /** Above `low`, and at most `high`. */
+  within(name: string, value: unknown, low: number, high: number): void {
+    if (typeof value === 'number' && value > low && value <= high) return;
+    throw this.#fault(`${name} is ${shown(value)}: it must be above ${low} and at most ${high}`);
+  }
+
+  oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+    if (typeof value === 'string' && allowed.includes(value)) return;
+    const near = typeof value === 'string' ? meant(value, allowed) : null;
+    const choice = `choose one of ${allowed.join(', ')}`;
+    throw this.#fault(`${name} is ${shown(value)}: ${near === null ? choice : `did you mean "${near}"? (${choice})`}`);
+  }
+
+  /** What `compileScenario` or `loadScenario` gave. */
+  compiled(name: string, value: unknown): asserts value is CompiledScenario {
+    const given = value as Partial<CompiledScenario> | null | undefined;
+    if (typeof given === 'object' && given !== null && given.factorByMinute instanceof Float64Array && given.scenario) {
+      return;
+    }
+    throw this.#fault(`${name} is ${shown(value)}: it must be a scenario as compileScenario gives it`);
+  }
+}
+
+/** The one that begins like `word`, or is written nearly so. */
+function meant(word: string, allowed: readonly string[]): string | null {
+  return (word.length > 2 ? allowed.find((name) => name.startsWith(word)) : undefined) ?? nearest(word, allowed);
+}
+
+/** Of what callers of this room give. */
+export const check: OptionCheck = new OptionCheck((message) => new WorkerError('ERR_WORKERS_OPTION', message));
+
+/** A value in a message: short, and never a whole structure. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) {
+    const kind = Object.prototype.toString.call(value).slice(8, -1);
+    return `${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind}`;
+  }
+  return typeof value === 'symbol' ? value.toString() : `${value as number | bigint | boolean | null}`;
+}

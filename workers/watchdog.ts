@@ -1,0 +1,71 @@
+// Tells a worker that hangs from one that is slow: each task counts its steps in shared memory, and a task whose count stands
+// still for long enough hangs. Time is counted in wake-ups of this thread, not on the clock: on a machine that was suspended,
+// or is merely busy, workers get time when this thread does.
+
+/** One count a task. */
+export type Beats = Int32Array<SharedArrayBuffer>;
+
+export function beatsOf(tasks: number): Beats {
+  return new Int32Array(new SharedArrayBuffer(4 * tasks));
+}
+
+/** Seconds without a single step after which a worker counts as hanging. */
+export const DEFAULT_HANG_SECONDS = 300;
+
+export class Watchdog {
+  readonly #beats: Beats;
+  readonly #seen: Int32Array;
+  /** Wake-ups since the count moved. */
+  readonly #still: Int32Array;
+  readonly #ended: Uint8Array;
+  #stillAll = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  /**
+   * @param seconds asked at each wake-up
+   * @param onHang  called once, with the task that does not move; -1 if none ever began
+   */
+  constructor(beats: Beats, seconds: () => number, onHang: (task: number, seconds: number) => void) {
+    this.#beats = beats;
+    this.#seen = new Int32Array(beats.length);
+    this.#still = new Int32Array(beats.length);
+    this.#ended = new Uint8Array(beats.length);
+    this.#timer = setInterval(() => {
+      const limit = seconds();
+      const task = this.#look(limit);
+      if (task === null) return;
+      this.stop();
+      onHang(task, limit);
+    }, 1000);
+    this.#timer.unref();
+  }
+
+  /** A task that has ended need not move. */
+  ended(task: number): void {
+    this.#ended[task] = 1;
+    this.#stillAll = 0;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(limit: number): number | null {
+    let moved = false;
+    let hanging: number | null = null;
+    for (let k = 0; k < this.#beats.length; k++) {
+      const count = Atomics.load(this.#beats, k);
+      if (count !== this.#seen[k]) {
+        this.#seen[k] = count;
+        this.#still[k] = 0;
+        moved = true;
+      } else if (count !== 0 && this.#ended[k] === 0) {
+        this.#still[k]++;
+        if (this.#still[k] >= limit) hanging ??= k;
+      }
+    }
+    this.#stillAll = moved ? 0 : this.#stillAll + 1;
+    // Tasks that wait for a thread have not begun; if nothing moves at all, no thread does.
+    return hanging ?? (this.#stillAll >= limit ? -1 : null);
+  }
+}
