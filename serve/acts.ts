@@ -3,11 +3,11 @@
 
 import { AuditError, addDecisionEvent, findAction, listActions } from '../audit/index.js';
 import type { ActionRow, DeadlinePool, Recorder } from '../audit/index.js';
-import type { Answer } from './answer.js';
+import type { Answer } from '../advise/index.js';
 import type { Connector } from './connector.js';
 import { ServeError } from './errors.js';
 import type { KillSwitch } from './kill-switch.js';
-import type { Id } from './schema.js';
+import type { Id } from '../advise/schema.js';
 import { snake } from './snake.js';
 
 /** What became of one assignment in `auto`. */

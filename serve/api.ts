@@ -21,8 +21,9 @@ import {
   statisticsPeriods,
 } from '../audit/index.js';
 import type { ActionFilter, ActionRow, ActionType, LimitChange, Settings, StatisticsPeriod } from '../audit/index.js';
-import { answerProps } from './answer-schema.js';
-import { ServeError, badField } from './errors.js';
+import { badField, documentedRequest, requestProps } from '../advise/index.js';
+import { actedAnswerProps } from './act-schema.js';
+import { ServeError } from './errors.js';
 import {
   actionProps,
   actionsProps,
@@ -43,11 +44,10 @@ import {
   runsProps,
   statisticsProps,
 } from './other-schemas.js';
-import { documentedRequest, requestProps } from './request.js';
 import type { Route, RouteContext } from './routes.js';
 import { RunsReader } from './runs.js';
-import { show } from './schema.js';
-import type { Props, Rule } from './schema.js';
+import { show } from '../advise/schema.js';
+import type { Props, Rule } from '../advise/schema.js';
 import { outcomes } from './service.js';
 import type { Outcome, Service } from './service.js';
 import { snake, snakeName } from './snake.js';
@@ -94,7 +94,7 @@ export function apiRoutes({ service, runs }: ApiOptions): Route[] {
       query: company,
       // `checkRequest` checks it.
       documented: documentedRequest,
-      answer: answerProps,
+      answer: actedAnswerProps,
       idempotent: true,
       bodyLimit: LARGE_BODY,
       handle: (c) =>

@@ -17,21 +17,24 @@ import {
 import type { Database, DecisionDetail } from '../audit/index.js';
 import { Acts } from './acts.js';
 import type { ActResult, ActsOptions } from './acts.js';
-import type { Analysis, AnalyzedPair, PlannedPair } from './analyze.js';
-import type { Answer, Constraint } from './answer.js';
+import { badField, checkRequest, pack, sha256, unpack } from '../advise/index.js';
+import type {
+  Analysis,
+  AnalyzedPair,
+  Answer,
+  Constraint,
+  PlannedPair,
+  Recommender,
+  RecommendRequest,
+  Replay,
+} from '../advise/index.js';
 import type { Caller } from './auth.js';
 import { Background } from './background.js';
 import type { Way } from './background.js';
-import { ServeError, badField } from './errors.js';
+import { ServeError } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
-import { pack, unpack } from './packed.js';
-import { sha256 } from './policies.js';
-import type { Replay } from './decide.js';
-import type { Recommender } from './recommend.js';
-import { checkRequest } from './request.js';
-import type { RecommendRequest } from './request.js';
-import { show } from './schema.js';
-import type { Id } from './schema.js';
+import { show } from '../advise/schema.js';
+import type { Id } from '../advise/schema.js';
 import { snake } from './snake.js';
 
 export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };

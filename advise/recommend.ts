@@ -50,7 +50,7 @@ export class Recommender {
 
   /**
    * @param request as `checkRequest` gave it
-   * @throws ServeError `ERR_REQUEST`
+   * @throws AdviseError `ERR_REQUEST`
    */
   recommend(request: RecommendRequest, { decisionId, stateHash, replay, askedAt }: Context): Answer {
     // Threads have clocks of their own, with one beginning.
@@ -115,7 +115,7 @@ export class Recommender {
 
   /**
    * Drives somebody's plan, pair by pair, in the world of the rules; a pair that breaks it is left out.
-   * @throws ServeError `ERR_REQUEST`
+   * @throws AdviseError `ERR_REQUEST`
    */
   drive(request: RecommendRequest, plan: readonly PlannedPair[]): AnalyzedPair[] {
     const { problem, stage } = this.#staged(request);
@@ -129,7 +129,7 @@ export class Recommender {
 
   /**
    * What each vehicle would make of a shipment, were it the only one that is assigned.
-   * @throws ServeError `ERR_REQUEST`
+   * @throws AdviseError `ERR_REQUEST`
    */
   candidates(request: RecommendRequest, shipment: Id): AnalyzedPair[] {
     const { problem, stage } = this.#staged(request);

@@ -85,7 +85,7 @@ const DAY = 86_400;
 /** Further off than anything that is planned; keeps sums of times within 32 bits. */
 const FAR = 1_000_000_000;
 
-/** @throws ServeError `ERR_REQUEST` for a vehicle that cannot be */
+/** @throws AdviseError `ERR_REQUEST` for a vehicle that cannot be */
 export function readProblem(request: RecommendRequest, rules: Rules, base: CompiledScenario): Problem {
   const { as_of: asOf, vehicles } = request;
   const violations: Violation[] = [];

@@ -5,7 +5,7 @@ import { compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, World } from '../engine/index.js';
 import { Actor, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
 import type { HeuristicName, NetworkShape } from '../policy/index.js';
-import { ServeError } from './errors.js';
+import { AdviseError } from './errors.js';
 import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
 
 /** A trained network, with what it was trained on. */
@@ -60,7 +60,7 @@ export class Policies {
   /**
    * @param networks the first is the default; without any, `planner`
    * @param base     the world of rules, default geneva
-   * @throws ServeError `ERR_SERVICE` for a scenario of zones, and for a name given twice
+   * @throws AdviseError `ERR_SERVICE` for a scenario of zones, and for a name given twice
    */
   constructor(networks: readonly TrainedNetwork[] = [], base: CompiledScenario = compileScenario(preset('geneva'))) {
     requirePlane(base);
@@ -68,7 +68,7 @@ export class Policies {
     this.base = base;
     for (const network of networks) {
       if (this.#byName.has(network.name) || [...served, LOOKAHEAD].some((name) => name === network.name)) {
-        throw new ServeError('ERR_SERVICE', `there are two policies called ${network.name}: rename a run's folder`);
+        throw new AdviseError('ERR_SERVICE', `there are two policies called ${network.name}: rename a run's folder`);
       }
       requirePlane(network.compiled);
       this.#byName.set(network.name, networkPolicy(network));
@@ -89,12 +89,12 @@ export class Policies {
     return [this.default, ...[...this.#byName.values()].filter((policy) => policy !== this.default)];
   }
 
-  /** @throws ServeError `ERR_REQUEST` naming those that there are */
+  /** @throws AdviseError `ERR_REQUEST` naming those that there are */
   named(name: string | undefined): ServedPolicy {
     if (name === undefined) return this.default;
     const found = this.#byName.get(name);
     if (found === undefined) {
-      throw new ServeError(
+      throw new AdviseError(
         'ERR_REQUEST',
         `policy is "${name}": expected one of ${this.all.map((policy) => policy.name).join(', ')}`,
         { path: 'policy' },
@@ -106,7 +106,7 @@ export class Policies {
 
 function requirePlane({ scenario }: CompiledScenario): void {
   if (scenario.travel.kind !== 'plane') {
-    throw new ServeError(
+    throw new AdviseError(
       'ERR_SERVICE',
       `scenario "${scenario.name}" travels between zones of its own: the service needs one with places, such as geneva or one that "fleetstep collect" made`,
     );

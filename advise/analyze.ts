@@ -38,7 +38,7 @@ export interface Analysis {
   readonly policy: { readonly name: string; readonly totals: PlanTotals };
 }
 
-/** @throws ServeError `ERR_REQUEST` */
+/** @throws AdviseError `ERR_REQUEST` */
 export function analyze(recommender: Recommender, request: RecommendRequest, plan: readonly PlannedPair[]): Analysis {
   const answer = recommender.recommend(request, { decisionId: '', stateHash: '' });
   const pairs = recommender.drive(request, plan);

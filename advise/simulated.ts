@@ -3,7 +3,7 @@
 import { VectorDispatchEnv, adapt, episodeSource, kpisOf, toDegrees } from '../engine/index.js';
 import type { CompiledScenario, Kpis, PlaneTravelSpec, World } from '../engine/index.js';
 import type { Answer } from './answer.js';
-import { ServeError } from './errors.js';
+import { AdviseError } from './errors.js';
 import type { Place } from './places.js';
 import type { RecommendRequest, ShipmentInput, VehicleInput } from './request.js';
 
@@ -30,12 +30,12 @@ export class SimulatedFleet {
 
   /**
    * @param seed of the day's demand
-   * @throws ServeError `ERR_SERVICE` for a scenario of zones
+   * @throws AdviseError `ERR_SERVICE` for a scenario of zones
    */
   constructor(base: CompiledScenario, seed: number) {
     const { travel, startSecondOfDay } = base.scenario;
     if (travel.kind !== 'plane') {
-      throw new ServeError('ERR_SERVICE', `scenario "${base.scenario.name}" has zones, not places: try geneva`);
+      throw new AdviseError('ERR_SERVICE', `scenario "${base.scenario.name}" has zones, not places: try geneva`);
     }
     this.#travel = travel;
     this.#offset = DAY + startSecondOfDay;

@@ -1,8 +1,8 @@
 // Plain questions, whose answers need no arithmetic, asked of every policy that can be served.
 
 import { describe, expect, it } from 'vitest';
-import { Policies, Recommender, checkRequest } from '#serve/index.js';
-import type { Answer } from '#serve/index.js';
+import { checkRequest, Policies, Recommender } from '#advise/index.js';
+import type { Answer } from '#advise/index.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 

@@ -1,9 +1,8 @@
 // Stops with several windows, each question with its answer: in order or not, open, missed, past, promised.
 
 import { describe, expect, it } from 'vitest';
-import { Policies, Recommender, checkRequest } from '#serve/index.js';
-import type { Answer } from '#serve/index.js';
-import { analyze } from '#serve/analyze.js';
+import { analyze, checkRequest, Policies, Recommender } from '#advise/index.js';
+import type { Answer } from '#advise/index.js';
 
 const recommender = new Recommender(new Policies(), '0.0.0');
 const context = { decisionId: 'd', stateHash: '' };

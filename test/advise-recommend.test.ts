@@ -3,11 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { Purpose, RandomStream, actionCount, compileScenario, observationSize, preset } from '#engine/index.js';
 import { initialiseNetwork, networkLayout } from '#policy/index.js';
-import { Policies, Recommender, SimulatedFleet, checkRequest } from '#serve/index.js';
-import type { Answer, TrainedNetwork } from '#serve/index.js';
-import { answerProps } from '#serve/answer-schema.js';
-import type { Place } from '#serve/places.js';
-import { compile } from '#serve/schema.js';
+import { answerProps, checkRequest, Policies, Recommender, SimulatedFleet } from '#advise/index.js';
+import type { Answer, Place, TrainedNetwork } from '#advise/index.js';
+import { compile } from '#advise/schema.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 import { randomRequest } from './support/random-request.js';

@@ -28,15 +28,3 @@ export const flag: Rule = { type: 'boolean' };
 export const whole: Rule = { type: 'number', integer: true };
 export const date: Rule = { type: 'string', description: 'ISO 8601' };
 export const anything = (description: string): Rule => ({ type: 'any', nullable: true, description });
-/** One of a refusal on record. */
-export const refusal: Rule = {
-  type: 'object',
-  description: 'Why it was not let through; of a limit also which one, what is left, and when one is free again',
-  props: {
-    reason: text,
-    message: text,
-    bucket: { ...text, optional: true },
-    left: { ...whole, optional: true },
-    retry_at: { ...date, optional: true },
-  },
-};

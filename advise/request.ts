@@ -299,7 +299,7 @@ function tableFault(body: unknown, path: string): Fault | null {
 
 /**
  * Checks the whole but for the shipments, and gives back what is meant, without what an OSRM answer brings along.
- * @throws ServeError `ERR_REQUEST` naming path, value and remedy
+ * @throws AdviseError `ERR_REQUEST` naming path, value and remedy
  */
 export function checkRequest(body: unknown): RecommendRequest {
   const fault = checkProps(body);

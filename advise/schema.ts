@@ -2,7 +2,7 @@
 
 import FastestValidator from 'fastest-validator';
 import type { ValidationError } from 'fastest-validator';
-import { ServeError } from './errors.js';
+import { AdviseError } from './errors.js';
 
 // The package's types describe its ES module, Node gets its CommonJS one.
 const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
@@ -68,7 +68,7 @@ function isDeep(value: unknown, left: number): boolean {
   return Object.values(value).some((member) => typeof member === 'object' && isDeep(member, left - 1));
 }
 
-/** @throws ServeError `ERR_REQUEST` naming the first fault, and those of its kind */
+/** @throws AdviseError `ERR_REQUEST` naming the first fault, and those of its kind */
 export function refuse(fault: Fault | null): void {
   if (fault === null) return;
   const faults = [fault, ...(fault.also ?? [])].map(({ path, message }) => ({
@@ -76,7 +76,7 @@ export function refuse(fault: Fault | null): void {
     message: `${path === '' ? 'the body' : path} ${message}`,
   }));
   const text = faults.map(({ message }) => message).join('; ');
-  throw new ServeError('ERR_REQUEST', text, { path: fault.path, ...(faults.length > 1 ? { faults } : {}) });
+  throw new AdviseError('ERR_REQUEST', text, { path: fault.path, ...(faults.length > 1 ? { faults } : {}) });
 }
 
 export function join(outer: string, inner: string): string {

@@ -2,7 +2,7 @@
 
 import { constraints, fallbackReasons } from './answer.js';
 import { requestModes } from './request.js';
-import { flag, id, list, nullable, number, object, refusal, seconds, text, whole } from './rules.js';
+import { flag, id, list, nullable, number, object, seconds, text, whole } from './rules.js';
 import type { Props, Rule } from './schema.js';
 
 const estimate = (description: string): Rule =>
@@ -25,15 +25,6 @@ const whatIf = object(
   },
   { nullable: true, optional: true, description: 'With `explain`; null where time was up' },
 );
-
-export const actProps: Props = {
-  shipment: id,
-  vehicle: id,
-  status: { type: 'enum', values: ['succeeded', 'dry_run', 'refused', 'failed', 'unknown'] },
-  action_id: nullable(whole),
-  message: { ...text, optional: true },
-  refusal: { ...refusal, optional: true },
-};
 
 export const answerProps: Props = {
   as_of: seconds('As asked'),
@@ -115,5 +106,4 @@ export const answerProps: Props = {
     turns: number('Of the planner’s search; 0 if it did not search'),
     recorded: flag,
   }),
-  acts: { ...list(object(actProps), 'In mode auto: what became of each assignment'), optional: true },
 };

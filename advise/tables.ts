@@ -24,7 +24,7 @@ interface SoundTables extends Pick<RecommendRequest, 'matrices' | 'matrices_by_t
 
 /**
  * Checks a profile's tables, and leaves out what an OSRM answer brings along.
- * @throws ServeError `ERR_REQUEST` naming path, value and remedy
+ * @throws AdviseError `ERR_REQUEST` naming path, value and remedy
  */
 export function checkTables({ matrices, matrices_by_time: byTime }: RecommendRequest, profile: string): SoundTables {
   const own = ofProfile(matrices, profile);

@@ -3,8 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { Purpose, RandomStream, actionCount, compileScenario, observationSize, preset } from '#engine/index.js';
 import { initialiseNetwork, networkLayout } from '#policy/index.js';
-import { Policies, Recommender, checkRequest } from '#serve/index.js';
-import type { Answer, TrainedNetwork } from '#serve/index.js';
+import { checkRequest, Policies, Recommender } from '#advise/index.js';
+import type { Answer, TrainedNetwork } from '#advise/index.js';
 
 const compiled = compileScenario(preset('geneva'));
 
