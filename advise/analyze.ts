@@ -1,42 +1,9 @@
 // A person's plan, driven by the same rules: what each assignment brings, what it breaks, and how it compares.
 
 import { round } from './answer.js';
-import type { Constraint } from './answer.js';
+import type { Analysis, AnalyzedPair, PlannedPair, PlanTotals } from './analysis.js';
 import type { Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
-import type { Id } from './schema.js';
-
-export interface PlannedPair {
-  readonly vehicle: Id;
-  readonly shipment: Id;
-}
-
-export interface AnalyzedPair extends PlannedPair {
-  /** Constraints that it breaks, so that it is left out of the rest; `unknown` for what the request does not leave open:
-   *  other ids, shipments at fault, promised, later than the horizon, or in the plan twice. */
-  readonly breaks: readonly (Constraint | 'unknown')[];
-  readonly pickup_eta: number | null;
-  readonly lateness: number | null;
-  readonly approach_distance: number | null;
-  readonly score: number | null;
-}
-
-export interface PlanTotals {
-  readonly assigned: number;
-  readonly score: number;
-  readonly lateness: number;
-  readonly late: number;
-  readonly approach_distance: number;
-  /** Shipments that could be served at the start and are not in the plan. */
-  readonly left_open: number;
-}
-
-export interface Analysis {
-  readonly plan: readonly AnalyzedPair[];
-  readonly totals: PlanTotals;
-  /** Of the policy's own plan for the same state. */
-  readonly policy: { readonly name: string; readonly totals: PlanTotals };
-}
 
 /** @throws AdviseError `ERR_REQUEST` */
 export function analyze(recommender: Recommender, request: RecommendRequest, plan: readonly PlannedPair[]): Analysis {

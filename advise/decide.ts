@@ -3,50 +3,12 @@
 
 import type { World } from '../engine/index.js';
 import type { Planner } from '../policy/index.js';
-import type { Provenance } from './answer.js';
+import type { Decided, Decision, PlannedStop, Replay } from './decision.js';
 import { isWorse, leftOut, priorityOf } from './objective.js';
 import type { Policies, ServedPolicy } from './policies.js';
 import type { Problem } from './problem.js';
 import { Env } from './stage.js';
 import type { Stage } from './stage.js';
-
-/** What the clock decided when an answer was first given: with it, the same comes out again. */
-export interface Replay {
-  readonly fallback: Provenance['fallback'];
-  readonly futures: readonly number[];
-  readonly turns: number;
-  /** Of look-ahead's own decisions. */
-  readonly decision_futures?: readonly number[];
-}
-
-/** An assignment as it was decided, in the world's own terms. */
-export interface Decision {
-  /** Driver and slot. */
-  readonly i: number;
-  readonly j: number;
-  readonly confidence: number | null;
-}
-
-/** Where the planner's plan serves a slot. */
-export interface PlannedStop {
-  readonly i: number;
-  /** Slot that the vehicle serves before, -1 if none of the open ones. */
-  readonly after: number;
-  /** Second of the episode. */
-  readonly pickupAt: number;
-}
-
-export interface Decided {
-  readonly decisions: readonly Decision[];
-  /** Environment in which they have been played. */
-  readonly env: number;
-  /** Why the policy that was to play did not decide. */
-  readonly gaveWay: 'deadline' | 'objective' | null;
-  /** By slot; null if the planner did not decide. */
-  readonly plan: readonly (PlannedStop | undefined)[] | null;
-  /** Turns of the planner's search; with the same number, the same plan. */
-  readonly turns: number;
-}
 
 /** Of the time to decide: the rest is for writing the answer down, and for explaining it. */
 const PLANNING_SHARE = 0.6;

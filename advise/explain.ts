@@ -2,7 +2,7 @@
 
 import { round } from './answer.js';
 import type { Assignment, Explanation, WhatIf } from './answer.js';
-import type { Decision, Replay } from './decide.js';
+import type { Decision, Replay } from './decision.js';
 import type { Problem } from './problem.js';
 import type { Estimate, Lookahead } from '../policy/index.js';
 import { Env } from './stage.js';

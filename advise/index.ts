@@ -1,7 +1,7 @@
 // The public names of advise: a live state in, a recommendation out; no HTTP, no database.
 
+export type { Analysis, AnalyzedPair, PlannedPair, PlanTotals } from './analysis.js';
 export { analyze } from './analyze.js';
-export type { Analysis, PlanTotals } from './analyze.js';
 export { answerProps } from './answer-schema.js';
 export { constraints, fallbackReasons } from './answer.js';
 export type {
@@ -18,19 +18,20 @@ export type {
   Waiting,
   WhatIf,
 } from './answer.js';
-export type { AnalyzedPair, PlannedPair } from './analyze.js';
+export { checkRequest } from './check-request.js';
 export { isSinceMidnight } from './clock.js';
-export type { Replay } from './decide.js';
+export type { Decider } from './decider.js';
+export type { Replay } from './decision.js';
 export { AdviseError, badField } from './errors.js';
 export type { AdviseErrorCode, FieldFault } from './errors.js';
 export { LOOKAHEAD } from './lookahead-policy.js';
 export { hashOf, pack, unpack } from './packed.js';
 export type { Place } from './places.js';
 export { Policies, sha256 } from './policies.js';
-export type { Decider, ServedPolicy, TrainedNetwork } from './policies.js';
+export type { ServedPolicy, TrainedNetwork } from './policies.js';
 export { Recommender } from './recommend.js';
 export type { Context } from './recommend.js';
-export { checkRequest, documentedRequest, requestModes, requestProps } from './request.js';
+export { documentedRequest, requestModes, requestProps } from './request.js';
 export type {
   MatrixInput,
   MatrixPeriodInput,
@@ -42,5 +43,5 @@ export type {
   Table,
   VehicleInput,
 } from './request.js';
-export type { Id } from './schema.js';
+export type { Id, Props, Rule } from './schema.js';
 export { SimulatedFleet } from './simulated.js';

@@ -3,7 +3,7 @@
 
 import { LookaheadPolicy } from '../policy/index.js';
 import type { World } from '../engine/index.js';
-import type { Decider } from './policies.js';
+import type { Decider } from './decider.js';
 
 export const LOOKAHEAD = 'lookahead';
 

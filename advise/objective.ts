@@ -4,7 +4,7 @@
 import { worthOf } from '../policy/index.js';
 import type { Planner } from '../policy/index.js';
 import type { World } from '../engine/index.js';
-import type { Decision } from './decide.js';
+import type { Decision } from './decision.js';
 import type { Problem, Shipment } from './problem.js';
 import { latestSafe } from './reasons.js';
 

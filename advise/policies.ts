@@ -5,6 +5,7 @@ import { compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, World } from '../engine/index.js';
 import { Actor, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
 import type { HeuristicName, NetworkShape } from '../policy/index.js';
+import type { Decider } from './decider.js';
 import { AdviseError } from './errors.js';
 import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
 
@@ -17,14 +18,6 @@ export interface TrainedNetwork {
   readonly compiled: CompiledScenario;
   /** What its card says beyond that: steps, seconds, configuration, evaluation table; plain JSON. */
   readonly training: Readonly<Record<string, unknown>>;
-}
-
-/** Decides on the world that it was made for. */
-export interface Decider {
-  /** Action of environment e, 0 to wait. */
-  decide(e: number): number;
-  /** Probability of the last action; null for a rule. */
-  readonly confidence: number | null;
 }
 
 export interface ServedPolicy {

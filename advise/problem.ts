@@ -14,7 +14,7 @@ import type { Violation } from './answer.js';
 import { changedMinutes, secondOfDay } from './clock.js';
 import { badField } from './errors.js';
 import { farFault, middleOf, onPlane, planeOf } from './places.js';
-import { checkShipment } from './request.js';
+import { checkShipment } from './check-request.js';
 import type { RecommendRequest, ShipmentInput, StopInput, VehicleInput } from './request.js';
 import { isId, join, refuse, show } from './schema.js';
 import type { Fault, Id } from './schema.js';

@@ -5,7 +5,7 @@ import { NEVER } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { round } from './answer.js';
 import type { Alternative, Constraint, UnassignedReason } from './answer.js';
-import type { PlannedStop } from './decide.js';
+import type { PlannedStop } from './decision.js';
 import { NO_WAY } from './tables.js';
 import type { Problem } from './problem.js';
 import { latenessOf, secondWithin, windowOf } from './windows.js';

@@ -2,11 +2,11 @@
 // nearest rule and whoever decides go on with it.
 
 import { Lookahead, Planner } from '../policy/index.js';
-import type { AnalyzedPair, PlannedPair } from './analyze.js';
+import type { AnalyzedPair, PlannedPair } from './analysis.js';
 import { round } from './answer.js';
 import type { Answer, Assignment, Constraint, Locked, Provenance, Waiting } from './answer.js';
 import { decide, driverOf, matchAll, play } from './decide.js';
-import type { Decided, Replay } from './decide.js';
+import type { Decided, Replay } from './decision.js';
 import { explain } from './explain.js';
 import { LOOKAHEAD, LookaheadDecider } from './lookahead-policy.js';
 import { Policies } from './policies.js';

@@ -3,7 +3,8 @@
 import { VectorDispatchEnv, adapt } from '../engine/index.js';
 import type { CompiledScenario, World } from '../engine/index.js';
 import { BatchedHungarian } from '../policy/index.js';
-import type { Decider, ServedPolicy } from './policies.js';
+import type { Decider } from './decider.js';
+import type { ServedPolicy } from './policies.js';
 import { LOOKAHEAD } from './lookahead-policy.js';
 import type { Problem } from './problem.js';
 import { MOST_WINDOWS } from './windows.js';
