@@ -3,11 +3,13 @@
 import type { Constraint } from './answer.js';
 import type { Id } from './schema.js';
 
+/** One assignment of a plan, by the ids of the request. */
 export interface PlannedPair {
   readonly vehicle: Id;
   readonly shipment: Id;
 }
 
+/** A pair of a plan with its figures; null where it breaks a constraint. Seconds and metres. */
 export interface AnalyzedPair extends PlannedPair {
   /** Constraints that it breaks, so that it is left out of the rest; `unknown` for what the request does not leave open:
    *  other ids, shipments at fault, promised, later than the horizon, or in the plan twice. */
@@ -18,6 +20,7 @@ export interface AnalyzedPair extends PlannedPair {
   readonly score: number | null;
 }
 
+/** Sums over the pairs of a plan that break nothing: seconds of lateness, metres of empty driving. */
 export interface PlanTotals {
   readonly assigned: number;
   readonly score: number;
@@ -28,6 +31,7 @@ export interface PlanTotals {
   readonly left_open: number;
 }
 
+/** A person’s plan beside the policy’s own: what `POST /v1/analyze` answers. */
 export interface Analysis {
   readonly plan: readonly AnalyzedPair[];
   readonly totals: PlanTotals;

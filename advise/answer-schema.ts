@@ -26,6 +26,7 @@ const whatIf = object(
   { nullable: true, optional: true, description: 'With `explain`; null where time was up' },
 );
 
+/** Schema of an `Answer`, member by member. */
 export const answerProps: Props = {
   as_of: seconds('As asked'),
   mode: { type: 'enum', values: requestModes },

@@ -37,6 +37,7 @@ export interface WhatIf {
   readonly advantage: Estimate;
 }
 
+/** The candidates of one assignment, compared in the same simulated futures. */
 export interface Explanation {
   readonly candidates: readonly WhatIf[];
   /** Futures that each candidate was played in: the same for all. */
@@ -46,6 +47,7 @@ export interface Explanation {
   readonly new_demand: boolean;
 }
 
+/** A shipment that a vehicle is to take now. Times in seconds on the request’s clock, distances in metres. */
 export interface Assignment {
   /** From 1: the order in which they were decided. */
   readonly rank: number;
@@ -67,6 +69,7 @@ export interface Assignment {
   readonly what_if?: Explanation | null;
 }
 
+/** A shipment that is left open for now. */
 export interface Waiting {
   readonly shipment: Id;
   readonly reason: string;
@@ -76,6 +79,7 @@ export interface Waiting {
   readonly latest_safe: number | null;
 }
 
+/** What an assignment can break, by its stable name. */
 export const constraints = [
   'skills',
   'capacity',
@@ -86,8 +90,10 @@ export const constraints = [
   'queue',
   'status',
 ] as const;
+/** One of `constraints`. */
 export type Constraint = (typeof constraints)[number];
 
+/** A smallest set of constraints that keeps some vehicles from a shipment. */
 export interface UnassignedReason {
   /** Constraints that stand in the way together: without them, and with all others, a vehicle could take it. */
   readonly relaxed: readonly (Constraint | 'others')[];
@@ -96,11 +102,13 @@ export interface UnassignedReason {
   readonly message: string;
 }
 
+/** A shipment that no vehicle can take any more. */
 export interface Unassigned {
   readonly shipment: Id;
   readonly reasons: readonly UnassignedReason[];
 }
 
+/** What is wrong with one shipment of the request; the others are answered. */
 export interface Violation {
   /** Id, where it has one. */
   readonly shipment: Id | null;
@@ -130,6 +138,7 @@ export const fallbackReasons = [
   'objective',
 ] as const;
 
+/** Who decided on what, with all that is needed to compute the same answer again. */
 export interface Provenance {
   readonly decision_id: string;
   readonly version: string;
@@ -154,6 +163,7 @@ export interface Provenance {
   readonly recorded: boolean;
 }
 
+/** A recommendation: what is to become of each shipment of the request. */
 export interface Answer {
   readonly as_of: number;
   readonly mode: RequestMode;

@@ -28,6 +28,7 @@ export interface PlannedStop {
   readonly pickupAt: number;
 }
 
+/** A plan for a problem, and how it came about. */
 export interface Decided {
   readonly decisions: readonly Decision[];
   /** Environment in which they have been played. */

@@ -1,5 +1,6 @@
 // What can be wrong with a question before anything is computed.
 
+/** Stable codes of this room’s errors. */
 export type AdviseErrorCode =
   /** A field is not allowed; `path` names it. */
   | 'ERR_REQUEST'

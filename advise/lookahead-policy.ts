@@ -5,6 +5,7 @@ import { LookaheadPolicy } from '../policy/index.js';
 import type { World } from '../engine/index.js';
 import type { Decider } from './decider.js';
 
+/** Name under which look-ahead is asked. */
 export const LOOKAHEAD = 'lookahead';
 
 /** Small batches: between two the time is looked at. */
@@ -20,6 +21,7 @@ export interface SearchTime {
   readonly demand: boolean;
 }
 
+/** Decides by simulated futures, within a time that `begin` gives it. */
 export class LookaheadDecider implements Decider {
   readonly confidence = null;
   readonly #world: World;

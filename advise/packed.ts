@@ -7,10 +7,12 @@ import type { RecommendRequest } from './request.js';
 // A member called toJSON is what somebody sent, no function of ours.
 const packr = new Packr({ useRecords: true, useToJSON: false });
 
+/** A request or an answer as MessagePack. */
 export function pack(value: object): Uint8Array {
   return packr.pack(value);
 }
 
+/** What `pack` packed. @throws Error if the bytes are no MessagePack */
 export function unpack(bytes: Uint8Array): unknown {
   return packr.unpack(bytes);
 }

@@ -6,6 +6,7 @@ import type { PlaneTravelSpec } from '../engine/index.js';
 import type { StopInput, VehicleInput } from './request.js';
 import type { Fault } from './schema.js';
 
+/** Degrees, longitude first. */
 export type Place = readonly [longitude: number, latitude: number];
 
 /** Metres. On a plane, distances are wrong by a tenth at this size; and seconds stay within 32 bits at walking speed. */

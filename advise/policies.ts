@@ -20,6 +20,7 @@ export interface TrainedNetwork {
   readonly training: Readonly<Record<string, unknown>>;
 }
 
+/** A policy that can be asked by its name. */
 export interface ServedPolicy {
   readonly name: string;
   readonly kind: 'rule' | 'network';
@@ -40,6 +41,7 @@ const RULES_VERSION = 1;
 /** Rules that can be asked; random is for comparisons only. */
 const served = heuristicNames.filter((name) => name !== 'random');
 
+/** All that can be asked: trained networks, the rules, and look-ahead. */
 export class Policies {
   /** The one that is asked if a request names none. */
   readonly default: ServedPolicy;
@@ -168,6 +170,7 @@ class NetworkDecider implements Decider {
   }
 }
 
+/** SHA-256 in hexadecimal. */
 export function sha256(bytes: string | Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

@@ -34,6 +34,7 @@ export interface Rules {
   readonly alternatives: number;
 }
 
+/** A shipment that is planned, with its windows put in order. */
 export interface Shipment {
   readonly id: Id;
   /** In the request. */
@@ -48,6 +49,7 @@ export interface Shipment {
   readonly windowEnd: number;
 }
 
+/** A request as a state of the world; seconds of the episode are the request’s less `offset`. */
 export interface Problem {
   readonly request: RecommendRequest;
   readonly rules: Rules;

@@ -21,6 +21,7 @@ import { Env, Stages } from './stage.js';
 import type { Stage } from './stage.js';
 import { latenessOf, windowOf } from './windows.js';
 
+/** What an answer is called, and what the clock is measured from. */
 export interface Context {
   readonly decisionId: string;
   /** SHA-256 of the request as it is stored. */
@@ -34,6 +35,7 @@ const DEADLINE_MS = 250;
 /** With explanations, or look-ahead. */
 const LONG_DEADLINE_MS = 1000;
 
+/** Answers requests, one at a time; it keeps worlds of the sizes that were asked for. */
 export class Recommender {
   readonly policies: Policies;
   readonly version: string;

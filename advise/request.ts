@@ -4,9 +4,12 @@
 import type { Id, Props, Rule } from './schema.js';
 import { MOST_WINDOWS } from './windows.js';
 
+/** `shadow` and `recommend` act on nothing; `auto` lets the service act on the assignments. */
 export const requestModes = ['shadow', 'recommend', 'auto'] as const;
+/** One of `requestModes`. */
 export type RequestMode = (typeof requestModes)[number];
 
+/** A vehicle as VROOM has it, and what it does now. Seconds on the request’s clock, places as [longitude, latitude]. */
 export interface VehicleInput {
   readonly id: Id;
   readonly profile?: string;
@@ -24,6 +27,7 @@ export interface VehicleInput {
   readonly load?: number;
 }
 
+/** Where a shipment is picked up or delivered; `service` in seconds, windows inclusive. */
 export interface StopInput {
   readonly id?: Id;
   readonly location?: readonly [number, number];
@@ -32,6 +36,7 @@ export interface StopInput {
   readonly time_windows?: readonly (readonly [number, number])[];
 }
 
+/** A shipment as VROOM has it, with when it was booked. */
 export interface ShipmentInput {
   readonly id?: Id;
   readonly pickup: StopInput;
@@ -46,17 +51,20 @@ export interface ShipmentInput {
 /** A square table; `null` where there is no way. */
 export type Table = readonly (readonly (number | null)[])[];
 
+/** Travel times of one profile in seconds, distances in metres. */
 export interface MatrixInput {
   readonly durations: Table;
   readonly distances?: Table;
 }
 
+/** Travel times for departures within a part of the local day. */
 export interface MatrixPeriodInput extends MatrixInput {
   /** Seconds of the local day, whole minutes; `from` inclusive, `to` exclusive. */
   readonly from: number;
   readonly to: number;
 }
 
+/** What the policy’s own world says otherwise: seconds, but for `speed_kmh` and counts. */
 export interface RequestOptions {
   readonly late_tolerance?: number;
   readonly queue?: number;
@@ -67,6 +75,7 @@ export interface RequestOptions {
   readonly alternatives?: number;
 }
 
+/** A live state. `checkRequest` makes one from what was sent. */
 export interface RecommendRequest {
   readonly as_of: number;
   readonly time_zone?: string;
@@ -83,7 +92,9 @@ export interface RecommendRequest {
   readonly matrices_by_time?: Readonly<Record<string, readonly MatrixPeriodInput[]>>;
 }
 
+/** Vehicles in one request. */
 export const MAX_VEHICLES = 200;
+/** Shipments in one request. */
 export const MAX_SHIPMENTS = 500;
 /** Places in a table. */
 export const MAX_PLACES = 1200;
@@ -183,6 +194,7 @@ const matrix = {
 } as const satisfies Rule;
 const minute = (description: string): Rule => ({ type: 'number', integer: true, min: 0, max: 86_400, description });
 
+/** Schema of a request, in which shipments may be anything: they are checked one by one. */
 export const requestProps: Props = {
   as_of: time(
     'Now, on the clock of all times here: seconds of the epoch; or, up to 31622399 (366 days), since a midnight of the local clock',

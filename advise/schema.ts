@@ -27,14 +27,17 @@ export type Rule = { readonly optional?: boolean; readonly nullable?: boolean; r
 );
 /** A number, or a short word: how other systems name their vehicles and shipments. */
 export type Id = number | string;
+/** The members of an object, by their names. */
 export type Props = Readonly<Record<string, Rule>>;
 
 const ID = /^[\w.:-]{1,64}$/;
 
+/** Whether a value is an `Id`. */
 export function isId(value: unknown): value is Id {
   return typeof value === 'string' ? ID.test(value) : Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+/** The first thing that is wrong with a value. */
 export interface Fault {
   /** `pickup.location`, or empty for the whole. */
   readonly path: string;
@@ -79,6 +82,7 @@ export function refuse(fault: Fault | null): void {
   throw new AdviseError('ERR_REQUEST', text, { path: fault.path, ...(faults.length > 1 ? { faults } : {}) });
 }
 
+/** The path of a member of a member. */
 export function join(outer: string, inner: string): string {
   if (outer === '' || inner === '') return outer + inner;
   return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`;
@@ -266,6 +270,7 @@ function bareSchema(rule: Rule): Record<string, unknown> {
   }
 }
 
+/** JSON Schema of an object with exactly these members. */
 export function objectSchema(props: Props): Record<string, unknown> {
   return {
     type: 'object',

@@ -21,6 +21,7 @@ interface Ride {
 /** A Monday at midnight, UTC: the day that is simulated. */
 const DAY = 1_767_571_200;
 
+/** A day of a scenario, asked for as requests and driven by their answers. */
 export class SimulatedFleet {
   readonly #world: World;
   readonly #travel: PlaneTravelSpec;

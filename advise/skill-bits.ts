@@ -7,6 +7,7 @@ import type { ShipmentInput, VehicleInput } from './request.js';
 export const NO_SKILL = 29;
 const NO_CAPACITY = 30;
 
+/** Which bit stands for which skill or amount in one request. */
 export class SkillBits {
   /** A skill that the base scenario does not know is needed. */
   unknown = false;
@@ -64,10 +65,12 @@ export class SkillBits {
   }
 }
 
+/** Whether a vehicle has a skill. */
 export function has({ skills = [] }: VehicleInput, name: string): boolean {
   return skills.some((skill) => String(skill) === name);
 }
 
+/** Whether a vehicle has room for an amount. */
 export function carries({ capacity = [] }: VehicleInput, amount: readonly number[]): boolean {
   return amount.every((value, k) => value <= (capacity[k] ?? 0));
 }

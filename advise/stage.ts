@@ -16,6 +16,7 @@ const ONES = new Float64Array(1440).fill(1);
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** A world of four environments, into which problems of one shape are put one after the other. */
 export class Stage {
   readonly world: World;
   readonly hungarian: BatchedHungarian = new BatchedHungarian();
@@ -85,6 +86,7 @@ export class Stage {
 /** Slots that a stage has room for, so that few stages serve many requests. */
 const SIZES = [20, 50, 100, 200, 500];
 
+/** Stages by the shape of their problems; those not used for the longest go first. */
 export class Stages {
   readonly #kept = new Map<string, Stage>();
   readonly #most: number;

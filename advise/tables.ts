@@ -12,6 +12,7 @@ const METRES_PER_SECOND = 30 / 3.6;
 /** Of a table's cells. */
 const LONGEST = 1_000_000;
 
+/** A request’s tables as the engine has them. */
 export interface Tables {
   readonly matrix: MatrixTravel;
   readonly places: number;

@@ -10,6 +10,7 @@ const packr = new Packr({ structuredClone: true, moreTypes: true });
 /** `unreadable`: no MessagePack, or cut short. `foreign`: of another format. `damaged`: its checksum differs. */
 export type SealFault = 'unreadable' | 'foreign' | 'damaged';
 
+/** A sealed file that cannot be trusted; `fault` says why. */
 export class SealError extends Error {
   readonly fault: SealFault;
 
