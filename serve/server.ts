@@ -9,7 +9,8 @@ import { AdviseError } from '../advise/index.js';
 import type { AdviseErrorCode, FieldFault } from '../advise/index.js';
 import { AuditError } from '../audit/index.js';
 import type { AuditErrorCode } from '../audit/index.js';
-import { LARGE_BODY, apiRoutes } from './api.js';
+import { apiRoutes } from './api.js';
+import { LARGE_BODY, SMALL_BODY } from './body-limits.js';
 import type { Caller, KeyRing } from './auth.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
@@ -42,7 +43,6 @@ export interface ServerOptions {
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 
-const SMALL_BODY = 64 * 1024;
 /** How often Node looks whether a request takes too long. */
 const LOOK_EVERY_MS = 500;
 /** For `/ready`. */

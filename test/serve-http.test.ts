@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verify } from '#audit/index.js';
 import { actedAnswerProps } from '#serve/act-schema.js';
-import { LARGE_BODY } from '#serve/api.js';
+import { LARGE_BODY } from '#serve/body-limits.js';
 import { WebhookConnector } from '#serve/index.js';
 import { constraints, documentedRequest } from '#advise/index.js';
 import { compile } from '#advise/schema.js';
