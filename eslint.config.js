@@ -29,7 +29,7 @@ export default tseslint.config(
   },
   {
     // Answers over HTTP are looked at member by member.
-    files: ['test/serve-*.test.ts', 'test/cli-serve.test.ts'],
+    files: ['test/advise-*.test.ts', 'test/serve-*.test.ts', 'test/cli-serve.test.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

@@ -133,6 +133,20 @@ export async function findDecision(
 }
 
 /**
+ * When a decision was put on record, by the clock of the database.
+ * @throws AuditError `ERR_NOT_FOUND`
+ */
+export async function recordedAt(connection: Connection, id: string): Promise<Date> {
+  try {
+    const [row] = await connection<[{ at: Date }] | []>`select created_at as at from decision where id = ${id}`;
+    if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `decision ${id} is not known`);
+    return row.at;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/**
  * Decisions, newest first.
  * @param request.before id of the last one of the page before
  */

@@ -25,7 +25,7 @@ export {
 export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';
 export { DeadlinePool } from './deadline-pool.js';
 export type { DeadlinePoolOptions } from './deadline-pool.js';
-export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision } from './decisions.js';
+export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision, recordedAt } from './decisions.js';
 export type { DecisionDetail, DecisionEvent, DecisionLogOptions, DecisionRow, DecisionSummary } from './decisions.js';
 export { insertDemo } from './demo.js';
 export type { DemoBooking, DemoCompany } from './demo.js';

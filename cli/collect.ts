@@ -5,16 +5,15 @@ import { Command, Option } from 'commander';
 import { readBookings, readFleet } from '../audit/index.js';
 import { compileScenario } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
+import { infinityToWord, writeFileAtomic } from '../files/index.js';
 import {
   BookingExaminer,
   COLLECTED_TRIPS,
   CompanyClock,
   collectTrips,
   describe,
-  infinityToWord,
   recordOf,
   refuseTaken,
-  writeFileAtomic,
   writeTrips,
   writeWholeFolder,
 } from '../trips/index.js';

@@ -2,8 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { ServeError, SimulatedFleet } from '../serve/index.js';
-import type { Answer } from '../serve/index.js';
+import { SimulatedFleet } from '../advise/index.js';
+import type { Answer } from '../advise/index.js';
+import { ServeError } from '../serve/index.js';
 import { loadScenario } from '../trips/index.js';
 import { dataOption, jsonOption, scenarioOption, seedOption, whole } from './options.js';
 import { kpiTable, printJson, progress } from './print.js';

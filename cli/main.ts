@@ -2,6 +2,7 @@
 // The command line: one command a file. A mistake of the user's is one line on stderr and exit code 2.
 
 import { Command, CommanderError } from 'commander';
+import { AdviseError } from '../advise/index.js';
 import { AuditError } from '../audit/index.js';
 import { EngineError } from '../engine/index.js';
 import { PolicyError } from '../policy/index.js';
@@ -95,6 +96,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof TrainError ||
     error instanceof PolicyError ||
     error instanceof AuditError ||
+    error instanceof AdviseError ||
     error instanceof ServeError
   );
 }

@@ -6,8 +6,8 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CompiledScenario } from '../engine/index.js';
 import { isHeuristic } from '../policy/index.js';
-import { Policies } from '../serve/index.js';
-import type { TrainedNetwork } from '../serve/index.js';
+import { Policies } from '../advise/index.js';
+import type { TrainedNetwork } from '../advise/index.js';
 import { TrainError, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
 import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
@@ -24,7 +24,7 @@ export const runOption = (): Option =>
 
 /**
  * Rules, and the networks of the given runs; the scenario is the rules' world.
- * @throws TrainError, ServeError, EngineError, TripsError
+ * @throws TrainError, AdviseError, EngineError, TripsError
  */
 export function loadPolicies({ run = [], ...request }: PolicyOptions): Policies {
   const base = loadScenario(request);

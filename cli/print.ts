@@ -5,7 +5,8 @@ import Table from 'cli-table3';
 import pc from 'picocolors';
 import { kpiMeaning, kpiNames } from '../engine/index.js';
 import type { Kpis } from '../engine/index.js';
-import { faultMeaning, infinityToWord } from '../trips/index.js';
+import { infinityToWord } from '../files/index.js';
+import { faultMeaning } from '../trips/index.js';
 import type { FaultName, QualityReport } from '../trips/index.js';
 import type { Evaluation } from '../workers/index.js';
 

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { Recommender, ServeError, checkRequest, hashOf, isSinceMidnight } from '../serve/index.js';
-import type { Answer, RecommendRequest } from '../serve/index.js';
+import { AdviseError, Recommender, checkRequest, hashOf, isSinceMidnight } from '../advise/index.js';
+import type { Answer, RecommendRequest } from '../advise/index.js';
 import { dataOption, jsonOption, scenarioOption } from './options.js';
 import { loadPolicies, runOption } from './policies.js';
 import type { PolicyOptions } from './policies.js';
@@ -59,15 +59,15 @@ function readBody(input: string): object {
   try {
     text = readFileSync(input === '-' ? 0 : input, 'utf8');
   } catch (cause) {
-    throw new ServeError('ERR_REQUEST', `cannot read ${input}: ${(cause as Error).message}`, { cause });
+    throw new AdviseError('ERR_REQUEST', `cannot read ${input}: ${(cause as Error).message}`, { cause });
   }
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
   } catch (cause) {
-    throw new ServeError('ERR_REQUEST', `${input} is no JSON: ${(cause as Error).message}`, { cause });
+    throw new AdviseError('ERR_REQUEST', `${input} is no JSON: ${(cause as Error).message}`, { cause });
   }
-  throw new ServeError('ERR_REQUEST', `${input} must hold one JSON object`);
+  throw new AdviseError('ERR_REQUEST', `${input} must hold one JSON object`);
 }
 
 function allAtFault({ shipments }: RecommendRequest, { violations }: Answer): boolean {

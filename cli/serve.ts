@@ -12,7 +12,8 @@ import {
   migrationStates,
 } from '../audit/index.js';
 import type { Database } from '../audit/index.js';
-import { KeyRing, Recommender, ServeError, Service, WebhookConnector, dryRunConnector, roles } from '../serve/index.js';
+import { Recommender } from '../advise/index.js';
+import { KeyRing, ServeError, Service, WebhookConnector, dryRunConnector, roles } from '../serve/index.js';
 import type { Connector, Role } from '../serve/index.js';
 import { accountName, withDatabase } from './database.js';
 import { dataOption, jsonOption, scenarioOption, whole } from './options.js';

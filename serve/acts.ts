@@ -3,11 +3,11 @@
 
 import { AuditError, addDecisionEvent, findAction, listActions } from '../audit/index.js';
 import type { ActionRow, DeadlinePool, Recorder } from '../audit/index.js';
-import type { Answer } from './answer.js';
+import type { Answer } from '../advise/index.js';
 import type { Connector } from './connector.js';
 import { ServeError } from './errors.js';
 import type { KillSwitch } from './kill-switch.js';
-import type { Id } from './schema.js';
+import type { Id } from '../advise/schema.js';
 import { snake } from './snake.js';
 
 /** What became of one assignment in `auto`. */
@@ -36,6 +36,11 @@ export interface Acting {
   readonly answer: Answer;
   /** When it was made. */
   readonly at: Date;
+  /**
+   * When it was asked for, by the clock of the database: of what has been assigned since, it knows nothing. Not when it was
+   * recorded, as another may assign while it is computed; and not by the clock of this machine, which may be ahead.
+   */
+  readonly since: Date;
   /** Who asked, or approves. */
   readonly by: string;
 }
@@ -82,7 +87,7 @@ export class Acts {
    * Tells early what can be told before the person's word goes on record; what two do at the same moment, the act itself decides.
    * @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since
    */
-  async checkApprovable({ answer, companyId, at }: Acting, shipment: Id): Promise<void> {
+  async checkApprovable({ answer, companyId, at, since }: Acting, shipment: Id): Promise<void> {
     const age = Date.now() - at.getTime();
     if (age > APPROVE_WITHIN_MS) {
       const minutes = (ms: number): number => Math.floor(ms / 60_000);
@@ -92,7 +97,7 @@ export class Acts {
       );
     }
     if (typeof shipment !== 'number') return;
-    const filter = { companyId, bookingId: shipment, actionType: 'assign', from: at } as const;
+    const filter = { companyId, bookingId: shipment, actionType: 'assign', from: since } as const;
     const { actions } = await this.#options.pool.ask((sql) => listActions(sql, filter));
     const other = actions.find(
       ({ status, idempotency_key: key }) =>
@@ -103,7 +108,7 @@ export class Acts {
   }
 
   async #act(
-    { answer, companyId, at }: Acting,
+    { answer, companyId, since }: Acting,
     assignment: Answer['assignments'][number],
     approvedBy?: string,
   ): Promise<ActResult> {
@@ -135,7 +140,7 @@ export class Acts {
           triggerSource: `policy:${policy}`.slice(0, 100),
           approvedBy,
           idempotencyKey: key,
-          unlessAssignedSince: at,
+          unlessAssignedSince: since,
           dryRun: connector.dryRun,
         },
         ({ actionId, signal }) => {

@@ -5,17 +5,20 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { CompiledScenario } from '../engine/index.js';
-import { analyze } from './analyze.js';
-import type { Analysis, AnalyzedPair, PlannedPair } from './analyze.js';
-import type { Answer } from './answer.js';
+import { AdviseError, analyze, LOOKAHEAD, pack } from '../advise/index.js';
+import type {
+  AdviseErrorCode,
+  Analysis,
+  AnalyzedPair,
+  Answer,
+  Context,
+  Id,
+  PlannedPair,
+  Recommender,
+  RecommendRequest,
+  TrainedNetwork,
+} from '../advise/index.js';
 import { ServeError } from './errors.js';
-import type { ServeErrorCode } from './errors.js';
-import { LOOKAHEAD } from './lookahead-policy.js';
-import { pack } from './packed.js';
-import type { TrainedNetwork } from './policies.js';
-import type { Context, Recommender } from './recommend.js';
-import type { RecommendRequest } from './request.js';
-import type { Id } from './schema.js';
 
 /** What a thread needs to answer as this one does. */
 export interface Setup {
@@ -37,10 +40,10 @@ export type Reply =
   | { readonly done: Done }
   | {
       readonly error: {
-        readonly code: ServeErrorCode;
+        readonly code: AdviseErrorCode;
         readonly message: string;
         readonly path: string | undefined;
-        readonly faults: ServeError['faults'];
+        readonly faults: AdviseError['faults'];
       };
     };
 
@@ -91,7 +94,7 @@ export class Background {
   }
 
   /**
-   * @throws ServeError as `Recommender.recommend`; `ERR_BUSY` if a thread died, or too many wait already; `ERR_ABANDONED` if
+   * @throws AdviseError as `Recommender.recommend`; ServeError `ERR_BUSY` if a thread died, or too many wait already; `ERR_ABANDONED` if
    *   whoever asked has gone
    */
   async recommend(request: RecommendRequest, context: Context, way: Way = {}): Promise<Answer> {
@@ -99,13 +102,13 @@ export class Background {
     return (await this.#run({ packed: way.packed ?? pack(request), context }, way)) as Answer;
   }
 
-  /** @throws ServeError as `recommend` */
+  /** @throws AdviseError, ServeError as `recommend` */
   async analyze(request: RecommendRequest, plan: readonly PlannedPair[], way: Way = {}): Promise<Analysis> {
     if (!isLong(request)) return analyze(this.#recommender, request, plan);
     return (await this.#run({ packed: pack(request), plan }, way)) as Analysis;
   }
 
-  /** What each vehicle would make of a shipment. @throws ServeError as `recommend` */
+  /** What each vehicle would make of a shipment. @throws AdviseError, ServeError as `recommend` */
   async candidates(request: RecommendRequest, shipment: Id, way: Way = {}): Promise<AnalyzedPair[]> {
     if (!isLong(request)) return this.#recommender.candidates(request, shipment);
     return (await this.#run({ packed: way.packed ?? pack(request), shipment }, way)) as AnalyzedPair[];
@@ -138,7 +141,7 @@ export class Background {
     }
     if ('done' in reply) return reply.done;
     const { code, message, path, faults } = reply.error;
-    throw new ServeError(code, message, { path, faults });
+    throw new AdviseError(code, message, { path, faults });
   }
 
   /** Until a thread is free, in the order of asking; who leaves before is not computed. */

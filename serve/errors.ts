@@ -1,7 +1,8 @@
-// What can go wrong between a request and its answer. The HTTP layer turns codes into status numbers.
+// What can go wrong around an answer. The HTTP layer turns codes into status numbers; what is wrong with a question itself is
+// an AdviseError.
 
 export type ServeErrorCode =
-  /** A field is not allowed; `path` names it. */
+  /** A header, a query or a body that is not allowed; `path` names it. */
   | 'ERR_REQUEST'
   | 'ERR_UNAUTHENTICATED'
   | 'ERR_FORBIDDEN'
@@ -19,34 +20,16 @@ export type ServeErrorCode =
   /** The service itself is set up wrongly. */
   | 'ERR_SERVICE';
 
-/** `message` names the field, too. */
-export interface FieldFault {
-  readonly path: string;
-  readonly message: string;
-}
-
-interface Where {
-  readonly path?: string | undefined;
-  readonly faults?: readonly FieldFault[] | undefined;
-}
-
-/** What is wrong with one field of a request. */
-export function badField(path: string, message: string): ServeError {
-  return new ServeError('ERR_REQUEST', `${path} ${message}`, { path });
-}
-
+/** The error class of this room; the codes are stable. */
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeErrorCode;
-  /** Of the field, such as `vehicles[2].start`. */
+  /** Of the header or member that is at fault. */
   readonly path: string | undefined;
-  /** Each by itself, where there are several: the first is at `path`. */
-  readonly faults: readonly FieldFault[] | undefined;
 
-  constructor(code: ServeErrorCode, message: string, options: ErrorOptions & Where = {}) {
+  constructor(code: ServeErrorCode, message: string, options: ErrorOptions & { readonly path?: string } = {}) {
     super(message, options);
     this.code = code;
     this.path = options.path;
-    this.faults = options.faults;
   }
 }

@@ -1,13 +1,13 @@
 // The shapes of all answers but recommendations, for the OpenAPI document; a test holds real answers to them.
 
 import { actionStatuses, actionTypes, limitKinds, modes, periods, statisticsPeriods } from '../audit/index.js';
-import { actProps, answerProps } from './answer-schema.js';
-import { constraints } from './answer.js';
-import { anything, date, flag, id, list, nullable, number, object, refusal, text, whole } from './rules.js';
-import type { Props, Rule } from './schema.js';
+import { constraints } from '../advise/index.js';
+import { anything, date, flag, id, list, nullable, number, object, text, whole } from '../advise/rules.js';
+import type { Props, Rule } from '../advise/schema.js';
+import { actProps, actedAnswerProps, refusal } from './act-schema.js';
 import { outcomes } from './service.js';
 
-const answer = object(answerProps);
+const answer = object(actedAnswerProps);
 
 const decision: Props = {
   id: text,

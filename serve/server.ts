@@ -5,12 +5,15 @@ import rateLimit from '@fastify/rate-limit';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { AdviseError } from '../advise/index.js';
+import type { AdviseErrorCode, FieldFault } from '../advise/index.js';
 import { AuditError } from '../audit/index.js';
 import type { AuditErrorCode } from '../audit/index.js';
-import { LARGE_BODY, apiRoutes } from './api.js';
+import { apiRoutes } from './api.js';
+import { LARGE_BODY, SMALL_BODY } from './body-limits.js';
 import type { Caller, KeyRing } from './auth.js';
 import { ServeError } from './errors.js';
-import type { FieldFault, ServeErrorCode } from './errors.js';
+import type { ServeErrorCode } from './errors.js';
 import { Load, Overloaded, mebibytes } from './load.js';
 import { openApi } from './openapi.js';
 import { addPage } from './page.js';
@@ -40,14 +43,13 @@ export interface ServerOptions {
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 
-const SMALL_BODY = 64 * 1024;
 /** How often Node looks whether a request takes too long. */
 const LOOK_EVERY_MS = 500;
 /** For `/ready`. */
 const READY_MS = 1500;
 
 /** By our own codes; everything else is our fault, and says nothing about itself. */
-const statusOf: Readonly<Record<ServeErrorCode | AuditErrorCode, number>> = {
+const statusOf: Readonly<Record<AdviseErrorCode | ServeErrorCode | AuditErrorCode, number>> = {
   ERR_REQUEST: 400,
   ERR_UNAUTHENTICATED: 401,
   ERR_FORBIDDEN: 403,
@@ -335,9 +337,10 @@ function toldOf(error: unknown, request: FastifyRequest): Told {
     const message = `overloaded, ${error.message}: come again in a second`;
     return { status: 503, code: 'ERR_OVERLOADED', message };
   }
-  if (error instanceof ServeError || error instanceof AuditError) {
+  if (error instanceof AdviseError || error instanceof ServeError || error instanceof AuditError) {
     const status = statusOf[error.code];
-    const { path, faults } = error instanceof ServeError ? error : {};
+    const path = error instanceof AuditError ? undefined : error.path;
+    const faults = error instanceof AdviseError ? error.faults : undefined;
     if (status < 500 || ours.includes(error.code)) {
       const where = { ...(path === undefined ? {} : { path }), ...(faults === undefined ? {} : { faults }) };
       return { status, code: error.code, message: error.message, ...where };

@@ -13,25 +13,29 @@ import {
   findDecision,
   listDecisions,
   readDecision,
+  recordedAt,
 } from '../audit/index.js';
 import type { Database, DecisionDetail } from '../audit/index.js';
 import { Acts } from './acts.js';
 import type { ActResult, ActsOptions } from './acts.js';
-import type { Analysis, AnalyzedPair, PlannedPair } from './analyze.js';
-import type { Answer, Constraint } from './answer.js';
+import { badField, checkRequest, pack, sha256, unpack } from '../advise/index.js';
+import type {
+  Analysis,
+  AnalyzedPair,
+  Answer,
+  Constraint,
+  PlannedPair,
+  Recommender,
+  RecommendRequest,
+  Replay,
+} from '../advise/index.js';
 import type { Caller } from './auth.js';
 import { Background } from './background.js';
 import type { Way } from './background.js';
-import { ServeError, badField } from './errors.js';
+import { ServeError } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
-import { pack, unpack } from './packed.js';
-import { sha256 } from './policies.js';
-import type { Replay } from './decide.js';
-import type { Recommender } from './recommend.js';
-import { checkRequest } from './request.js';
-import type { RecommendRequest } from './request.js';
-import { show } from './schema.js';
-import type { Id } from './schema.js';
+import { show } from '../advise/schema.js';
+import type { Id } from '../advise/schema.js';
 import { snake } from './snake.js';
 
 export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };
@@ -169,10 +173,26 @@ export class Service {
       this.#mayAnswerUnrecorded(answer.mode, cause);
       return { ...answer, provenance: { ...answer.provenance, recorded: false } };
     }
-    const acting = { companyId, answer, at, by: caller.subject };
-    const whole = answer.mode === 'auto' ? { ...answer, acts: await this.#acts.all(acting, false) } : answer;
+    const whole =
+      answer.mode === 'auto' ? await this.#act(answer, { companyId, at, askedAt, by: caller.subject }) : answer;
     if (packed.length <= LARGEST_KEPT) this.#keep(companyId, { request, answer: whole, at, outcomes: [] });
     return whole;
+  }
+
+  async #act(
+    answer: Answer,
+    { askedAt, ...decision }: { companyId: number; at: Date; askedAt: number; by: string },
+  ): Promise<AnswerWithActs> {
+    const took = performance.timeOrigin + performance.now() - askedAt;
+    let recorded;
+    try {
+      recorded = await this.pool.ask((sql) => recordedAt(sql, answer.provenance.decision_id));
+    } catch (cause) {
+      if (!(cause instanceof AuditError)) throw cause;
+      throw new ServeError('ERR_UNRECORDED', 'the record cannot be reached any more: nothing was done', { cause });
+    }
+    const since = new Date(recorded.getTime() - Math.ceil(took));
+    return { ...answer, acts: await this.#acts.all({ ...decision, answer, since }, false) };
   }
 
   /** What was answered under this key before; acts that were not told of are asked for once more, and done at most once. */
@@ -198,7 +218,7 @@ export class Service {
     const answer = answerOf(found.answer);
     if (answer.mode !== 'auto') return answer;
     const known = actsOf(found);
-    const acting = { companyId, answer, at: found.createdAt, by: caller.subject };
+    const acting = { companyId, answer, at: found.createdAt, since: askedFor(found), by: caller.subject };
     return { ...answer, acts: known ?? (await this.#acts.all(acting, true)) };
   }
 
@@ -311,7 +331,7 @@ export class Service {
     const assignment = checkOutcome(outcome, request, answer, breaks);
     const { companyId } = row;
     const by = caller.subject;
-    const acting = { companyId, answer, at: row.createdAt, by };
+    const acting = { companyId, answer, at: row.createdAt, since: askedFor(row), by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
     if (approves) this.#checkApprover(row, by);
     if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
@@ -428,6 +448,12 @@ function checkOutcome(
     }
   }
   return assignment;
+}
+
+/** When a decision was asked for, which its id (UUIDv7) says; and as ids are of the clock of whoever made them, not after it was recorded. */
+function askedFor({ id, createdAt }: DecisionDetail): Date {
+  const asked = parseInt(id.replace('-', '').slice(0, 12), 16);
+  return new Date(Math.min(createdAt.getTime(), asked));
 }
 
 function actsOf({ events }: DecisionDetail): readonly ActResult[] | undefined {

@@ -1,13 +1,9 @@
 // The file that each thread of `Background` loads.
 
 import { workerData } from 'piscina';
-import { analyze } from './analyze.js';
+import { AdviseError, analyze, Policies, Recommender, unpack } from '../advise/index.js';
+import type { RecommendRequest } from '../advise/index.js';
 import type { Reply, Setup, Task } from './background.js';
-import { ServeError } from './errors.js';
-import { unpack } from './packed.js';
-import { Policies } from './policies.js';
-import { Recommender } from './recommend.js';
-import type { RecommendRequest } from './request.js';
 
 const { networks, base, version } = workerData as Setup;
 const recommender = new Recommender(new Policies(networks, base), version);
@@ -19,7 +15,7 @@ export default function answer(task: Task): Reply {
     if ('shipment' in task) return { done: recommender.candidates(request, task.shipment) };
     return { done: recommender.recommend(request, task.context) };
   } catch (error) {
-    if (!(error instanceof ServeError)) throw error;
+    if (!(error instanceof AdviseError)) throw error;
     const { code, message, path, faults } = error;
     return { error: { code, message, path, faults } };
   }

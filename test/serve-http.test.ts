@@ -9,13 +9,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verify } from '#audit/index.js';
-import { answerProps } from '#serve/answer-schema.js';
-import { LARGE_BODY } from '#serve/api.js';
+import { actedAnswerProps } from '#serve/act-schema.js';
+import { LARGE_BODY } from '#serve/body-limits.js';
 import { WebhookConnector } from '#serve/index.js';
-import { constraints } from '#serve/answer.js';
-import { documentedRequest } from '#serve/request.js';
-import { compile } from '#serve/schema.js';
-import type { Props, Rule } from '#serve/schema.js';
+import { constraints, documentedRequest } from '#advise/index.js';
+import { compile } from '#advise/schema.js';
+import type { Props, Rule } from '#advise/schema.js';
 import { reachableFolder, slowProxy } from './support/database.js';
 import { callService, easyRequest, testService } from './support/service.js';
 import type { Reply, TestService } from './support/service.js';
@@ -502,7 +501,7 @@ describe('mode auto', () => {
 
   it('is a dry run without a connector, and another company’s drivers are refused', async () => {
     const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
-    expect(compile(answerProps)(body)).toBeNull();
+    expect(compile(actedAnswerProps)(body)).toBeNull();
     expect(body.acts.map(({ status }: { status: string }) => status)).toEqual(['dry_run', 'dry_run', 'dry_run']);
     const theirs = await service.call('POST', '/v1/recommend', { ...easyRequest(service.other), mode: 'auto' });
     expect(theirs.body.acts.map(({ status }: { status: string }) => status)).toEqual(['refused', 'refused', 'refused']);

@@ -3,7 +3,7 @@
 import { connect as openSocket } from 'node:net';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LARGE_BODY } from '#serve/api.js';
+import { LARGE_BODY } from '#serve/body-limits.js';
 import { callService, easyRequest, testService } from './support/service.js';
 import type { TestService } from './support/service.js';
 

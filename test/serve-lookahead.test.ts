@@ -2,10 +2,10 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileScenario, preset } from '#engine/index.js';
-import { Background, Policies, Recommender, checkRequest } from '#serve/index.js';
-import type { Answer, TrainedNetwork } from '#serve/index.js';
-import { answerProps } from '#serve/answer-schema.js';
-import { compile } from '#serve/schema.js';
+import { answerProps, checkRequest, Policies, Recommender } from '#advise/index.js';
+import type { Answer, TrainedNetwork } from '#advise/index.js';
+import { Background } from '#serve/index.js';
+import { compile } from '#advise/schema.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 import { randomRequest } from './support/random-request.js';

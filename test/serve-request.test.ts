@@ -1,8 +1,8 @@
 // What a request may say, and what it is told: tables, names of all kinds, unknown members, clocks.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Policies, Recommender, ServeError, checkRequest } from '#serve/index.js';
-import type { Answer } from '#serve/index.js';
+import { AdviseError, checkRequest, Policies, Recommender } from '#advise/index.js';
+import type { Answer } from '#advise/index.js';
 import { testService } from './support/service.js';
 import type { TestService } from './support/service.js';
 
@@ -15,11 +15,11 @@ function ask(request: unknown): Answer {
   return recommender.recommend(checkRequest(JSON.parse(text)), { decisionId: 'd', stateHash: '' });
 }
 
-function refusal(request: unknown): { path: string | undefined; message: string; faults: ServeError['faults'] } {
+function refusal(request: unknown): { path: string | undefined; message: string; faults: AdviseError['faults'] } {
   try {
     ask(request);
   } catch (error) {
-    if (!(error instanceof ServeError) || error.code !== 'ERR_REQUEST') throw error;
+    if (!(error instanceof AdviseError) || error.code !== 'ERR_REQUEST') throw error;
     return { path: error.path, message: error.message, faults: error.faults };
   }
   throw new Error('was answered');

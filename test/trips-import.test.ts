@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadScenario, readNycAmod, readTrips, writeFileAtomic, writeTrips } from '#trips/index.js';
+import { writeFileAtomic } from '#files/index.js';
+import { loadScenario, readNycAmod, readTrips, writeTrips } from '#trips/index.js';
 import { describeWithTrips, nycAmod } from './support/shared-data.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-trips-'));

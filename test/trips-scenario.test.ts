@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { preset } from '#engine/index.js';
-import { collectTrips, demoBookings, infinityToWord, loadScenario, scenarioSource, writeTrips } from '#trips/index.js';
+import { infinityToWord } from '#files/index.js';
+import { collectTrips, demoBookings, loadScenario, scenarioSource, writeTrips } from '#trips/index.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-scenario-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import type { Hash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import type { CompiledScenario, Dataset, Scenario } from '../engine/index.js';
-import { infinityToWord } from '../trips/index.js';
+import { infinityToWord } from '../files/index.js';
 import type { ScenarioRequest } from '../trips/index.js';
 
 const about = createRequire(import.meta.url)('fleetstep/package.json') as { version: string };

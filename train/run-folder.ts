@@ -2,7 +2,7 @@
 
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { infinityToWord, makeFolder, writeFileAtomic } from '../trips/index.js';
+import { infinityToWord, makeFolder, writeFileAtomic } from '../files/index.js';
 import { TrainError } from './errors.js';
 import { RunLock, isAlive, isLock } from './run-lock.js';
 

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../trips/index.js';
+import { writeFileAtomic } from '../files/index.js';
 import { TrainError } from './errors.js';
 
 const NAME = /^\.lock-[0-9a-f]{16}$/;

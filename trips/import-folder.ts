@@ -2,8 +2,7 @@
 
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
-import { writeFileAtomic } from './atomic-file.js';
-import { infinityToWord } from './json.js';
+import { infinityToWord, writeFileAtomic } from '../files/index.js';
 import { COLLECTED_TRIPS } from './load.js';
 import { buildOwnTrips, readOwnTrips } from './own-trips.js';
 import type { ImportedTrips, OwnTrips, OwnTripsOptions } from './own-trips.js';

@@ -1,6 +1,5 @@
 // The trips room's public names.
 
-export { makeFolder, writeFileAtomic } from './atomic-file.js';
 export { describe, longitudeBetween, metresBetween, recordOf, timesOf } from './booking-record.js';
 export type {
   BookingId,
@@ -22,7 +21,6 @@ export { TripsError } from './errors.js';
 export type { TripsErrorCode } from './errors.js';
 export { importOwnTrips } from './import-folder.js';
 export type { ImportResult } from './import-folder.js';
-export { infinityToWord, wordToInfinity } from './json.js';
 export { COLLECTED_TRIPS, loadDataset, loadScenario } from './load.js';
 export type { ScenarioRequest } from './load.js';
 export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
@@ -34,8 +32,6 @@ export { BookingExaminer, examine, faultMeaning, faultNames } from './quality.js
 export type { FaultName, FaultyBooking, QualityReport } from './quality.js';
 export { scenarioNameOf, scenarioSource } from './scenario-file.js';
 export type { ScenarioSource } from './scenario-file.js';
-export { SealError, openSealed, writeSealed } from './sealed-file.js';
-export type { SealFault } from './sealed-file.js';
 export { instantFrom } from './time-text.js';
 export type { DateOrder, TimeRules } from './time-text.js';
 export { readTrips, writeTrips } from './trips-file.js';

@@ -4,7 +4,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { EngineError, didYouMean, preset, presetNames } from '../engine/index.js';
-import { wordToInfinity } from './json.js';
+import { wordToInfinity } from '../files/index.js';
 import { readText } from './text-file.js';
 
 export interface ScenarioSource {

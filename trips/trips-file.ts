@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { checkTrace } from '../engine/index.js';
 import type { Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
-import { SealError, openSealed, writeSealed } from './sealed-file.js';
-import type { SealFault } from './sealed-file.js';
+import { SealError, openSealed, writeSealed } from '../files/index.js';
+import type { SealFault } from '../files/index.js';
 import { float32, int32, uint8 } from './shared-columns.js';
 
 const FORMAT = 'fleetstep-trips-1';

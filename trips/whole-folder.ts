@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { makeFolder } from './atomic-file.js';
+import { makeFolder } from '../files/index.js';
 import { TripsError } from './errors.js';
 
 /**

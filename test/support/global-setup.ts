@@ -7,7 +7,19 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export default function setup(): void {
-  for (const room of ['engine', 'policy', 'trips', 'audit', 'serve', 'workers', 'train', 'cli', 'bench']) {
+  for (const room of [
+    'engine',
+    'policy',
+    'files',
+    'trips',
+    'audit',
+    'advise',
+    'serve',
+    'workers',
+    'train',
+    'cli',
+    'bench',
+  ]) {
     for (const name of readdirSync(join(root, room))) {
       if (!name.endsWith('.ts') || name.endsWith('.d.ts')) continue;
       const built = statSync(join(root, 'dist', room, name.replace(/\.ts$/, '.js')), { throwIfNoEntry: false });

@@ -4,11 +4,13 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Connection, Database } from '#audit/index.js';
-import { KeyRing, Policies, Recommender, Service, addKey, dryRunConnector } from '#serve/index.js';
+import { Policies, Recommender } from '#advise/index.js';
+import type { TrainedNetwork } from '#advise/index.js';
+import { KeyRing, Service, addKey, dryRunConnector } from '#serve/index.js';
 import { apiRoutes } from '#serve/api.js';
-import { compile } from '#serve/schema.js';
+import { compile } from '#advise/schema.js';
 import { createServer } from '#serve/server.js';
-import type { Background, Caller, Connector, ServerOptions, TrainedNetwork } from '#serve/index.js';
+import type { Background, Caller, Connector, ServerOptions } from '#serve/index.js';
 import { addCompany, reachableFolder, superuser, testDatabase } from './database.js';
 import type { TestCompany, TestDatabase } from './database.js';
 

@@ -1,0 +1,151 @@
+// Who decides on a problem, and what: the asked policy, within its time and within the objective, or else the planner. Each
+// plan is played to its end in an environment of the stage.
+
+import type { World } from '../engine/index.js';
+import type { Planner } from '../policy/index.js';
+import type { Decided, Decision, PlannedStop, Replay } from './decision.js';
+import { isWorse, leftOut, priorityOf } from './objective.js';
+import type { Policies, ServedPolicy } from './policies.js';
+import type { Problem } from './problem.js';
+import { Env } from './stage.js';
+import type { Stage } from './stage.js';
+
+/** Of the time to decide: the rest is for writing the answer down, and for explaining it. */
+const PLANNING_SHARE = 0.6;
+
+/** Turns of the planner's search at most, if there is time: 400 for 20 shipments, 40,000 for 200. */
+function turnsFor(shipments: number): number {
+  return Math.max(20, shipments * shipments);
+}
+
+/**
+ * @param started  on `performance`'s clock, like `deadline`
+ * @param replay   what the clock said before, in place of the clock
+ */
+export function decide(
+  policies: Policies,
+  planner: Planner,
+  playing: ServedPolicy,
+  problem: Problem,
+  stage: Stage,
+  started: number,
+  deadline: number,
+  replay: Replay | undefined,
+): Decided {
+  const { world } = stage;
+  const e = Env.policy;
+  const plan = (most: number): number => {
+    const until = started + PLANNING_SHARE * (deadline - started);
+    planner.construct(world, Env.start, Float64Array.from(problem.considered, priorityOf));
+    return planner.improve(
+      most,
+      problem.request.seed ?? 1,
+      replay === undefined ? () => performance.now() > until : (done) => done >= replay.turns,
+    );
+  };
+  const most = turnsFor(problem.considered.length);
+  let turns = 0;
+  let gaveWay: Decided['gaveWay'] = null;
+  if (playing.name === policies.fallback.name) {
+    turns = plan(most);
+  } else {
+    const late =
+      replay === undefined ? () => performance.now() > deadline : () => replay.fallback?.reason === 'deadline';
+    const played = late() ? null : play(stage, playing, e, late);
+    if (played === null) {
+      gaveWay = 'deadline';
+      // There is no time for more than a first plan.
+      plan(0);
+    } else {
+      const lost = leftOut(problem, world, e);
+      if (lost.length === 0) return { decisions: played, env: e, gaveWay, plan: null, turns };
+      turns = plan(most);
+      if (!isWorse(problem, played, lost, planner)) return { decisions: played, env: e, gaveWay, plan: null, turns };
+      gaveWay = 'objective';
+    }
+    world.copy(e, world, Env.start);
+  }
+  const stops = stopsOf(planner, world);
+  return { decisions: release(planner, world, e), env: e, gaveWay, plan: stops, turns };
+}
+
+function stopsOf(planner: Planner, world: World): (PlannedStop | undefined)[] {
+  const stops: (PlannedStop | undefined)[] = Array.from({ length: world.slots });
+  const { driver, drivers } = planner.input;
+  for (let k = 0; k < drivers; k++) {
+    for (let p = 0, after = -1; p < planner.length(k); p++) {
+      const j = planner.slotAt(k, p);
+      stops[j] = { i: driver[k], after, pickupAt: planner.pickupAt(k, p) };
+      after = j;
+    }
+  }
+  return stops;
+}
+
+/** As much of the planner's plan as may be given out now, first stops first, and of these the one with the least time to spare. */
+function release(planner: Planner, world: World, e: number): Decision[] {
+  const { driver, drivers } = planner.input;
+  const stops: { k: number; p: number; i: number; j: number; spare: number }[] = [];
+  for (let k = 0; k < drivers; k++) {
+    for (let p = 0; p < planner.length(k); p++) {
+      const j = planner.slotAt(k, p);
+      const spare = world.state.windowEnd[e * world.slots + j] - planner.pickupAt(k, p);
+      stops.push({ k, p, i: driver[k], j, spare });
+    }
+  }
+  stops.sort((a, b) => a.p - b.p || a.spare - b.spare || a.k - b.k);
+  const ended = new Set<number>();
+  const decisions: Decision[] = [];
+  for (const { i, j } of stops) {
+    // After the first that has to wait, so has the rest.
+    if (ended.has(i)) continue;
+    if (world.accepts(e, i, j)) {
+      decisions.push({ i, j, confidence: null });
+      world.step(e, world.actionOf(i, j));
+    } else {
+      ended.add(i);
+    }
+  }
+  return decisions;
+}
+
+/** The Hungarian plan: matchings, until nobody can take any more. */
+export function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
+  const decisions: Decision[] = [];
+  for (;;) {
+    const matched = hungarian.match(world, e);
+    if (matched.length === 0) return decisions;
+    for (const action of matched) {
+      decisions.push(decisionOf(world.slots, action, null));
+      world.step(e, action);
+    }
+  }
+}
+
+/** A policy's plan in environment e, until it waits; null if the time was up before. */
+export function play(stage: Stage, policy: ServedPolicy, e: number): Decision[];
+export function play(stage: Stage, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
+export function play(stage: Stage, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
+  const { world } = stage;
+  const decider = stage.decider(policy);
+  const decisions: Decision[] = [];
+  for (;;) {
+    const action = decider.decide(e);
+    if (action === 0) return decisions;
+    if (late?.() === true) return null;
+    decisions.push(decisionOf(world.slots, action, decider.confidence));
+    world.step(e, action);
+  }
+}
+
+function decisionOf(slots: number, action: number, confidence: number | null): Decision {
+  const i = Math.floor((action - 1) / slots);
+  return { i, j: action - 1 - i * slots, confidence };
+}
+
+/** Driver by slot, -1 where there is none. */
+export function driverOf({ world }: Stage, decisions: readonly Decision[]): Int32Array {
+  const drivers = new Int32Array(world.slots).fill(-1);
+  for (const { i, j } of decisions) drivers[j] = i;
+  return drivers;
+}

@@ -1,0 +1,176 @@
+// Who can be asked: rules by name, and trained networks that the command line has loaded.
+
+import { createHash } from 'node:crypto';
+import { compileScenario, preset } from '../engine/index.js';
+import type { CompiledScenario, ObservationKind, World } from '../engine/index.js';
+import { Actor, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
+import type { HeuristicName, NetworkShape } from '../policy/index.js';
+import type { Decider } from './decider.js';
+import { AdviseError } from './errors.js';
+import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
+
+/** A trained network, with what it was trained on. */
+export interface TrainedNetwork {
+  readonly name: string;
+  readonly shape: NetworkShape;
+  readonly weights: Float32Array;
+  readonly observation: ObservationKind;
+  readonly compiled: CompiledScenario;
+  /** What its card says beyond that: steps, seconds, configuration, evaluation table; plain JSON. */
+  readonly training: Readonly<Record<string, unknown>>;
+}
+
+/** A policy that can be asked by its name. */
+export interface ServedPolicy {
+  readonly name: string;
+  readonly kind: 'rule' | 'network';
+  /** SHA-256 */
+  readonly hash: string;
+  /** The world that it knows: rewards, hours, traffic, defaults of options; of a network, what it was trained on. */
+  readonly base: CompiledScenario;
+  readonly training: Readonly<Record<string, unknown>> | null;
+  readonly observation: ObservationKind;
+  /** SHA-256 of the base's scenario. */
+  readonly worldHash: string;
+  readonly decider: (world: World) => Decider;
+}
+
+/** Rules change only with a version of this: it is part of their hash. */
+const RULES_VERSION = 1;
+
+/** Rules that can be asked; random is for comparisons only. */
+const served = heuristicNames.filter((name) => name !== 'random');
+
+/** All that can be asked: trained networks, the rules, and look-ahead. */
+export class Policies {
+  /** The one that is asked if a request names none. */
+  readonly default: ServedPolicy;
+  /** The planner: decides where the asked one cannot, or leaves out what it must not. */
+  readonly fallback: ServedPolicy;
+  readonly networks: readonly TrainedNetwork[];
+  /** The world of rules. */
+  readonly base: CompiledScenario;
+  readonly #byName = new Map<string, ServedPolicy>();
+
+  /**
+   * @param networks the first is the default; without any, `planner`
+   * @param base     the world of rules, default geneva
+   * @throws AdviseError `ERR_SERVICE` for a scenario of zones, and for a name given twice
+   */
+  constructor(networks: readonly TrainedNetwork[] = [], base: CompiledScenario = compileScenario(preset('geneva'))) {
+    requirePlane(base);
+    this.networks = networks;
+    this.base = base;
+    for (const network of networks) {
+      if (this.#byName.has(network.name) || [...served, LOOKAHEAD].some((name) => name === network.name)) {
+        throw new AdviseError('ERR_SERVICE', `there are two policies called ${network.name}: rename a run's folder`);
+      }
+      requirePlane(network.compiled);
+      this.#byName.set(network.name, networkPolicy(network));
+    }
+    for (const name of served) this.#byName.set(name, rulePolicy(name, base));
+    this.#byName.set(LOOKAHEAD, {
+      ...rulePolicy('hungarian', base),
+      name: LOOKAHEAD,
+      hash: sha256(`rule ${LOOKAHEAD} ${RULES_VERSION}`),
+      decider: lookaheadDeciders(),
+    });
+    this.fallback = this.#byName.get('planner')!;
+    this.default = networks.length > 0 ? this.#byName.get(networks[0].name)! : this.fallback;
+  }
+
+  /** The default first. */
+  get all(): readonly ServedPolicy[] {
+    return [this.default, ...[...this.#byName.values()].filter((policy) => policy !== this.default)];
+  }
+
+  /** @throws AdviseError `ERR_REQUEST` naming those that there are */
+  named(name: string | undefined): ServedPolicy {
+    if (name === undefined) return this.default;
+    const found = this.#byName.get(name);
+    if (found === undefined) {
+      throw new AdviseError(
+        'ERR_REQUEST',
+        `policy is "${name}": expected one of ${this.all.map((policy) => policy.name).join(', ')}`,
+        { path: 'policy' },
+      );
+    }
+    return found;
+  }
+}
+
+function requirePlane({ scenario }: CompiledScenario): void {
+  if (scenario.travel.kind !== 'plane') {
+    throw new AdviseError(
+      'ERR_SERVICE',
+      `scenario "${scenario.name}" travels between zones of its own: the service needs one with places, such as geneva or one that "fleetstep collect" made`,
+    );
+  }
+}
+
+function rulePolicy(name: HeuristicName, base: CompiledScenario): ServedPolicy {
+  return {
+    name,
+    kind: 'rule',
+    hash: sha256(`rule ${name} ${RULES_VERSION}`),
+    base,
+    training: null,
+    observation: 'full',
+    worldHash: worldHash(base),
+    decider: (world) => {
+      const policy = heuristic(name);
+      const actions = new Int32Array(world.state.now.length);
+      return {
+        confidence: null,
+        decide: (e) => {
+          policy.act(world, e, e + 1, actions);
+          return actions[e];
+        },
+      };
+    },
+  };
+}
+
+function networkPolicy({ name, shape, weights, observation, compiled, training }: TrainedNetwork): ServedPolicy {
+  return {
+    name,
+    kind: 'network',
+    hash: sha256(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)),
+    base: compiled,
+    training,
+    observation,
+    worldHash: worldHash(compiled),
+    decider: (world) => {
+      const actor = new Actor(shape, world);
+      actor.load(weights);
+      return new NetworkDecider(actor);
+    },
+  };
+}
+
+/** Whole, infinities too. */
+function worldHash({ scenario }: CompiledScenario): string {
+  return sha256(JSON.stringify(scenario, (_, value: unknown) => (value === Infinity ? 'Infinity' : value)));
+}
+
+class NetworkDecider implements Decider {
+  confidence = 0;
+  readonly #actor: Actor;
+
+  constructor(actor: Actor) {
+    this.#actor = actor;
+  }
+
+  decide(e: number): number {
+    const { starts, logits, actions } = this.#actor;
+    this.#actor.consider(e, e + 1);
+    const best = argmax(logits, starts[0], starts[1]);
+    this.confidence = Math.exp(logits[best] - logSumExp(logits, starts[0], starts[1]));
+    return actions[best];
+  }
+}
+
+/** SHA-256 in hexadecimal. */
+export function sha256(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,283 @@
+// Bodies and queries: one schema each, checked by fastest-validator, and shown in the OpenAPI document as JSON Schema.
+
+import FastestValidator from 'fastest-validator';
+import type { ValidationError } from 'fastest-validator';
+import { AdviseError } from './errors.js';
+
+// The package's types describe its ES module, Node gets its CommonJS one.
+const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
+  haltOnFirstError: true,
+  useNewCustomCheckerFunction: true,
+  // A null is a value, and only where it is said one that is allowed.
+  considerNullAsAValue: true,
+});
+
+/** The part of fastest-validator's rules that is used here, with a `description` for the document. */
+export type Rule = { readonly optional?: boolean; readonly nullable?: boolean; readonly description?: string } & (
+  | { readonly type: 'number'; readonly integer?: boolean; readonly min?: number; readonly max?: number }
+  | { readonly type: 'string'; readonly min?: number; readonly max?: number; readonly pattern?: RegExp }
+  | { readonly type: 'boolean' }
+  | { readonly type: 'any' }
+  | { readonly type: 'enum'; readonly values: readonly string[] }
+  | { readonly type: 'array'; readonly items: Rule; readonly min?: number; readonly max?: number }
+  | { readonly type: 'tuple'; readonly items: readonly Rule[] }
+  | { readonly type: 'id' }
+  | { readonly type: 'object'; readonly strict?: boolean; readonly props: Props }
+  | { readonly type: 'record'; readonly key: Rule; readonly value: Rule }
+);
+/** A number, or a short word: how other systems name their vehicles and shipments. */
+export type Id = number | string;
+/** The members of an object, by their names. */
+export type Props = Readonly<Record<string, Rule>>;
+
+const ID = /^[\w.:-]{1,64}$/;
+
+/** Whether a value is an `Id`. */
+export function isId(value: unknown): value is Id {
+  return typeof value === 'string' ? ID.test(value) : Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** The first thing that is wrong with a value. */
+export interface Fault {
+  /** `pickup.location`, or empty for the whole. */
+  readonly path: string;
+  readonly message: string;
+  /** More of the same kind: the other members of that object that are not known. */
+  readonly also?: readonly Fault[];
+}
+
+/** A function that finds the first fault of an object with exactly these members. */
+export function compile(props: Props): (value: unknown) => Fault | null {
+  const schema = Object.fromEntries(Object.entries(props).map(([name, rule]) => [name, ruleOf(rule)]));
+  const check = validator.compile({ $$strict: true, ...schema }) as (value: unknown) => unknown;
+  return (value) => {
+    if (isDeep(value, DEEPEST)) return { path: '', message: `is nested more than ${DEEPEST} deep` };
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return { path: '', message: `is ${show(value)}: expected an object` };
+    }
+    const result = check(value);
+    return result === true ? null : faultOf((result as ValidationError[])[0], value, props);
+  };
+}
+
+/** Deeper than anything that is asked for; what comes after may look at a value recursively. */
+const DEEPEST = 16;
+
+function isDeep(value: unknown, left: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (left === 0) return true;
+  // Rows of numbers are most of a large body.
+  if (Array.isArray(value)) return value.some((member) => typeof member === 'object' && isDeep(member, left - 1));
+  return Object.values(value).some((member) => typeof member === 'object' && isDeep(member, left - 1));
+}
+
+/** @throws AdviseError `ERR_REQUEST` naming the first fault, and those of its kind */
+export function refuse(fault: Fault | null): void {
+  if (fault === null) return;
+  const faults = [fault, ...(fault.also ?? [])].map(({ path, message }) => ({
+    path,
+    message: `${path === '' ? 'the body' : path} ${message}`,
+  }));
+  const text = faults.map(({ message }) => message).join('; ');
+  throw new AdviseError('ERR_REQUEST', text, { path: fault.path, ...(faults.length > 1 ? { faults } : {}) });
+}
+
+/** The path of a member of a member. */
+export function join(outer: string, inner: string): string {
+  if (outer === '' || inner === '') return outer + inner;
+  return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`;
+}
+
+/** A value for a message: short, and nothing long is repeated. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function ruleOf(rule: Rule): unknown {
+  const own = { ...rule, nullable: rule.nullable ?? false };
+  switch (own.type) {
+    case 'id':
+      return {
+        type: 'any',
+        nullable: own.nullable,
+        ...(own.optional === true ? { optional: true } : {}),
+        custom: (value: unknown, errors: { type: string; actual: unknown }[]) => {
+          if (value !== undefined && value !== null && !isId(value)) errors.push({ type: 'id', actual: value });
+          return value;
+        },
+      };
+    case 'array':
+      return { ...own, items: ruleOf(own.items) };
+    case 'tuple':
+      return { ...own, items: own.items.map(ruleOf) };
+    case 'record':
+      return { ...own, key: ruleOf(own.key), value: ruleOf(own.value) };
+    case 'object':
+      return { ...own, props: Object.fromEntries(Object.entries(own.props).map(([k, r]) => [k, ruleOf(r)])) };
+    default:
+      return own;
+  }
+}
+
+function faultOf({ type, field, expected, message }: ValidationError, value: unknown, props: Props): Fault {
+  const path = field ?? '';
+  const { rule, value: found } = memberAt({ type: 'object', props }, value, path);
+  if (type === 'objectStrict') return unknownMembers(path, found as object, rule?.type === 'object' ? rule.props : {});
+  if (type === 'required') return { path, message: `is missing: give ${shapeOf(rule)}` };
+  // A number that is too large is often of another unit.
+  const about = rule?.type === 'number' && rule.description !== undefined ? ` (${rule.description})` : '';
+  const remedy = remedyOf(type, String(expected), message ?? 'it is not allowed');
+  return { path, message: `is ${show(found)}: ${remedy}${about}` };
+}
+
+function remedyOf(type: string, expected: string, message: string): string {
+  switch (type) {
+    case 'enumValue':
+      return `expected one of ${expected}`;
+    case 'id':
+      return 'expected a whole number, or up to 64 letters, digits and . : _ -';
+    case 'stringPattern':
+      return 'it has another form than expected here, see /openapi.json';
+    default: {
+      // The library's sentence repeats the field's name.
+      const verb = message.indexOf('must');
+      return verb < 0 ? message : `it ${message.slice(verb).replace(/[.!]$/, '').trim()}`;
+    }
+  }
+}
+
+/** What nobody knows where a member of that name is, and what to do about it. */
+const remedies: Readonly<Record<string, string>> = {
+  costs: 'vehicles are chosen by time and distance, so send these, and leave costs of your own out',
+};
+
+/** One fault for each, the last with what is known there. */
+function unknownMembers(path: string, value: object, props: Props): Fault {
+  const names = Object.keys(value).filter((name) => !Object.hasOwn(props, name));
+  const known = `known are ${Object.keys(props).join(', ')}`;
+  const [first, ...also] = names.map((name, k): Fault => {
+    const remedy = Object.hasOwn(remedies, name) ? [remedies[name]] : [];
+    const words = [...remedy, ...(k === names.length - 1 ? [known] : [])];
+    // What somebody calls a member may be long.
+    const short = name.length > 64 ? `${name.slice(0, 61)}...` : name;
+    return { path: join(path, short), message: `is not known${words.length > 0 ? `: ${words.join('; ')}` : ''}` };
+  });
+  return also.length > 0 ? { ...first, also } : first;
+}
+
+interface Member {
+  readonly rule: Rule | undefined;
+  readonly value: unknown;
+}
+
+/** The member of a member at a path such as `vehicles[1].start`; names in a record may hold dots. */
+function memberAt(rule: Rule | undefined, value: unknown, path: string): Member {
+  if (path === '') return { rule, value };
+  const index = /^\[(\d+)\]/.exec(path);
+  if (index !== null) {
+    const k = Number(index[1]);
+    const member = Array.isArray(value) ? (value[k] as unknown) : undefined;
+    const items = rule?.type === 'array' ? rule.items : rule?.type === 'tuple' ? rule.items[k] : undefined;
+    return memberAt(items, member, path.slice(index[0].length));
+  }
+  const rest = path.replace(/^\./, '');
+  const own = typeof value === 'object' && value !== null ? value : {};
+  const names = [...Object.keys(own), ...(rule?.type === 'object' ? Object.keys(rule.props) : [])];
+  const name = names
+    .filter((one) => rest.startsWith(one) && /^$|^[.[]/.test(rest.slice(one.length)))
+    .reduce<string | undefined>((a, b) => (a === undefined || b.length > a.length ? b : a), undefined);
+  if (name === undefined) return { rule: undefined, value: undefined };
+  const member = Object.hasOwn(own, name) ? (own as Readonly<Record<string, unknown>>)[name] : undefined;
+  const inner =
+    rule?.type === 'record'
+      ? rule.value
+      : rule?.type === 'object' && Object.hasOwn(rule.props, name)
+        ? rule.props[name]
+        : undefined;
+  return memberAt(inner, member, rest.slice(name.length));
+}
+
+/** In a few words, what a value should look like. */
+function shapeOf(rule: Rule | undefined): string {
+  const about = rule?.description === undefined ? '' : ` (${rule.description})`;
+  switch (rule?.type) {
+    case 'number':
+      return `a ${rule.integer === true ? 'whole ' : ''}number${about}`;
+    case 'string':
+      return `a string${about}`;
+    case 'boolean':
+      return `true or false${about}`;
+    case 'enum':
+      return `one of ${rule.values.join(', ')}`;
+    case 'array':
+      return `a list${about}`;
+    case 'tuple':
+      return `a list of ${rule.items.length}${about}`;
+    case 'object':
+      return `an object of ${Object.keys(rule.props).join(', ')}${about}`;
+    case 'id':
+      return 'a whole number, or up to 64 letters, digits and . : _ -';
+    default:
+      return 'it';
+  }
+}
+
+/** The rule as JSON Schema (draft 2020-12, as OpenAPI 3.1 has it). */
+export function jsonSchema(rule: Rule): Record<string, unknown> {
+  const described = rule.description === undefined ? {} : { description: rule.description };
+  const schema = { ...bareSchema(rule), ...described };
+  // Anything may be null anyway.
+  if (rule.nullable !== true || rule.type === 'any') return schema;
+  return 'type' in schema ? { ...schema, type: [schema.type, 'null'] } : { anyOf: [schema, { type: 'null' }] };
+}
+
+function bareSchema(rule: Rule): Record<string, unknown> {
+  const given = (entries: Record<string, unknown>): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined));
+  switch (rule.type) {
+    case 'number':
+      return given({ type: rule.integer === true ? 'integer' : 'number', minimum: rule.min, maximum: rule.max });
+    case 'string':
+      return given({ type: 'string', minLength: rule.min, maxLength: rule.max, pattern: rule.pattern?.source });
+    case 'boolean':
+      return { type: 'boolean' };
+    case 'any':
+      return {};
+    case 'enum':
+      return { type: 'string', enum: rule.values };
+    case 'array':
+      return given({ type: 'array', items: jsonSchema(rule.items), minItems: rule.min, maxItems: rule.max });
+    case 'tuple':
+      return {
+        type: 'array',
+        prefixItems: rule.items.map(jsonSchema),
+        minItems: rule.items.length,
+        maxItems: rule.items.length,
+      };
+    case 'id':
+      return {
+        anyOf: [
+          { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+          { type: 'string', pattern: ID.source },
+        ],
+      };
+    case 'record':
+      return { type: 'object', propertyNames: jsonSchema(rule.key), additionalProperties: jsonSchema(rule.value) };
+    case 'object':
+      return { ...objectSchema(rule.props), ...(rule.strict === true ? {} : { additionalProperties: true }) };
+  }
+}
+
+/** JSON Schema of an object with exactly these members. */
+export function objectSchema(props: Props): Record<string, unknown> {
+  return {
+    type: 'object',
+    properties: Object.fromEntries(Object.entries(props).map(([name, rule]) => [name, jsonSchema(rule)])),
+    required: Object.entries(props)
+      .filter(([, rule]) => rule.optional !== true)
+      .map(([name]) => name),
+    additionalProperties: false,
+  };
+}

@@ -1,0 +1,23 @@
+// The route of companies.
+
+import { listCompanies } from '../audit/index.js';
+import { companiesProps } from './other-schemas.js';
+import { company, everyone } from './route-rules.js';
+import type { Route } from './routes.js';
+import type { Service } from './service.js';
+
+/** The companies that a caller may look at, under /v1. */
+export function companyRoutes({ pool }: Service): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/companies',
+      answer: companiesProps,
+      tag: 'companies',
+      roles: everyone,
+      summary: 'The companies that the caller may look at: up to 1,000, by their ids',
+      query: company,
+      handle: async (c) => ({ companies: await pool.ask((sql) => listCompanies(sql, c.companyId)) }),
+    },
+  ];
+}

@@ -1,0 +1,42 @@
+// Routes of training runs, as their folders say them.
+
+import { runProps, runsProps } from './other-schemas.js';
+import { company, everyone, optional } from './route-rules.js';
+import type { Route } from './routes.js';
+import { RunsReader } from './runs.js';
+import { snake } from './snake.js';
+
+/** @param folder of training runs */
+export function runRoutes(folder: string): Route[] {
+  const reader = new RunsReader(folder);
+  return [
+    {
+      method: 'GET',
+      path: '/v1/runs',
+      answer: runsProps,
+      tag: 'runs',
+      roles: everyone,
+      summary: 'Training runs in the runs folder, newest first: the company’s own, and those on nobody’s data',
+      query: company,
+      handle: async (c) => ({ runs: snake(await reader.list(c.companyId)) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/runs/:name',
+      answer: runProps,
+      tag: 'runs',
+      roles: everyone,
+      summary: 'A run’s configuration, metrics and evaluation',
+      params: { name: { type: 'string', min: 1, max: 200 } },
+      query: {
+        ...company,
+        after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only later iterations'),
+      },
+      handle: async ({ params, query, companyId }) => {
+        const after = (query['after'] as number | undefined) ?? -1;
+        const { summary, ...files } = await reader.read(params['name'], after, companyId);
+        return { ...(snake(summary) as object), ...files };
+      },
+    },
+  ];
+}
