@@ -391,7 +391,7 @@ function card(
   const approves = act?.refusal?.reason === 'approval';
   const send = async (body: Partial<Outcome>): Promise<string> => {
     if (decision === null) {
-      const told = { shipment, outcome: 'accepted', by: 'you', ...body };
+      const told: Outcome = { shipment, outcome: 'accepted', by: 'you', ...body };
       said.textContent = words(told);
       return `Shipment ${shipment}: ${words(told)}. An example: nothing goes on record.`;
     }
