@@ -36,7 +36,7 @@ export { scenarioNameOf, scenarioSource } from './scenario-file.js';
 export type { ScenarioSource } from './scenario-file.js';
 export { SealError, openSealed, writeSealed } from './sealed-file.js';
 export type { SealFault } from './sealed-file.js';
-export { instantFrom } from './time-text.js';
+export { instantsFrom } from './time-text.js';
 export type { DateOrder, TimeRules } from './time-text.js';
 export { readTrips, writeTrips } from './trips-file.js';
 export { refuseTaken, writeWholeFolder } from './whole-folder.js';
