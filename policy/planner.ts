@@ -13,7 +13,7 @@ const LAST_CHANCE = 1e9;
 /** How far the plan in hand may be from the best one, at first: in mean worths of a booking, and in cost. */
 const WORTH_DISTANCE = 0.1;
 const COST_DISTANCE = 1800;
-/** Turns without one more served, per square of the number of bookings, after which the search ends. */
+/** Turns without one more served, per turn that there may be and per square of the number of bookings, after which the search ends. */
 const PATIENCE = 0.2;
 const MIN_PATIENCE = 20;
 /** How often the best place for a booking is passed over. */
@@ -259,7 +259,7 @@ export class Planner {
     mean /= input.bookings;
     let done = 0;
     // Where all are served, only driving is left to save; where others wait, it is worth looking longer.
-    const patience = Math.max(MIN_PATIENCE, PATIENCE * input.bookings * input.bookings);
+    const patience = Math.max(MIN_PATIENCE, PATIENCE * turns, PATIENCE * input.bookings * input.bookings);
     const polish = Math.max(MIN_PATIENCE / 2, input.bookings / 2);
     let stale = 0;
     while (done < turns && stale++ < (this.#bankCount === 0 ? polish : patience)) {

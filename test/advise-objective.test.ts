@@ -131,3 +131,50 @@ describe('an answer', () => {
     expect(planned).toBeGreaterThan(40);
   });
 });
+
+describe('a small state', () => {
+  // Found by trying every plan of random states: the search used to end before it came to this one.
+  it('is searched until the plan that serves one more is found', () => {
+    const durations = [
+      [0, 561, 451, 1188, 449, 286, 112, 785, 1409, 475, 936, 928],
+      [561, 0, 900, 1095, 848, 518, 476, 896, 858, 184, 965, 710],
+      [451, 900, 0, 1027, 91, 733, 461, 556, 1663, 879, 730, 1378],
+      [1188, 1095, 1027, 0, 941, 1399, 1092, 473, 1280, 1238, 301, 1805],
+      [449, 848, 91, 941, 0, 735, 437, 471, 1588, 843, 645, 1365],
+      [286, 518, 733, 1399, 735, 0, 331, 1039, 1363, 356, 1175, 659],
+      [112, 476, 461, 1092, 437, 331, 0, 710, 1312, 421, 852, 929],
+      [785, 896, 556, 473, 471, 1039, 710, 0, 1400, 983, 174, 1563],
+      [1409, 858, 1663, 1280, 1588, 1363, 1312, 1400, 0, 1007, 1358, 1212],
+      [475, 184, 879, 1238, 843, 356, 421, 983, 1007, 0, 1077, 581],
+      [936, 965, 730, 301, 645, 1175, 852, 174, 1358, 1077, 0, 1658],
+      [928, 710, 1378, 1805, 1365, 659, 929, 1563, 1212, 581, 1658, 0],
+    ];
+    const ride = (id: string, priority: number, [from, to]: [number, number], index: number): object => ({
+      id,
+      priority,
+      pickup: { location_index: index, time_windows: [[NOW + from, NOW + to]], service: 30 },
+      delivery: { location_index: index + 1, service: 30 },
+    });
+    const answer = ask({
+      as_of: NOW,
+      matrices: { car: { durations } },
+      vehicles: [
+        { id: 1, start_index: 0 },
+        { id: 2, start_index: 1 },
+      ],
+      shipments: [
+        ride('s0', 0, [-249, 215], 2),
+        ride('s1', 20, [671, 1387], 4),
+        ride('s2', 0, [923, 2012], 6),
+        ride('s3', 80, [650, 1107], 8),
+        ride('s4', 20, [864, 961], 10),
+      ],
+      options: { late_tolerance: 300, assignments_per_vehicle: 16, queue: 16 },
+    });
+    expect(answer.assignments.map(({ shipment, vehicle }) => [vehicle, shipment]).sort()).toEqual([
+      [1, 's1'],
+      [1, 's2'],
+      [2, 's3'],
+    ]);
+  });
+});

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { VectorDispatchEnv } from '#engine/index.js';
-import { CompanyClock, importOwnTrips, instantFrom, loadScenario, zoneTravel } from '#trips/index.js';
+import { CompanyClock, importOwnTrips, instantsFrom, loadScenario, zoneTravel } from '#trips/index.js';
 import type { DateOrder, ImportResult, OwnTripsOptions } from '#trips/index.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-own-'));
@@ -29,7 +29,7 @@ const zoned = 'pickup_time,dropoff_time,pickup_zone,dropoff_zone';
 describe('times in a file', () => {
   const zurich = new CompanyClock('Europe/Zurich');
   const read = (text: string, clock: CompanyClock | null = zurich, dateOrder?: DateOrder): string =>
-    new Date(1000 * instantFrom(text, { clock, dateOrder }, (expected) => new Error(expected))).toISOString();
+    new Date(1000 * instantsFrom(text, { clock, dateOrder }, (expected) => new Error(expected))[0]).toISOString();
 
   it.each([
     ['2026-03-01T08:15:00+01:00', '2026-03-01T07:15:00.000Z'],
@@ -42,7 +42,7 @@ describe('times in a file', () => {
     ['01.03.2026 08:15', '2026-03-01T07:15:00.000Z'],
     ['1772349300', '2026-03-01T07:15:00.000Z'],
     ['1772349300250', '2026-03-01T07:15:00.250Z'],
-    // The hour that comes twice: the first one, unless the offset says otherwise.
+    // The hour that comes twice: the first one comes first, unless the offset says otherwise.
     ['2026-10-25 02:30:00', '2026-10-25T00:30:00.000Z'],
     ['2026-10-25 02:30:00+01:00', '2026-10-25T01:30:00.000Z'],
   ])('%s is %s', (text, instant) => {
@@ -137,6 +137,37 @@ describe('trips between places', () => {
       ['wheelchair', 1],
     ]);
     expect(scenario.drivers).toBe(3);
+  });
+
+  it('in the hour that comes twice are read so that a sound ride is one, in the shortest time', () => {
+    const night = (zone: string, ...times: (readonly [string, string])[]): (number | null)[][] => {
+      const lines = times.map(([from, to], k) => `${from},${to},7.40,46.95,7.4${k + 1},46.95`);
+      const { trips } = importOf([degrees, ...lines], { timeZone: zone });
+      expect(trips.report.unusable).toEqual([]);
+      return trips.bookings.map((b) => [b.windowStartAt! % 86_400, b.dropoffSecond! - b.pickupSecond!]);
+    };
+    const day = '2025-10-26';
+    expect(
+      night(
+        'Europe/Zurich',
+        // From the first 02:50 to the second 02:10; within the first; from the second, since it would be an hour longer.
+        [`${day} 02:50`, `${day} 02:10`],
+        [`${day} 02:10`, `${day} 02:30`],
+        [`${day} 02:50`, `${day} 03:05`],
+        [`${day} 01:50`, `${day} 02:10`],
+        // An offset says which one.
+        [`${day} 02:50+02:00`, `${day} 02:55`],
+      ),
+    ).toEqual([
+      [3000, 1200],
+      [600, 1200],
+      [6600, 900],
+      [86_400 - 600, 1200],
+      [3000, 300],
+    ]);
+    // Half an hour comes twice, from 02:00 to 01:30; in Havana the one in which the day begins.
+    expect(night('Australia/Lord_Howe', ['2026-04-05 01:50', '2026-04-05 01:35'])).toEqual([[53_400, 900]]);
+    expect(night('America/Havana', ['2025-11-02 00:50', '2025-11-02 00:20'])).toEqual([[17_400, 1800]]);
   });
 
   it('that cannot be are counted by their line and left out; cells that cannot be read end it with line and column', () => {

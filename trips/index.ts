@@ -32,7 +32,7 @@ export { BookingExaminer, examine, faultMeaning, faultNames } from './quality.js
 export type { FaultName, FaultyBooking, QualityReport } from './quality.js';
 export { scenarioNameOf, scenarioSource } from './scenario-file.js';
 export type { ScenarioSource } from './scenario-file.js';
-export { instantFrom } from './time-text.js';
+export { instantsFrom } from './time-text.js';
 export type { DateOrder, TimeRules } from './time-text.js';
 export { readTrips, writeTrips } from './trips-file.js';
 export { refuseTaken, writeWholeFolder } from './whole-folder.js';

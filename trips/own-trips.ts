@@ -3,7 +3,14 @@
 import { compileScenario, didYouMean } from '../engine/index.js';
 import type { Dataset, Scenario } from '../engine/index.js';
 import { describe, describeWith, timesOf } from './booking-record.js';
-import type { BookingRecord, BookingStatistics, BookingTimes, UsableBooking, UsableTimes } from './booking-record.js';
+import type {
+  BookingRecord,
+  BookingStatistics,
+  BookingTimes,
+  Instants,
+  UsableBooking,
+  UsableTimes,
+} from './booking-record.js';
 import { collectTrips, playedDays } from './collect.js';
 import type { Fleet } from './collect.js';
 import { CompanyClock } from './company-clock.js';
@@ -13,7 +20,7 @@ import { TripsError } from './errors.js';
 import { BookingExaminer, FaultTally, timeFaults } from './quality.js';
 import type { QualityReport } from './quality.js';
 import { int32 } from './shared-columns.js';
-import { instantFrom } from './time-text.js';
+import { instantsFrom } from './time-text.js';
 import type { DateOrder, TimeRules } from './time-text.js';
 import { zoneTravel } from './zone-travel.js';
 import type { ZoneRide, ZoneTravel } from './zone-travel.js';
@@ -92,6 +99,7 @@ export interface ImportedTrips {
 
 const places = ['pickup_longitude', 'pickup_latitude', 'dropoff_longitude', 'dropoff_latitude'] as const;
 const zoneColumns = ['pickup_zone', 'dropoff_zone'] as const;
+const timeColumns = ['pickup_time', 'dropoff_time', 'window_start', 'window_end', 'requested_time'] as const;
 const metresIn = { distance_metres: 1, distance_km: 1000, distance_miles: 1609.344 } as const;
 const MOST_DRIVERS = 200;
 const MOST_ZONES = 3000;
@@ -132,20 +140,27 @@ export function readOwnTrips(file: string, options: OwnTripsOptions): OwnTrips {
   const rules: TimeRules = { clock: timeZone === undefined ? null : clock, dateOrder: options.dateOrder };
 
   const timesIn = (row: CsvRow): BookingTimes => {
-    const at = (column: TripColumn): number | null => {
+    const at = (column: TripColumn): readonly (number | null)[] => {
       const name = nameOf(column);
       const text = row.text(name);
-      return text === '' ? null : instantFrom(text, rules, (expected) => row.fault(name, expected));
+      return text === '' ? [null] : instantsFrom(text, rules, (expected) => row.fault(name, expected));
     };
-    const pickedUpAt = at('pickup_time');
-    const windowStart = at('window_start') ?? (has('window_start') ? null : pickedUpAt);
-    const instants = {
-      windowStart,
-      windowEnd: at('window_end') ?? (windowStart === null ? null : windowStart + 60 * windowMinutes),
-      knownAt: at('requested_time') ?? windowStart,
-      pickedUpAt,
-      droppedOffAt: at('dropoff_time'),
-    };
+    const [pickups, dropoffs, starts, ends, calls] = timeColumns.map(at);
+    const readings = pickups.flatMap((pickedUpAt) =>
+      dropoffs.flatMap((droppedOffAt) =>
+        starts.flatMap((start) =>
+          ends.flatMap((end) =>
+            calls.map((call): Instants => {
+              const windowStart = start ?? (has('window_start') ? null : pickedUpAt);
+              const windowEnd = end ?? (windowStart === null ? null : windowStart + 60 * windowMinutes);
+              return { windowStart, windowEnd, knownAt: call ?? windowStart, pickedUpAt, droppedOffAt };
+            }),
+          ),
+        ),
+      ),
+    );
+    const instants = readings.length === 1 ? readings[0] : likeliest(readings, clock);
+    const pickedUpAt = pickups[0];
     const leg = has('leg') ? row.text(nameOf('leg')).toLowerCase() : '';
     if (!['', 'outbound', 'return'].includes(leg)) throw row.fault(nameOf('leg'), 'expected outbound or return');
     return {
@@ -296,6 +311,22 @@ export function buildOwnTrips(trips: OwnTrips, options: OwnTripsOptions): Import
   compileScenario(scenario, dataset);
   const statistics = describeWith(rides, (ride) => ride.metres ?? travel.metres[pairOf(ride)]);
   return { scenario, dataset, statistics, skillsLeftOut: played.skillsLeftOut, pairs };
+}
+
+/**
+ * Which of several readings of a trip's times is meant, in the night in which an hour comes twice: the one with the fewest
+ * faults, of these the one whose times lie closest together, of these the earliest.
+ */
+function likeliest(readings: readonly Instants[], clock: CompanyClock): Instants {
+  const ranked = readings.map((instants) => {
+    const times = Object.values(instants).filter((time): time is number => time !== null);
+    const first = Math.min(...times);
+    const untimed = { id: 0, driverId: null, status: '', priority: 3, leg: 'outbound', skills: [] } as const;
+    const faults = timeFaults({ ...untimed, ...timesOf(instants, clock, SPAN) }).length;
+    return { instants, faults, span: Math.max(...times) - first, first };
+  });
+  ranked.sort((a, b) => a.faults - b.faults || a.span - b.span || a.first - b.first);
+  return ranked[0].instants;
 }
 
 /** Most rides that were under way at once, and a tenth more. */

@@ -18,19 +18,24 @@ const SLASHES = /^(\d{1,2})\/(\d{1,2})\/(\d{4}),? +(\d{1,2}):(\d{2})(?::(\d{2}))
 const UNIX = /^(\d{9,10}|\d{12,13})(\.\d+)?$/;
 
 /**
- * Seconds since 1970-01-01T00:00:00Z. Accepted: `2026-03-01T08:15:00+01:00` (or Z; a space for the T; seconds may be left
+ * The instants that a text may mean, in seconds since 1970-01-01T00:00:00Z, earliest first: two in the hour that a clock
+ * shows twice in autumn, one otherwise. Accepted: `2026-03-01T08:15:00+01:00` (or Z; a space for the T; seconds may be left
  * out), the same without a zone, `01.03.2026 08:15`, `03/01/2026 08:15 PM` with a date order, and Unix seconds or
- * milliseconds. Of the hour that a clock shows twice in autumn, the first is taken.
+ * milliseconds.
  * @param fault makes the error of what was expected
  */
-export function instantFrom(text: string, { clock, dateOrder }: TimeRules, fault: (expected: string) => Error): number {
+export function instantsFrom(
+  text: string,
+  { clock, dateOrder }: TimeRules,
+  fault: (expected: string) => Error,
+): readonly number[] {
   const unix = UNIX.exec(text);
-  if (unix !== null) return unix[1].length > 10 ? Number(text) / 1000 : Number(text);
+  if (unix !== null) return [unix[1].length > 10 ? Number(text) / 1000 : Number(text)];
   const iso = ISO.exec(text);
   if (iso !== null) {
     const [, year, month, day, hour, minute, second, zone] = iso;
     const shown = shownBy([year, month, day, hour, minute, second?.replace(',', '.')], fault);
-    return zone === undefined ? onClock(shown, clock, fault) : shown - offsetOf(zone, fault);
+    return zone === undefined ? onClock(shown, clock, fault) : [shown - offsetOf(zone, fault)];
   }
   const dots = DOTS.exec(text);
   if (dots !== null) {
@@ -64,16 +69,16 @@ function shownBy(parts: readonly (string | undefined)[], fault: (expected: strin
   return midnight.getTime() / 1000 + 3600 * hour + 60 * minute + second;
 }
 
-function onClock(shown: number, clock: CompanyClock | null, fault: (expected: string) => Error): number {
+function onClock(shown: number, clock: CompanyClock | null, fault: (expected: string) => Error): readonly number[] {
   if (clock === null) {
     throw fault(
       'which has no zone: say which clock it was read from with a time zone such as "Europe/Zurich", or write +01:00 behind it',
     );
   }
   const whole = Math.floor(shown);
-  const [instant] = clock.instantsOf(whole);
-  if (instant === undefined) throw fault(`which the clocks of ${clock.timeZone} skipped that night`);
-  return instant + (shown - whole);
+  const instants = clock.instantsOf(whole);
+  if (instants.length === 0) throw fault(`which the clocks of ${clock.timeZone} skipped that night`);
+  return instants.map((instant) => instant + (shown - whole));
 }
 
 function offsetOf(zone: string, fault: (expected: string) => Error): number {
