@@ -12,12 +12,14 @@ import { validateScenario } from './validate.js';
 /** Profiles change on whole minutes (validate.ts), so a table by minute of the day is exact. */
 const MINUTES = 24 * 60;
 
+/** A checked scenario with the tables that the transition looks up. Read-only; may be shared between threads. */
 export interface CompiledScenario {
   readonly scenario: Scenario;
   /** Present exactly if demand is a trace. */
   readonly dataset: Dataset | null;
   /** Present exactly if travel is a matrix. */
   readonly matrix: MatrixTravel | null;
+  /** Ticks in an episode. */
   readonly ticks: number;
   /** Travel seconds / free-flow seconds, by minute of the day of the departure, `[1440]`. */
   readonly factorByMinute: Float64Array;
@@ -32,12 +34,14 @@ export interface CompiledScenario {
   /** Half of the area's extent in metres: what observations are scaled by. */
   readonly extentX: number;
   readonly extentY: number;
-  /** How many windows a booking of a situation may have; 0: one, as all bookings of scenarios have. */
+  /** How many windows a booking of a live state may have; 0 stands for one, as all bookings of scenarios have. */
   readonly windows: number;
 }
 
 /**
- * Checks `scenario` with its `dataset` and builds its tables.
+ * Checks a scenario with its recorded trips and builds its tables.
+ * @param candidate what should be a `Scenario`
+ * @param dataset   needed exactly by scenarios on recorded trips; ignored by others
  * @throws EngineError `ERR_SCENARIO`, `ERR_TRACE`
  */
 export function compileScenario(candidate: unknown, dataset: Dataset | null = null): CompiledScenario {

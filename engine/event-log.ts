@@ -1,8 +1,11 @@
 // What happened, second by second, in one environment. Off in training; on for `simulate`, pictures and explanations.
 
+/** What can happen: the stages of a booking's life, and illegal actions. */
 export const eventKinds = ['created', 'refused', 'assigned', 'pickedUp', 'completed', 'expired', 'invalid'] as const;
+/** Kind of an event. */
 export type EventKind = (typeof eventKinds)[number];
 
+/** One event of an episode. */
 export interface DispatchEvent {
   /** Seconds since the start of the episode. */
   readonly second: number;
@@ -13,9 +16,12 @@ export interface DispatchEvent {
   readonly driver: number;
 }
 
+/** Records events in memory; set it as `World.log`. */
 export class EventLog {
+  /** In the order in which they were recorded. */
   readonly events: DispatchEvent[] = [];
 
+  /** Appends an event; parameters as of `DispatchEvent`. */
   record(second: number, kind: EventKind, booking: number, driver: number): void {
     this.events.push({ second, kind, booking, driver });
   }

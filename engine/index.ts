@@ -1,8 +1,10 @@
-// The engine's public names.
+// The engine's public names; each has its documentation where it is defined.
 
 export { checkTrace } from './check-dataset.js';
 export { adapt, compileScenario, levelAt } from './compile.js';
 export type { CompiledScenario } from './compile.js';
+export { episodeSource } from './episode.js';
+export type { EpisodeSource } from './episode.js';
 export { EngineError } from './errors.js';
 export type { EngineErrorCode } from './errors.js';
 export { EventLog, eventKinds } from './event-log.js';
@@ -12,9 +14,16 @@ export type { KpiName, Kpis } from './kpis.js';
 export { allocate, layoutBytes, viewsOf } from './layout.js';
 export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
 export { didYouMean, nearest } from './nearest-name.js';
-export { observationKinds, observationShape, observationSize } from './observation.js';
+export {
+  BookingColumn,
+  ContextColumn,
+  DriverColumn,
+  observationKinds,
+  observationShape,
+  observationSize,
+} from './observation.js';
 export type { ObservationKind, ObservationShape } from './observation.js';
-export { PAIR_COLUMNS, PairWriter, pairColumns } from './pairs.js';
+export { PAIR_COLUMNS, PairColumn, PairWriter, pairColumns } from './pairs.js';
 export { preset, presetMeaning, presetNames } from './presets.js';
 export { Purpose, RandomStream, STREAM_WORDS, floatAt, nextFloat, nextInteger, seedStream } from './random.js';
 export { weightedReward } from './reward.js';
@@ -40,18 +49,18 @@ export type { Dataset, Split, Trace, TracePlaces } from './trace.js';
 export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';
 export type { MatrixTravel } from './travel.js';
 export { validateScenario } from './validate.js';
-export { VectorDispatchEnv, episodeSource } from './vector-env.js';
+export { VectorDispatchEnv } from './vector-env.js';
 export type {
   AutoresetMode,
   BoxSpace,
   DiscreteSpace,
+  FinalPairs,
   ResetOptions,
   StepInfos,
   StepResult,
   VectorDispatchEnvOptions,
 } from './vector-env.js';
 export { World } from './world.js';
-export type { EpisodeSource } from './world.js';
 export { SUMS, Sum, outputSpec, stateSpec } from './world-layout.js';
 export type { OutputViews, StateViews } from './world-layout.js';
 export { secondsAfter, windowAt, windowStride } from './windows.js';

@@ -1,5 +1,6 @@
-// What an episode is judged by, besides its return. One row of numbers per episode, in this order.
+// What an episode is evaluated by, besides its return. One row of numbers per episode, in this order.
 
+/** Names of the figures, in the order of a row. */
 export const kpiNames = [
   'created',
   'accepted',
@@ -19,15 +20,17 @@ export const kpiNames = [
   'decisions',
 ] as const;
 
+/** Name of a figure. */
 export type KpiName = (typeof kpiNames)[number];
+/** The figures of an episode, or their means; `kpiMeaning` has units and definitions. */
 export type Kpis = Readonly<Record<KpiName, number>>;
 
 /** What each figure means, for tables and help. */
 export const kpiMeaning: Readonly<Record<KpiName, string>> = {
-  created: 'bookings that came up',
+  created: 'bookings that became known',
   accepted: 'bookings given to a driver',
   completed: 'bookings dropped off within the horizon',
-  expired: 'bookings whose window ended unassigned',
+  expired: 'bookings whose window ended before they were assigned',
   refused: 'bookings that found no free slot, or were not taken in their tick',
   openAtEnd: 'bookings still open at the end',
   serviceRate: 'accepted / created',
@@ -42,12 +45,12 @@ export const kpiMeaning: Readonly<Record<KpiName, string>> = {
   decisions: 'steps of the episode',
 };
 
-/** Row `row` of a `[rows, kpiNames.length]` table, by name. */
+/** Row `row` of a `[rows, kpiNames.length]` table (such as `episodeKpis`), by name. */
 export function kpisOf(table: Float64Array, row: number): Kpis {
   return Object.fromEntries(kpiNames.map((name, k) => [name, table[row * kpiNames.length + k]])) as unknown as Kpis;
 }
 
-/** The mean of each figure. An empty list gives NaN. */
+/** The mean of each figure over `rows`. An empty list gives NaN. */
 export function meanKpis(rows: readonly Kpis[]): Kpis {
   return Object.fromEntries(
     kpiNames.map((name) => [name, rows.reduce((sum, row) => sum + row[name], 0) / rows.length]),

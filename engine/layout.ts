@@ -1,5 +1,5 @@
 // Where everything lives: one fixed-size buffer, cut into typed arrays by name. The same description makes the same
-// views in every thread. Fixed-size, because growable shared buffers are an order of magnitude slower in V8.
+// views in every thread. Its size is fixed, because growable shared buffers are an order of magnitude slower in V8.
 
 import { kindOf, shown } from './check-options.js';
 import { EngineError } from './errors.js';
@@ -11,6 +11,7 @@ interface Kinds {
   u8: Uint8Array;
 }
 
+/** Element type of a field, such as `f32` for a Float32Array. */
 export type FieldKind = keyof Kinds;
 
 /** Element type and number of elements of each field. */

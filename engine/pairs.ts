@@ -1,9 +1,46 @@
 // The `pairs` observation: one row of features for each legal action of an environment, waiting first. A policy that scores
-// rows needs no fixed number of drivers or slots, and sees what each assignment would bring. Uses only what is known now.
+// rows needs no fixed number of drivers or slots, and sees what each assignment would bring. It uses only what is known now.
 
 import { EngineError } from './errors.js';
 import type { World } from './world.js';
 
+/** Offsets within a row. */
+export const PairColumn = {
+  wait: 0,
+  reward: 1,
+  approach: 2,
+  approachShare: 3,
+  untilPickup: 4,
+  lateness: 5,
+  slack: 6,
+  timeLeft: 7,
+  ride: 8,
+  priority: 9,
+  emergency: 10,
+  load: 11,
+  plan: 12,
+  idle: 13,
+  untilFree: 14,
+  fare: 15,
+  regretOfBooking: 16,
+  regretOfDriver: 17,
+  leadOverOthers: 18,
+  driversForBooking: 19,
+  bookingsForDriver: 20,
+  open: 21,
+  available: 22,
+  elapsed: 23,
+  traffic: 24,
+  pickupX: 25,
+  pickupY: 26,
+  dropoffX: 27,
+  dropoffY: 28,
+  driverX: 29,
+  driverY: 30,
+  age: 31,
+} as const;
+
+/** Labels of a row's columns, in their order. Times are in hours, money in the reward's unit. */
 export const pairColumns = [
   'wait',
   'reward',
@@ -44,6 +81,7 @@ export const PAIR_COLUMNS: number = pairColumns.length;
 
 const PER_HOUR: number = 1 / 3600;
 
+/** Writes rows of the `pairs` observation for one world, in memory of its own for the work. */
 export class PairWriter {
   readonly #world: World;
   readonly #slots: Int32Array;
@@ -55,6 +93,7 @@ export class PairWriter {
   readonly #bookingsFor: Int32Array;
   readonly #rewardScale: number;
 
+  /** @param world whose environments are written; it may go on stepping */
   constructor(world: World) {
     const { drivers, slots } = world;
     this.#world = world;
@@ -138,13 +177,13 @@ export class PairWriter {
     let p = count * PAIR_COLUMNS;
     actions[count++] = 0;
     for (let k = 0; k < PAIR_COLUMNS; k++) features[p + k] = 0;
-    features[p] = 1;
-    features[p + 1] = scenario.waitRewardPerOpen * open * scale;
-    features[p + 16] = best;
-    features[p + 21] = openShare;
-    features[p + 22] = availableShare;
-    features[p + 23] = elapsed;
-    features[p + 24] = traffic;
+    features[p + PairColumn.wait] = 1;
+    features[p + PairColumn.reward] = scenario.waitRewardPerOpen * open * scale;
+    features[p + PairColumn.regretOfBooking] = best;
+    features[p + PairColumn.open] = openShare;
+    features[p + PairColumn.available] = availableShare;
+    features[p + PairColumn.elapsed] = elapsed;
+    features[p + PairColumn.traffic] = traffic;
     for (let i = 0; i < drivers; i++) {
       if (bookingsFor[i] === 0) continue;
       const d = e * drivers + i;
@@ -161,39 +200,39 @@ export class PairWriter {
         const other = reward === bestOfBooking[k] ? secondOfBooking[k] : bestOfBooking[k];
         p = count * PAIR_COLUMNS;
         actions[count++] = 1 + i * slots + j;
-        features[p] = 0;
-        features[p + 1] = reward;
-        features[p + 2] = (pickup - depart) * PER_HOUR;
-        features[p + 3] = world.approachMetres(e, i, j) / compiled.extentX;
-        features[p + 4] = (pickup - now) * PER_HOUR;
-        features[p + 5] = late > 0 ? Math.min(late / 900, 4) : 0;
-        features[p + 6] = late < 0 ? -late * PER_HOUR : 0;
-        features[p + 7] = (st.windowEnd[s] - now) * PER_HOUR;
-        features[p + 8] = st.rideSeconds[s] * PER_HOUR;
-        features[p + 9] = st.priority[s] / 5;
-        features[p + 10] = compiled.emergency[i]!;
-        features[p + 11] = (st.load[d] - meanLoad) / 5;
-        features[p + 12] = st.planLength[d] / scenario.queue;
-        features[p + 13] = free <= now ? 1 : 0;
-        features[p + 14] = (depart - now) * PER_HOUR;
-        features[p + 15] = st.fare[s] / 1e5;
-        features[p + 16] = bestOfBooking[k] - reward;
-        features[p + 17] = bestOfDriver[i] - reward;
+        features[p + PairColumn.wait] = 0;
+        features[p + PairColumn.reward] = reward;
+        features[p + PairColumn.approach] = (pickup - depart) * PER_HOUR;
+        features[p + PairColumn.approachShare] = world.approachMetres(e, i, j) / compiled.extentX;
+        features[p + PairColumn.untilPickup] = (pickup - now) * PER_HOUR;
+        features[p + PairColumn.lateness] = late > 0 ? Math.min(late / 900, 4) : 0;
+        features[p + PairColumn.slack] = late < 0 ? -late * PER_HOUR : 0;
+        features[p + PairColumn.timeLeft] = (st.windowEnd[s] - now) * PER_HOUR;
+        features[p + PairColumn.ride] = st.rideSeconds[s] * PER_HOUR;
+        features[p + PairColumn.priority] = st.priority[s] / 5;
+        features[p + PairColumn.emergency] = compiled.emergency[i]!;
+        features[p + PairColumn.load] = (st.load[d] - meanLoad) / 5;
+        features[p + PairColumn.plan] = st.planLength[d] / scenario.queue;
+        features[p + PairColumn.idle] = free <= now ? 1 : 0;
+        features[p + PairColumn.untilFree] = (depart - now) * PER_HOUR;
+        features[p + PairColumn.fare] = st.fare[s] / 1e5;
+        features[p + PairColumn.regretOfBooking] = bestOfBooking[k] - reward;
+        features[p + PairColumn.regretOfDriver] = bestOfDriver[i] - reward;
         // Without another driver, as if the next best earned nothing.
-        features[p + 18] = reward - (other === -Infinity ? 0 : other);
-        features[p + 19] = driversFor[k] / drivers;
-        features[p + 20] = bookingsFor[i] / slots;
-        features[p + 21] = openShare;
-        features[p + 22] = availableShare;
-        features[p + 23] = elapsed;
-        features[p + 24] = traffic;
-        features[p + 25] = st.pickupX[s] / compiled.extentX;
-        features[p + 26] = st.pickupY[s] / compiled.extentY;
-        features[p + 27] = st.dropoffX[s] / compiled.extentX;
-        features[p + 28] = st.dropoffY[s] / compiled.extentY;
-        features[p + 29] = st.endX[d] / compiled.extentX;
-        features[p + 30] = st.endY[d] / compiled.extentY;
-        features[p + 31] = (now - st.knownAt[s]) * PER_HOUR;
+        features[p + PairColumn.leadOverOthers] = reward - (other === -Infinity ? 0 : other);
+        features[p + PairColumn.driversForBooking] = driversFor[k] / drivers;
+        features[p + PairColumn.bookingsForDriver] = bookingsFor[i] / slots;
+        features[p + PairColumn.open] = openShare;
+        features[p + PairColumn.available] = availableShare;
+        features[p + PairColumn.elapsed] = elapsed;
+        features[p + PairColumn.traffic] = traffic;
+        features[p + PairColumn.pickupX] = st.pickupX[s] / compiled.extentX;
+        features[p + PairColumn.pickupY] = st.pickupY[s] / compiled.extentY;
+        features[p + PairColumn.dropoffX] = st.dropoffX[s] / compiled.extentX;
+        features[p + PairColumn.dropoffY] = st.dropoffY[s] / compiled.extentY;
+        features[p + PairColumn.driverX] = st.endX[d] / compiled.extentX;
+        features[p + PairColumn.driverY] = st.endY[d] / compiled.extentY;
+        features[p + PairColumn.age] = (now - st.knownAt[s]) * PER_HOUR;
       }
     }
     return count - at;

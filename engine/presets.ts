@@ -121,6 +121,7 @@ export const presetMeaning: Readonly<Record<string, string>> = {
   'nyc-large': 'recorded taxi trips, 100 vehicles in 38 zones',
 };
 
+/** Names of the built-in scenarios. */
 export const presetNames: readonly string[] = Object.keys(presets);
 
 /**

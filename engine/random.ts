@@ -6,6 +6,7 @@ export const STREAM_WORDS = 4;
 
 /** What a stream is for. Separate purposes never share draws, so demand is the same whatever a policy does. */
 export const Purpose = { demand: 0, start: 1, day: 2, action: 3, shuffle: 4, weights: 5 } as const;
+/** A value of `Purpose`. */
 export type Purpose = (typeof Purpose)[keyof typeof Purpose];
 
 /** Finaliser of MurmurHash3 (Appleby, public domain): every input bit reaches every output bit. */
@@ -47,7 +48,7 @@ export function seedStream(
   for (let i = 0; i < 12; i++) nextFloat(state, p);
 }
 
-/** The next number in [0, 1), a multiple of 2^-32. Generator: sfc32 (Doty-Humphrey, PractRand). */
+/** The next number in [0, 1), a multiple of 2^-32, of the stream at `state[p]`. Generator: sfc32 (Doty-Humphrey, PractRand). */
 export function nextFloat(state: Int32Array, p: number): number {
   const a = state[p];
   const b = state[p + 1];
@@ -62,31 +63,35 @@ export function nextFloat(state: Int32Array, p: number): number {
 }
 
 /**
- * The number in [0, 1) that belongs to one step of an episode. Nothing is carried from step to step, so whoever takes the
- * step draws the same.
+ * The number in [0, 1) that belongs to one step of an episode. Nothing is carried from step to step, so everyone who takes
+ * the step draws the same. Parameters as of `seedStream`.
  */
 export function floatAt(seed: number, env: number, episode: number, purpose: Purpose, step: number): number {
   const h = mix((streamKey(seed, env, episode, purpose) + Math.imul(step + 1, 0x9e3779b9)) | 0);
   return (h >>> 0) * 2.3283064365386963e-10;
 }
 
-/** The next integer in [low, high], both inclusive. */
+/** The next integer in [low, high], both inclusive, of the stream at `state[p]`. */
 export function nextInteger(state: Int32Array, p: number, low: number, high: number): number {
   return low + Math.floor(nextFloat(state, p) * (high - low + 1));
 }
 
 /** A stream on its own, for code that is not inside an environment (weights, minibatch order, look-ahead). */
 export class RandomStream {
+  /** The stream's words: save and set them to go on where it was. */
   readonly state: Int32Array = new Int32Array(STREAM_WORDS);
 
+  /** Parameters as of `seedStream`. */
   constructor(seed: number, purpose: Purpose, env = 0, episode = 0) {
     seedStream(this.state, 0, seed, env, episode, purpose);
   }
 
+  /** The next number in [0, 1), a multiple of 2^-32. */
   float(): number {
     return nextFloat(this.state, 0);
   }
 
+  /** The next integer in [low, high], both inclusive. */
   integer(low: number, high: number): number {
     return nextInteger(this.state, 0, low, high);
   }

@@ -1,6 +1,38 @@
-// What an assignment is paid. The weighted reward carries the original system's numbers.
+// The terms of the reward, as functions of plain numbers. The weighted reward carries the original system's numbers.
 
-import type { RewardWeights } from './scenario.js';
+import type { FareRewardSpec, RewardWeights, Scenario } from './scenario.js';
+
+/** Reward of a wait, `open` bookings being open. */
+export function waitReward(scenario: Scenario, open: number): number {
+  // Added to 0, so that a wait with nothing open earns 0 and not -0.
+  return 0 + scenario.waitRewardPerOpen * open;
+}
+
+/** Reward of a booking that expires. */
+export function expiryReward(scenario: Scenario, priority: number): number {
+  return scenario.expiryRewardPerPriority * priority;
+}
+
+/** Reward of a booking that finds no free slot, or is not taken in the one tick in which it is open. */
+export function refusalReward(scenario: Scenario, priority: number): number {
+  return scenario.refusalRewardPerPriority * priority;
+}
+
+/** Cost of a metre in 1/10000 of the money unit: a whole number (`costPerMetre` is a multiple of 0.0001). */
+export function metreCost(reward: FareRewardSpec): number {
+  return Math.round(reward.costPerMetre * 1e4);
+}
+
+/**
+ * Fare less driving cost, in money.
+ * @param fare           in 1/10000 of the money unit; paid only if the pickup is not late
+ * @param latenessSeconds pickup after the window's end; not above 0 if on time
+ * @param costPerMetre   in 1/10000 of the money unit
+ * @param metres         empty and full
+ */
+export function fareReward(fare: number, latenessSeconds: number, costPerMetre: number, metres: number): number {
+  return ((latenessSeconds <= 0 ? fare : 0) - costPerMetre * metres) / 1e4;
+}
 
 /**
  * Weighted sum of five parts: punctuality (+100 on time, else -10 a minute late, at most -200), distance (20 + 4 (5 - d)

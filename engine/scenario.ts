@@ -1,6 +1,7 @@
 // What a dispatch problem is: fleet, clock, travel, traffic, demand, rules and rewards. Plain data that fits in JSON
 // (but for `Infinity`). Validated once, in validate.ts; compiled once, in compile.ts.
 
+/** Kind of a driver; the weighted reward pays them differently (reward.ts). */
 export type DriverType = 'REGULAR' | 'EMERGENCY';
 
 /** A stretch of the day with its own level. Seconds of the day, `from` inclusive, `to` exclusive. */
@@ -67,6 +68,7 @@ export interface RewardWeights {
   readonly satisfaction: number;
 }
 
+/** The original system's reward. */
 export interface WeightedRewardSpec {
   readonly kind: 'weighted';
   readonly weights: RewardWeights;
@@ -88,6 +90,7 @@ export interface SkillSpec {
   readonly bookingShare: number;
 }
 
+/** A dispatch problem. `validateScenario` checks it, `compileScenario` builds its tables. */
 export interface Scenario {
   readonly name: string;
   /** Number of drivers N. */

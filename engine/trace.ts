@@ -37,7 +37,9 @@ export interface TracePlaces {
   readonly dropoffY: Float32Array;
 }
 
+/** Parts of a data set's days. */
 export type Split = 'training' | 'validation' | 'test';
+/** All splits. */
 export const splits: readonly Split[] = ['training', 'validation', 'test'];
 
 /** Everything that a scenario on recorded trips needs from outside. */

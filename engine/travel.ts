@@ -63,3 +63,9 @@ export function toDegrees(
     latitude: centreLatitude + y / METRES_PER_DEGREE,
   };
 }
+
+/** The table of free-flow seconds that holds for departures in `minute` of the day. */
+export function secondsTable(matrix: MatrixTravel, minute: number): Int32Array {
+  const { periods } = matrix;
+  return periods === undefined ? matrix.seconds : periods.seconds[periods.ofMinute[minute]];
+}

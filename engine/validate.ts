@@ -1,4 +1,4 @@
-// The one place where a scenario is checked, and the one engine file that uses a library. Every error names the field,
+// Scenarios are checked here and nowhere else; the only engine file that uses a library. Every error names the field,
 // the value that was found, and what would be right.
 
 import FastestValidator from 'fastest-validator';

@@ -1,10 +1,11 @@
 // The vector environment: Gymnasium's names and semantics over a World. Outputs are views into memory that the caller
 // may own; they are rewritten by every step and must not be written to.
 
-import { dayRange, isDay } from './check-dataset.js';
 import { kindOf, knownMembers, oneOf, shown, wholeNumber } from './check-options.js';
 import { compileScenario } from './compile.js';
 import type { CompiledScenario } from './compile.js';
+import { checkSource, episodeSource } from './episode.js';
+import type { EpisodeSource } from './episode.js';
 import { EngineError } from './errors.js';
 import { allocate, viewsOf } from './layout.js';
 import { observationKinds } from './observation.js';
@@ -12,16 +13,16 @@ import type { ObservationKind } from './observation.js';
 import { PAIR_COLUMNS, PairWriter } from './pairs.js';
 import { preset } from './presets.js';
 import type { Scenario } from './scenario.js';
-import { splits } from './trace.js';
-import type { Dataset, Split } from './trace.js';
+import type { Dataset } from './trace.js';
 import { outputSpec, stateSpec } from './world-layout.js';
 import type { OutputViews } from './world-layout.js';
 import { World } from './world.js';
-import type { EpisodeSource } from './world.js';
 
+/** What happens when an episode ends; see the engine's README. */
 export type AutoresetMode = 'SAME_STEP' | 'NEXT_STEP' | 'DISABLED';
 const autoresetModes: readonly AutoresetMode[] = ['SAME_STEP', 'NEXT_STEP', 'DISABLED'];
 
+/** Options of `VectorDispatchEnv`. */
 export interface VectorDispatchEnvOptions {
   /** A built-in name, or a scenario. */
   readonly scenario: string | Scenario | CompiledScenario;
@@ -35,7 +36,7 @@ export interface VectorDispatchEnvOptions {
   readonly autoresetMode?: AutoresetMode;
   /** Index of environment 0 over the whole run: a part of a batch draws what the whole batch would. Default 0. */
   readonly firstEnv?: number;
-  /** Which recorded days are played. Default: days of the training split, drawn from the seed. */
+  /** Which recorded days are played, ignored without recorded trips. Default: drawn from the training split. */
   readonly source?: EpisodeSource;
   /** Keep the `pairs` rows of final observations too, in `infos.finalPairs`. Default false. */
   readonly finalPairs?: boolean;
@@ -44,7 +45,6 @@ export interface VectorDispatchEnvOptions {
   readonly outputBuffer?: SharedArrayBuffer;
 }
 
-const sourceModes: readonly EpisodeSource['mode'][] = ['sampled', 'listed'];
 const optionNames: readonly (keyof VectorDispatchEnvOptions)[] = [
   'scenario',
   'dataset',
@@ -58,6 +58,7 @@ const optionNames: readonly (keyof VectorDispatchEnvOptions)[] = [
   'outputBuffer',
 ];
 
+/** What `reset` takes. */
 export interface ResetOptions {
   /** Base seed, a non-negative safe integer; environment i draws from (seed, firstEnv + i). Default: the seed stays, the episode counts on. */
   readonly seed?: number;
@@ -96,41 +97,51 @@ export interface StepInfos {
   readonly episodeKpis: Float64Array;
 }
 
+/** What `step` returns: the same object and arrays each time, rewritten by each step. */
 export interface StepResult {
   /** `[numEnvs, size]` */
   readonly observations: Float32Array;
+  /** `[numEnvs]` */
   readonly rewards: Float32Array;
+  /** `[numEnvs]` 0/1: the episode has ended, and nothing follows. */
   readonly terminations: Uint8Array;
+  /** `[numEnvs]` 0/1: the episode was cut at its horizon; the final state still has a value. */
   readonly truncations: Uint8Array;
+  /** Everything else. */
   readonly infos: StepInfos;
 }
 
+/** The space of one observation: float32 numbers without bounds, about -1 to 1. */
 export interface BoxSpace {
   readonly type: 'Box';
   readonly shape: readonly [number];
   readonly dtype: 'float32';
 }
 
+/** The space of one action: whole numbers 0 to n - 1. */
 export interface DiscreteSpace {
   readonly type: 'Discrete';
   readonly n: number;
 }
 
 /**
- * The days that training draws from, and those that an evaluation lists.
- * @throws EngineError `ERR_OPTION` for a split or a mode that there is not
+ * Many dispatch episodes at once, with the names and semantics of a Gymnasium vector environment. State and outputs lie in two
+ * fixed buffers, which the caller may give and share between threads; stepping allocates nothing. Environment i depends on the
+ * seed and `firstEnv + i` only, not on how many there are.
+ *
+ * Observations are `[numEnvs, size]` Float32, masks `[numEnvs, N * M + 1]` Uint8, actions `[numEnvs]` Int32: 0 waits,
+ * 1 + driver * M + slot assigns. An illegal action acts as a wait, costs `invalidActionReward` and is flagged.
  */
-export function episodeSource(dataset: Dataset | null, split: Split, mode: EpisodeSource['mode']): EpisodeSource {
-  oneOf('split', split, splits);
-  oneOf('mode', mode, sourceModes);
-  return { mode, days: Int32Array.from(dataset === null ? [] : dataset.splits[split]) };
-}
-
 export class VectorDispatchEnv {
+  /** Number of environments. */
   readonly numEnvs: number;
+  /** Space of one environment's observation. */
   readonly singleObservationSpace: BoxSpace;
+  /** Space of one environment's action. */
   readonly singleActionSpace: DiscreteSpace;
+  /** As Gymnasium's. */
   readonly metadata: { readonly autoresetMode: AutoresetMode };
+  /** The environments themselves: state, outputs, and questions such as `pickupSecond`. */
   readonly world: World;
   readonly #out: OutputViews;
   readonly #result: StepResult;
@@ -140,7 +151,11 @@ export class VectorDispatchEnv {
   /** Whether every environment has an episode that this object may go on with. */
   #ready = false;
 
-  /** @throws EngineError `ERR_SCENARIO`, `ERR_TRACE`, `ERR_OPTION`, `ERR_BUFFER` */
+  /**
+   * Checks all options and sets the memory up; `reset` starts the episodes.
+   * @throws EngineError `ERR_SCENARIO` and `ERR_TRACE` for what is played, `ERR_OPTION` for options, `ERR_BUFFER` for memory of
+   *   another length or kind, or too little of it
+   */
   constructor(options: VectorDispatchEnvOptions) {
     knownMembers('options', options, optionNames, '{ scenario, numEnvs, ... }');
     const { numEnvs, dataset = null, observation = 'full', autoresetMode = 'SAME_STEP', firstEnv = 0 } = options;
@@ -184,7 +199,8 @@ export class VectorDispatchEnv {
   }
 
   /**
-   * Starts episodes and writes first observations and masks.
+   * Starts episodes and writes first observations and masks. With a seed, episodes count from 0; without, each environment
+   * goes on to its next episode.
    * @throws EngineError `ERR_OPTION`: nothing has been reset then
    */
   reset(request: ResetOptions = {}): { observations: Float32Array; infos: StepInfos } {
@@ -208,7 +224,7 @@ export class VectorDispatchEnv {
 
   /**
    * Goes on from the state that its buffers hold, as another thread or an earlier run left it.
-   * @throws EngineError `ERR_ACTION` where they hold none, as nobody has reset it
+   * @throws EngineError `ERR_ACTION` where an environment of theirs has never been reset
    */
   resume(): void {
     const { started } = this.world.state;
@@ -295,22 +311,6 @@ function compiledOf(scenario: VectorDispatchEnvOptions['scenario'], dataset: Dat
     );
   }
   return 'factorByMinute' in scenario ? scenario : compileScenario(scenario, dataset);
-}
-
-function checkSource(source: EpisodeSource, { dataset }: CompiledScenario, numEnvs: number): void {
-  knownMembers('source', source, ['mode', 'days'], '{ mode, days }');
-  const { mode, days } = source;
-  oneOf('source.mode', mode, sourceModes);
-  if (kindOf(days) !== 'Int32Array') {
-    throw new EngineError('ERR_OPTION', `source.days is ${shown(days)}: expected an Int32Array`);
-  }
-  if (dataset === null) return;
-  if (days.length < (mode === 'listed' ? numEnvs : 1)) {
-    throw new EngineError('ERR_OPTION', `source.days lists ${days.length} days for ${numEnvs} environments`);
-  }
-  const count = dataset.trace.days.length;
-  const at = days.findIndex((day) => !isDay(day, count));
-  if (at >= 0) throw new EngineError('ERR_OPTION', `source.days[${at}] is ${days[at]}: expected ${dayRange(count)}`);
 }
 
 function checkMask(mask: ArrayLike<unknown>, numEnvs: number): void {

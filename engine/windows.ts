@@ -3,6 +3,7 @@
 
 import type { CompiledScenario } from './compile.js';
 
+/** First and last second at which a service may start. */
 export type Window = readonly [from: number, to: number];
 
 /** Elements of `StateViews.windows` that belong to one slot: [from, to] of each pickup window, then of each drop-off window. */

@@ -9,16 +9,17 @@ import { STREAM_WORDS } from './random.js';
 import { actionCount } from './scenario.js';
 import { windowStride } from './windows.js';
 
-/** Sums over an episode that its figures are made of. */
+/** Offsets of the sums over an episode that its figures are made of, within an environment's row of `sums`. */
 export const Sum = { latenessSeconds: 0, waitSeconds: 1, approachMetres: 2, rideMetres: 3, busySeconds: 4 } as const;
+/** How many sums an environment has. */
 export const SUMS: number = Object.keys(Sum).length;
 
 /** State of `n` environments: `[n]`, `[n, N]` (drivers), `[n, M]` (slots), `[n, N, queue]` (plans) or `[n, N, M]` (pairs). */
 export interface StateViews {
   readonly seed: Float64Array;
-  /** 1 once the environment has been reset, or a situation been placed in it: it has an episode. */
+  /** 1 once the environment has been reset, or taken a live state: it has an episode. */
   readonly started: Uint8Array;
-  /** 1 where some driver must be done, or some booking be dropped off, by a certain time: only live states say so. */
+  /** 1 where a driver has an end of shift, or a booking a latest drop-off: only live states have such limits. */
   readonly dropoffsBound: Uint8Array;
   /** 1 where the episode has ended and no reset has happened yet. */
   readonly ended: Uint8Array;
@@ -56,7 +57,7 @@ export interface StateViews {
   readonly freeAt: Int32Array;
   readonly planHead: Int32Array;
   readonly planLength: Int32Array;
-  /** When the driver must be done, `NEVER` if that is open. */
+  /** Second by which the driver must be done, `NEVER` without a limit. */
   readonly shiftEnd: Int32Array;
   /** Second of the pickup or drop-off that comes next, `NEVER` if the plan is empty. */
   readonly nextEventAt: Int32Array;
@@ -129,7 +130,7 @@ export interface OutputViews {
   readonly episodeKpis: Float64Array;
 }
 
-/** The layout of a world's state. */
+/** The layout of the state of `n` environments. */
 export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> {
   const { drivers, slots, queue } = c.scenario;
   const perDriver = n * drivers;
@@ -205,7 +206,7 @@ export function stateSpec(c: CompiledScenario, n: number): LayoutOf<StateViews> 
   };
 }
 
-/** The layout of a world's outputs. */
+/** The layout of the outputs of `n` environments. */
 export function outputSpec(c: CompiledScenario, n: number, observation: ObservationKind): LayoutOf<OutputViews> {
   const size = observationSize(c.scenario, observation);
   return {

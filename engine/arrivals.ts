@@ -1,0 +1,174 @@
+// New bookings: drawn from the seed, or played from recorded days. Demand never depends on actions: every number of a booking
+// is drawn whether or not it finds a free slot.
+
+import { AssignmentReward } from './assignment-reward.js';
+import { EngineError } from './errors.js';
+import { Purpose, STREAM_WORDS, nextFloat, nextInteger, seedStream } from './random.js';
+import { refusalReward } from './reward.js';
+import type { SyntheticDemandSpec } from './scenario.js';
+import type { Dataset } from './trace.js';
+
+/** The layer of demand: which bookings come. */
+export abstract class Arrivals extends AssignmentReward {
+  /**
+   * The bookings that are known when an episode starts, in environment e at second 0.
+   * @param days indices into the trace's days; the episode plays `days[e]` if `listed`, else one that is drawn
+   */
+  protected startDemand(e: number, seed: number, episode: number, days: Int32Array, listed: boolean): void {
+    const st = this.state;
+    const { scenario, dataset } = this.compiled;
+    const env = this.firstEnv + e;
+    const p = e * STREAM_WORDS;
+    seedStream(st.demandStream, p, seed, env, episode, Purpose.demand);
+    if (dataset !== null) {
+      seedStream(this.stream, 0, seed, env, episode, Purpose.day);
+      st.day[e] = listed ? days[e] : days[nextInteger(this.stream, 0, 0, days.length - 1)];
+      st.cursor[e] = dataset.trace.dayStart[st.day[e]]!;
+      this.play(e, 0, dataset);
+    } else if (scenario.demand.kind === 'synthetic') {
+      const [low, high] = scenario.demand.initialBookings;
+      const count = nextInteger(st.demandStream, p, low, high);
+      for (let k = 0; k < count; k++) this.draw(e, 0, scenario.demand);
+    }
+  }
+
+  /**
+   * The bookings that become known in the tick from second `before` to `now`. Those that expire before one of them leave
+   * their slots to it.
+   * @param reward so far
+   * @returns `reward` with that of refused and expired bookings
+   */
+  protected arrive(e: number, before: number, now: number, reward: number): number {
+    const st = this.state;
+    const { scenario, dataset, arrivalByTick } = this.compiled;
+    const { demand } = scenario;
+    if (dataset !== null) return reward + this.play(e, now, dataset);
+    if (demand.kind !== 'synthetic') return reward;
+    // The same draws whatever happened before: a call's second and size are drawn only if it comes.
+    const p = e * STREAM_WORDS;
+    if (nextFloat(st.demandStream, p) >= arrivalByTick[st.tick[e]]) return reward;
+    const second = before + 1 + ((nextFloat(st.demandStream, p) * this.tickSeconds) | 0);
+    const [low, high] = demand.bookingsPerArrival;
+    const count = nextInteger(st.demandStream, p, low, high);
+    let sum = reward + this.expire(e, second);
+    for (let k = 0; k < count; k++) sum += this.draw(e, second, demand);
+    return sum;
+  }
+
+  /**
+   * As `World.imagine`.
+   * @throws EngineError `ERR_OPTION` for data without training days: nothing has changed then
+   */
+  protected redrawDemand(e: number, seed: number, episode: number, env: number): void {
+    const st = this.state;
+    const days = this.trainingDays();
+    seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);
+    const { dataset } = this.compiled;
+    if (dataset === null) return;
+    const { trace } = dataset;
+    seedStream(this.stream, 0, seed, env, episode, Purpose.day);
+    const day = days[nextInteger(this.stream, 0, 0, days.length - 1)];
+    st.day[e] = day;
+    let t = trace.dayStart[day];
+    while (t < trace.dayStart[day + 1] && trace.knownAt[t] <= st.now[e]) t++;
+    st.cursor[e] = t;
+  }
+
+  /**
+   * Days to draw other demand from; none are needed without recorded trips.
+   * @throws EngineError `ERR_OPTION` for data without training days
+   */
+  protected trainingDays(): readonly number[] {
+    const { dataset } = this.compiled;
+    if (dataset === null) return [];
+    const { training } = dataset.splits;
+    if (training.length === 0) {
+      throw new EngineError('ERR_OPTION', 'the data has no training days to draw other demand from');
+    }
+    return training;
+  }
+
+  /** The recorded bookings known by `until`, into free slots or refused; returns the reward of what was lost. */
+  private play(e: number, until: number, { trace }: Dataset): number {
+    const st = this.state;
+    const { scenario, matrix } = this.compiled;
+    const end = trace.dayStart[st.day[e] + 1];
+    let reward = 0;
+    let t = st.cursor[e];
+    for (; t < end && trace.knownAt[t] <= until; t++) {
+      const known = trace.knownAt[t];
+      reward += this.expire(e, known);
+      const priority = trace.priority[t];
+      const j = this.takeSlot(e, known, priority);
+      if (j < 0) {
+        reward += refusalReward(scenario, priority);
+        continue;
+      }
+      const s = e * this.slots + j;
+      const from = trace.pickupZone[t];
+      const to = trace.dropoffZone[t];
+      if (matrix !== null) {
+        st.pickupZone[s] = from;
+        st.pickupX[s] = matrix.x[from]!;
+        st.pickupY[s] = matrix.y[from]!;
+        st.dropoffZone[s] = to;
+        st.dropoffX[s] = matrix.x[to]!;
+        st.dropoffY[s] = matrix.y[to]!;
+        st.rideSeconds[s] = matrix.seconds[from * matrix.zones + to]!;
+      } else {
+        const places = trace.places!;
+        st.pickupX[s] = places.pickupX[t]!;
+        st.pickupY[s] = places.pickupY[t]!;
+        st.dropoffX[s] = places.dropoffX[t]!;
+        st.dropoffY[s] = places.dropoffY[t]!;
+        st.rideSeconds[s] = trace.metres[t] / this.metresPerSecond;
+      }
+      st.windowStart[s] = trace.windowStart[t]!;
+      st.windowEnd[s] = trace.windowEnd[t]!;
+      st.skills[s] = trace.skills[t]!;
+      st.leg[s] = trace.leg[t]!;
+      st.fare[s] = trace.fare[t]!;
+      st.rideMetres[s] = trace.metres[t]!;
+      this.slotOpened(e, j);
+    }
+    st.cursor[e] = t;
+    return reward;
+  }
+
+  /** Draws one booking that becomes known at `second`; returns the reward of a refusal if no slot is free, else 0. */
+  private draw(e: number, second: number, demand: SyntheticDemandSpec): number {
+    const st = this.state;
+    const { scenario, extentX, extentY } = this.compiled;
+    const stream = st.demandStream;
+    const p = e * STREAM_WORDS;
+    const fromX = (2 * nextFloat(stream, p) - 1) * extentX;
+    const fromY = (2 * nextFloat(stream, p) - 1) * extentY;
+    const toX = (2 * nextFloat(stream, p) - 1) * extentX;
+    const toY = (2 * nextFloat(stream, p) - 1) * extentY;
+    const priority = nextInteger(stream, p, demand.priorities[0], demand.priorities[1]);
+    const window = priority >= demand.urgentPriority ? demand.urgentWindowMinutes : demand.windowMinutes;
+    const length = 60 * nextInteger(stream, p, window[0], window[1]);
+    const leg = nextFloat(stream, p) < demand.returnShare ? 1 : 0;
+    let skills = 0;
+    for (let k = 0; k < scenario.skills.length; k++) {
+      if (nextFloat(stream, p) < scenario.skills[k].bookingShare) skills |= 1 << k;
+    }
+    const j = this.takeSlot(e, second, priority);
+    if (j < 0) return refusalReward(scenario, priority);
+    const s = e * this.slots + j;
+    st.pickupX[s] = fromX;
+    st.pickupY[s] = fromY;
+    st.dropoffX[s] = toX;
+    st.dropoffY[s] = toY;
+    st.windowStart[s] = second;
+    st.windowEnd[s] = second + length;
+    st.skills[s] = skills;
+    st.leg[s] = leg;
+    const dx = toX - fromX;
+    const dy = toY - fromY;
+    st.rideMetres[s] = Math.sqrt(dx * dx + dy * dy);
+    st.rideSeconds[s] = st.rideMetres[s] / this.metresPerSecond;
+    this.slotOpened(e, j);
+    return 0;
+  }
+}

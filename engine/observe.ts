@@ -1,0 +1,224 @@
+// Observations and masks, written in place after the state has changed. Only what has changed is touched: columns of slots that
+// have opened or closed, rows of drivers that are marked stale, and what moves with the clock. An empty slot is all zeros, so it
+// costs nothing.
+
+import { Arrivals } from './arrivals.js';
+import { BookingColumn, ContextColumn, DriverColumn } from './observation.js';
+
+/** Observations carry times in hours: 60 minutes are 1. */
+const PER_HOUR: number = 1 / 3600;
+
+/** The layer of observations and masks. */
+export abstract class Observer extends Arrivals {
+  /** Zeros for environment e, in which only waiting is legal. */
+  protected blank(e: number): void {
+    this.out.observations.fill(0, e * this.observationSize, (e + 1) * this.observationSize);
+    this.out.actionMasks.fill(0, e * this.actions, (e + 1) * this.actions);
+    this.out.actionMasks[e * this.actions] = 1;
+  }
+
+  /** Once the clock has moved: everything that has changed, and everything that changes with the clock. */
+  protected refresh(e: number): void {
+    const st = this.state;
+    const o = this.out.observations;
+    const { windowStart, windowEnd, knownAt, freeAt, stale } = st;
+    const { list, full, slots, bookingColumns } = this;
+    const now = st.now[e];
+    const opened = this.rewriteSlots(e);
+    const open = this.openSlots(e, list);
+    const first = e * this.observationSize + this.bookingsAt;
+    for (let k = 0; k < open; k++) {
+      const j = list[k];
+      const s = e * slots + j;
+      const p = first + j * bookingColumns;
+      o[p + BookingColumn.timeLeft] = (windowEnd[s] - now) * PER_HOUR;
+      if (full) {
+        const start = windowStart[s] - now;
+        o[p + BookingColumn.untilWindow] = start > 0 ? start * PER_HOUR : 0;
+        o[p + BookingColumn.age] = (now - knownAt[s]) * PER_HOUR;
+      }
+    }
+
+    for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++) {
+      // The plan of a driver under way does not move with the clock, and neither do its pickups: only slots that have opened
+      // are new to it. Of several windows, those that are near enough to be planned do move with it.
+      if (stale[d] === 1 || freeAt[d] <= now || this.windows > 0) this.rewriteDriver(e, i, open);
+      else if (opened > 0 && this.isAvailable(e, i)) this.maskRow(e, i, this.opened, opened);
+      if (full) this.observePlan(e, i);
+    }
+    this.observeContext(e);
+  }
+
+  /** After an assignment to driver i that took no time: nothing else has changed. */
+  protected refreshDriver(e: number, i: number): void {
+    this.rewriteSlots(e);
+    this.rewriteDriver(e, i, this.openSlots(e, this.list));
+    if (this.full) this.observePlan(e, i);
+    this.observeContext(e);
+  }
+
+  // ---------------------------------------------------------------- bookings
+
+  /**
+   * Clears slots that have closed and writes bookings that have come, since the last call. Leaves the open ones of the latter in
+   * `opened` and returns how many there are.
+   */
+  private rewriteSlots(e: number): number {
+    const { closed, opened, marks, closedCount, openedCount } = this;
+    this.closedCount = this.openedCount = 0;
+    for (let k = 0; k < closedCount; k++) {
+      marks[closed[k]] = 0;
+      this.clearSlot(e, closed[k]);
+    }
+    let count = 0;
+    for (let k = 0; k < openedCount; k++) {
+      const j = opened[k];
+      marks[j] = 0;
+      if (!this.isOpen(e, j)) continue;
+      this.observeBooking(e, j);
+      opened[count++] = j;
+    }
+    return count;
+  }
+
+  private clearSlot(e: number, j: number): void {
+    const masks = this.out.actionMasks;
+    const slots = this.slots;
+    for (let a = e * this.actions + 1 + j, i = 0; i < this.drivers; i++, a += slots) masks[a] = 0;
+    const o = this.out.observations;
+    const p = e * this.observationSize + this.bookingsAt + j * this.bookingColumns;
+    for (let k = 0; k < this.bookingColumns; k++) o[p + k] = 0;
+  }
+
+  /** Columns of the booking in slot j that do not change with the clock. */
+  private observeBooking(e: number, j: number): void {
+    const st = this.state;
+    const s = e * this.slots + j;
+    const o = this.out.observations;
+    const p = e * this.observationSize + this.bookingsAt + j * this.bookingColumns;
+    o[p + BookingColumn.pickupX] = st.pickupX[s] * this.scaleX;
+    o[p + BookingColumn.pickupY] = st.pickupY[s] * this.scaleY;
+    o[p + BookingColumn.priority] = st.priority[s] / 5;
+    if (!this.full) return;
+    o[p + BookingColumn.present] = 1;
+    o[p + BookingColumn.dropoffX] = st.dropoffX[s] * this.scaleX;
+    o[p + BookingColumn.dropoffY] = st.dropoffY[s] * this.scaleY;
+    o[p + BookingColumn.ride] = st.rideSeconds[s] * PER_HOUR;
+    o[p + BookingColumn.leg] = st.leg[s]!;
+    o[p + BookingColumn.fare] = st.fare[s] / 1e5;
+    const skills = st.skills[s];
+    const first = p + BookingColumn.skills;
+    const count = this.bookingColumns - BookingColumn.skills;
+    for (let k = 0; k < count; k++) o[first + k] = (skills >>> k) & 1;
+  }
+
+  // ---------------------------------------------------------------- drivers
+
+  /** Availability of driver i, and its row of the mask for the `open` slots listed in `#open`. */
+  private rewriteDriver(e: number, i: number, open: number): void {
+    const { stale } = this.state;
+    const d = e * this.drivers + i;
+    stale[d] = 0;
+    const available = this.isAvailable(e, i);
+    this.out.observations[e * this.observationSize + i * this.driverColumns + DriverColumn.available] = available
+      ? 1
+      : 0;
+    if (available) {
+      this.maskRow(e, i, this.list, open);
+      return;
+    }
+    const masks = this.out.actionMasks;
+    const row = e * this.actions + 1 + i * this.slots;
+    for (let k = 0; k < open; k++) masks[row + this.list[k]] = 0;
+  }
+
+  /** Columns of driver i that only an assignment changes: the caller says when. */
+  protected observePlace(e: number, i: number): void {
+    const st = this.state;
+    const o = this.out.observations;
+    const d = e * this.drivers + i;
+    const p = e * this.observationSize + i * this.driverColumns;
+    o[p + DriverColumn.x] = st.endX[d] * this.scaleX;
+    o[p + DriverColumn.y] = st.endY[d] * this.scaleY;
+    o[p + DriverColumn.load] = st.load[d] / 10;
+    if (!this.full) return;
+    const { emergency, driverSkills } = this.compiled;
+    o[p + DriverColumn.emergency] = emergency[i]!;
+    const first = p + DriverColumn.skills;
+    const count = this.driverColumns - DriverColumn.skills;
+    for (let k = 0; k < count; k++) o[first + k] = (driverSkills[i] >>> k) & 1;
+  }
+
+  /** Columns of driver i that change with its plan and with the clock. */
+  private observePlan(e: number, i: number): void {
+    const st = this.state;
+    const o = this.out.observations;
+    const d = e * this.drivers + i;
+    const p = e * this.observationSize + i * this.driverColumns;
+    const now = st.now[e];
+    const free = st.freeAt[d];
+    const length = st.planLength[d];
+    const next = length === 0 ? 0 : (st.planDropoffAt[d * this.queue + st.planHead[d]] - now) * PER_HOUR;
+    o[p + DriverColumn.plan] = length / this.queue;
+    o[p + DriverColumn.untilFree] = free > now ? (free - now) * PER_HOUR : 0;
+    o[p + DriverColumn.untilDropoff] = next;
+  }
+
+  private observeContext(e: number): void {
+    const st = this.state;
+    const { compiled } = this;
+    const o = this.out.observations;
+    const p = e * this.observationSize + this.contextAt;
+    const tick = st.tick[e];
+    o[p + ContextColumn.timeOfDay] = compiled.dayFractionByTick[tick]!;
+    o[p + ContextColumn.traffic] = compiled.trafficByTick[tick]!;
+    if (!this.full) return;
+    o[p + ContextColumn.elapsed] = tick / compiled.ticks;
+    o[p + ContextColumn.open] = st.open[e] / this.slots;
+    o[p + ContextColumn.created] = st.created[e] / 100;
+  }
+
+  // ---------------------------------------------------------------- masks
+
+  /** Mask of an available driver i for the first `count` slots of `list`. */
+  private maskRow(e: number, i: number, list: Int32Array, count: number): void {
+    const { approach, windowStart, latestPickup, skills } = this.state;
+    const masks = this.out.actionMasks;
+    const d = e * this.drivers + i;
+    const now = this.state.now[e];
+    const free = this.state.freeAt[d];
+    const row = e * this.actions + 1 + i * this.slots;
+    const depart = free > now ? free : now;
+    const factor = this.factorAt(depart);
+    const pairs = d * this.slots;
+    const bookings = e * this.slots;
+    const missing = ~this.compiled.driverSkills[i];
+    for (let k = 0; k < count; k++) {
+      const j = list[k];
+      const s = bookings + j;
+      const pickupAt = this.arrival(depart, approach[pairs + j], factor, windowStart[s]);
+      masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
+    }
+    if (this.windows > 0) this.maskWindows(e, i, list, count);
+    if (this.state.dropoffsBound[e] === 1) this.maskDropoffs(e, i, list, count);
+  }
+
+  /** Again for slots with several windows. */
+  private maskWindows(e: number, i: number, list: Int32Array, count: number): void {
+    const row = e * this.actions + 1 + i * this.slots;
+    for (let k = 0; k < count; k++) {
+      const j = list[k];
+      if (this.state.windowCounts[2 * (e * this.slots + j)] === 0) continue;
+      this.out.actionMasks[row + j] = this.hasSkills(e, i, j) && this.isInTime(e, i, j) ? 1 : 0;
+    }
+  }
+
+  /** Forbids what would end too late. */
+  private maskDropoffs(e: number, i: number, list: Int32Array, count: number): void {
+    const row = e * this.actions + 1 + i * this.slots;
+    for (let k = 0; k < count; k++) {
+      const j = list[k];
+      if (!this.isDroppedInTime(e, i, j) || !this.isWithinShift(e, i, j)) this.out.actionMasks[row + j] = 0;
+    }
+  }
+}
