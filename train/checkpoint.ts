@@ -10,14 +10,16 @@ import type { NetworkShape } from '../policy/index.js';
 import { SealError, loadScenario, openSealed, writeSealed } from '../trips/index.js';
 import type { SealFault } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
+import type { TrainingConfig, TrainingState } from './algorithm.js';
 import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
 import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
-import type { PpoConfig, PpoState } from './ppo.js';
+import { algorithmNames } from './registry.js';
 import { onDisk } from './run-folder.js';
 
-const FORMAT = 'fleetstep-checkpoint-3';
+const FORMAT = 'fleetstep-checkpoint-4';
+/** Name of the checkpoint within a run's folder. */
 export const CHECKPOINT_FILE = 'checkpoint.msgpack';
 
 const faults: Readonly<Record<SealFault, string>> = {
@@ -28,6 +30,7 @@ const faults: Readonly<Record<SealFault, string>> = {
 
 /** How the run was asked to go; a resumed one goes on so. */
 export interface RunSettings {
+  /** Worker threads. */
   readonly workers: number;
   /** Seconds between checkpoints. */
   readonly checkpointSeconds: number;
@@ -37,15 +40,23 @@ export interface RunSettings {
   readonly hangSeconds: number;
 }
 
+/** A run as saved: how it trains, how far it is, and what it is trained on. */
 export interface Checkpoint {
+  /** Name of the algorithm in the registry. */
+  readonly algorithm: string;
+  /** Its settings, and those of its own; the algorithm checks them. */
+  readonly config: TrainingConfig;
+  /** Its snapshot; only the algorithm knows the rest of it. */
+  readonly state: TrainingState;
   readonly identity: Identity;
   readonly settings: RunSettings;
   readonly scenario: Scenario;
-  readonly config: PpoConfig;
+  /** The network that plays. */
   readonly shape: NetworkShape;
-  readonly state: PpoState;
   /** Backend that trained it: another one rounds differently. */
   readonly backend: BackendName;
+  /** Environment steps so far. */
+  readonly steps: number;
   /** Seconds of training so far. */
   readonly seconds: number;
 }
@@ -90,6 +101,12 @@ export function readCheckpoint(path: string): Checkpoint {
     throw new TrainError(
       'ERR_CHECKPOINT',
       `${file} was written by fleetstep ${wrote}, this is fleetstep ${version}: use that one (npm install fleetstep@${wrote}), or train again`,
+    );
+  }
+  if (!algorithmNames.includes(checkpoint.algorithm)) {
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${file} was trained with algorithm "${checkpoint.algorithm}", this version has ${algorithmNames.join(', ')}: use the version that wrote it`,
     );
   }
   const expected = networkLayout(checkpoint.shape).size;
@@ -145,7 +162,7 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
 }
 
 /**
- * A run is asked about the world that it was trained in.
+ * Checks that `compiled` is the scenario, with the data, that the run was trained on.
  * @throws TrainError `ERR_CHECKPOINT` naming the first field in which the scenarios differ, or the two data sets
  */
 export function checkWorld(checkpoint: Checkpoint, compiled: CompiledScenario, path: string): void {
@@ -173,7 +190,10 @@ function checkScenario(checkpoint: Checkpoint, compiled: CompiledScenario, path:
   }
 }
 
-/** The trained network as a policy for evaluation. */
+/**
+ * The trained network as a policy for evaluation.
+ * @param name its name in tables
+ */
 export function policyOf(checkpoint: Checkpoint, name: string): PolicySpec {
   return {
     kind: 'network',

@@ -1,8 +1,8 @@
-// Kernels that TensorFlow.js has not written for its wasm backend, and that gradients need (of gathering, embeddings and
-// convolutions): they run on the cpu backend, with their data copied there and back. Slow, and right.
+// Kernels that TensorFlow.js lacks on its wasm backend and that gradients of gathering, embeddings and convolutions need. They
+// run on the cpu backend, with the data copied there and back: slow, but correct.
 
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs';
-import type { Tensorflow } from './backend.js';
+import type { Tensorflow } from './tfjs.js';
 
 type Storage = Pick<KernelBackend, 'write' | 'readSync' | 'disposeData'>;
 
