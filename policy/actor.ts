@@ -8,12 +8,15 @@ import type { NetworkShape } from './network.js';
 import { PolicyError } from './policy.js';
 import { SimdMlp } from './simd-mlp.js';
 
+/** A network's actor over the environments of one world. Its arrays are reused by every call of `consider`. */
 export class Actor {
   /** Environments that `consider` takes at once. */
   readonly block: number;
   /** Environment k of the last block has entries `starts[k]` to `starts[k + 1]` of the arrays below. */
   readonly starts: Int32Array;
+  /** `[entries]` legal actions, ascending within an environment */
   readonly actions: Int32Array;
+  /** `[entries]` the network's score of each legal action */
   readonly logits: Float32Array;
   /** `[entries, PAIR_COLUMNS]`, of a `pairs` network; else empty. */
   readonly features: Float32Array;

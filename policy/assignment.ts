@@ -3,6 +3,7 @@
 
 import { PolicyError } from './policy.js';
 
+/** Solves linear assignment problems one after the other; its memory grows with the largest. */
 export class AssignmentSolver {
   #u = new Float64Array(0);
   #v = new Float64Array(0);

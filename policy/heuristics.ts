@@ -240,6 +240,7 @@ export class BatchedHungarian extends Heuristic {
   }
 }
 
+/** Name of a rule, as `heuristic` and the command line take it. */
 export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian' | 'planner';
 
 const makers: Readonly<Record<HeuristicName, () => Policy>> = {
@@ -252,8 +253,10 @@ const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   planner: () => new PlannerPolicy(),
 };
 
+/** Names of all rules. */
 export const heuristicNames: readonly HeuristicName[] = Object.keys(makers) as HeuristicName[];
 
+/** Whether `name` is that of a rule. */
 export function isHeuristic(name: string): name is HeuristicName {
   return Object.hasOwn(makers, name);
 }

@@ -10,24 +10,31 @@ import type { Policy } from './policy.js';
 
 /** A mean with its 95% interval over the futures. */
 export interface Estimate {
+  /** Mean over the futures. */
   readonly mean: number;
+  /** Lower end of the interval; -Infinity for a single future. */
   readonly low: number;
+  /** Upper end of the interval; Infinity for a single future. */
   readonly high: number;
 }
 
 /** What follows from one action, up to the look-ahead's end. */
 export interface Outlook {
+  /** Number of the action. */
   readonly action: number;
+  /** Sum of the rewards, undiscounted. */
   readonly return: Estimate;
   /** Return less that of the first action, future by future. */
   readonly advantage: Estimate;
   /** Share of the bookings accepted from now on that are picked up after their window. */
   readonly lateShare: Estimate;
+  /** Minutes late in all, over those bookings. */
   readonly minutesLate: Estimate;
   /** Bookings that expire, or find no room. */
   readonly lost: Estimate;
 }
 
+/** How to look ahead. */
 export interface LookaheadOptions {
   /** Futures that each action is tried in, default 16. */
   readonly futures?: number;
@@ -39,7 +46,9 @@ export interface LookaheadOptions {
   readonly batch?: number;
 }
 
+/** What follows from each of several actions. */
 export interface Outlooks {
+  /** In the order in which the actions were given. */
   readonly outlooks: readonly Outlook[];
   /** Futures that were played; fewer than asked for if the time was up, and without any there are no outlooks. */
   readonly futures: number;
@@ -47,8 +56,11 @@ export interface Outlooks {
 
 const BATCH = 8;
 
+/** Plays copies of an environment on; its memory is reused from one question to the next. */
 export class Lookahead {
+  /** Futures that each action is tried in, unless a call says otherwise. */
   readonly futures: number;
+  /** How far it looks, in simulated seconds. */
   readonly seconds: number;
   /** Who plays on. */
   readonly base: Policy;

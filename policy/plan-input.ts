@@ -15,10 +15,13 @@ export function worthOf(priority: number): number {
   return (30 + priority) * (30 + priority);
 }
 
+/** Free vehicles and open bookings of one environment; arrays may be longer than what counts, and are reused. */
 export class PlanInput {
   /** Second of the episode. */
   now = 0;
+  /** Vehicles that have room for a booking. */
   drivers = 0;
+  /** Open bookings. */
   bookings = 0;
   /** Bookings that a vehicle's plan has room for at most. */
   depth = 1;
@@ -30,37 +33,56 @@ export class PlanInput {
   room: Int32Array = new Int32Array(0);
   /** When it can start for the next booking. */
   startAt: Int32Array = new Int32Array(0);
+  /** Second of the episode at which its shift ends. */
   shiftEnd: Int32Array = new Int32Array(0);
+  /** Bit set of the skills it has. */
   driverSkills: Int32Array = new Int32Array(0);
   /** 1 if its plan is empty. */
   idle: Uint8Array = new Uint8Array(0);
 
   // By booking.
+  /** Slot in the world. */
   slot: Int32Array = new Int32Array(0);
+  /** Second of the episode; of several windows the first's. */
   windowStart: Int32Array = new Int32Array(0);
+  /** Second of the episode; of several windows the first's. */
   windowEnd: Int32Array = new Int32Array(0);
+  /** Latest second at which a pickup is accepted. */
   latest: Int32Array = new Int32Array(0);
+  /** Seconds at the pickup. */
   pickupService: Int32Array = new Int32Array(0);
+  /** Seconds at the drop-off. */
   dropoffService: Int32Array = new Int32Array(0);
+  /** Earliest second at which the drop-off may begin. */
   earliestDropoff: Int32Array = new Int32Array(0);
+  /** Latest second at which the drop-off may begin. */
   latestDropoff: Int32Array = new Int32Array(0);
+  /** Bit set of the skills it needs. */
   skills: Int32Array = new Int32Array(0);
+  /** Free-flow seconds from pickup to drop-off. */
   rideSeconds: Float64Array = new Float64Array(0);
   /** 0..100 */
   priority: Float64Array = new Float64Array(0);
+  /** As `worthOf` its priority. */
   worth: Float64Array = new Float64Array(0);
+  /** Index into the travel matrix; not used in a plane. */
   pickupZone: Int32Array = new Int32Array(0);
+  /** Index into the travel matrix; not used in a plane. */
   dropoffZone: Int32Array = new Int32Array(0);
 
   // Where bookings may have several windows: the world's lists, where a booking's begin, and how many there are, pickup and
   // drop-off, 0 for one.
   /** Windows of a booking at most; 0 where all have one. */
   several = 0;
+  /** The world's lists of windows. */
   windows: Int32Array = new Int32Array(0);
+  /** Offset of a booking's windows in `windows`. */
   windowsAt: Int32Array = new Int32Array(0);
+  /** Windows of the pickup and of the drop-off, two numbers a booking; 0 for a single window. */
   windowCounts: Uint8Array = new Uint8Array(0);
   /** Seconds after a window that a pickup may be late, and from now that a later window may begin. */
   tolerance = 0;
+  /** Seconds from now within which a later window may begin. */
   patience = 0;
 
   /** Free-flow seconds from the driver's place to the pickup, `[drivers, bookings]`. */

@@ -9,6 +9,7 @@ const TURNS = 32;
 
 const forever = (): boolean => false;
 
+/** A short run of the planner at each decision. */
 export class PlannerPolicy implements Policy {
   readonly name = 'planner';
   readonly #planner = new Planner();

@@ -19,7 +19,9 @@ const MIN_PATIENCE = 20;
 /** How often the best place for a booking is passed over. */
 const BLINK = 0.02;
 
+/** Plans for one environment at a time; its memory is reused. Call `construct`, then `improve`, then read the plan. */
 export class Planner {
+  /** What the plan is for, as last read. */
   readonly input: PlanInput = new PlanInput();
   readonly #routes: Routes = new Routes(this.input);
   /** Worth that is served, and cost, of the plan in hand and of the best one. */
@@ -56,6 +58,7 @@ export class Planner {
     return this.#bestServed;
   }
 
+  /** What the plan costs, as `Routes` counts it; for plans of the same worth less is better. */
   get cost(): number {
     return this.#bestCost;
   }

@@ -12,10 +12,13 @@ const SPARE = 1800;
 /** One second of lateness at priority 0 counts as much as this many seconds of empty driving: lateness goes first. */
 const LATE = 1e4;
 
+/** The plans of all vehicles of one `PlanInput`, and their costs; its memory is reused. */
 export class Routes {
+  /** What is planned for. */
   input: PlanInput;
   /** Bookings in each vehicle's plan; the plan itself is `stops[i * depth]` and on. */
   length: Int32Array = new Int32Array(0);
+  /** `[drivers, depth]` bookings in the order in which they are served */
   stops: Int32Array = new Int32Array(0);
   /** By booking: its vehicle, -1 if it has none. */
   vehicleOf: Int32Array = new Int32Array(0);
@@ -303,6 +306,7 @@ export class Routes {
     for (let p = base; p < base + this.length[i]; p++) this.vehicleOf[this.stops[p]] = -1;
   }
 
+  /** Gives vehicle i back the plan that `save` kept; call `release` for all such vehicles first. */
   restore(i: number): void {
     const base = i * this.input.depth;
     const length = this.#savedLength[i];

@@ -59,6 +59,7 @@ export interface Algorithm<
   Config extends TrainingConfig = TrainingConfig,
   State extends TrainingState = TrainingState,
 > {
+  /** As it was created with, and checked. */
   readonly config: Config;
   /** Iterations in all. */
   readonly iterations: number;
@@ -84,7 +85,9 @@ export interface Algorithm<
 
 /** Where an algorithm runs. */
 export interface AlgorithmSetup {
+  /** What it is trained on. */
   readonly compiled: CompiledScenario;
+  /** What its networks run on. */
   readonly backend: Backend;
   /** Threads, 1 to 256; results do not depend on their number. */
   readonly workers: number;

@@ -15,6 +15,7 @@ export const backendNames: readonly BackendName[] = ['tensorflow', 'wasm', 'cpu'
 
 /** Runs trainable networks. Backends round differently, so a resumed run goes on with its own. */
 export interface Backend {
+  /** As `loadBackend` knows it; written into checkpoints. */
   readonly name: BackendName;
   /** Version of the library that runs. */
   readonly version: string;
@@ -26,6 +27,7 @@ export interface Backend {
 
 /** A backend on TensorFlow.js, with the library itself for training loops of your own. */
 export interface TfjsBackend extends Backend, TfjsBuild {
+  /** Which build of TensorFlow.js runs. */
   readonly name: TfjsName;
 }
 

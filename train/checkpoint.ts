@@ -48,8 +48,11 @@ export interface Checkpoint {
   readonly config: TrainingConfig;
   /** Its snapshot; only the algorithm knows the rest of it. */
   readonly state: TrainingState;
+  /** Version, scenario and data, by digest. */
   readonly identity: Identity;
+  /** How the run was asked to go. */
   readonly settings: RunSettings;
+  /** What it is trained on, in full. */
   readonly scenario: Scenario;
   /** The network that plays. */
   readonly shape: NetworkShape;

@@ -13,15 +13,19 @@ const about = createRequire(import.meta.url)('fleetstep/package.json') as { vers
 /** The package's version. */
 export const version: string = about.version;
 
+/** What a run's results hold for. */
 export interface Identity {
   /** Version of fleetstep. */
   readonly fleetstep: string;
+  /** As `scenarioSha256` computes it. */
   readonly scenarioSha256: string;
   /** Null for synthetic demand. */
   readonly data: DataIdentity | null;
 }
 
+/** The recorded trips that a run was trained on. */
 export interface DataIdentity {
+  /** As `datasetSha256` computes it. */
   readonly sha256: string;
   /** How it was asked for, paths absolute; null if the caller brought the data itself. */
   readonly request: ScenarioRequest | null;
@@ -36,6 +40,7 @@ export function identityOf({ scenario, dataset }: CompiledScenario, request: Sce
   };
 }
 
+/** SHA-256 of a scenario's values, hexadecimal; the order of its fields does not matter. */
 export function scenarioSha256(scenario: Scenario): string {
   return createHash('sha256').update(canonical(scenario)).digest('hex');
 }

@@ -18,7 +18,9 @@ import { EVALUATION_FILE, RunFolder } from './run-folder.js';
 
 /** One training run: what to train, with what, and where the results go. */
 export interface TrainingJob {
+  /** What to train on. */
   readonly compiled: CompiledScenario;
+  /** What the networks run on. */
   readonly backend: Backend;
   /** Name in the registry; default `ppo`. A resumed run goes on with its own. */
   readonly algorithm?: string | undefined;

@@ -11,6 +11,7 @@ import type { TrainableMlp } from './trainable-mlp.js';
 
 /** Inputs of `rows` samples; arrays may be longer than what counts. Sample r has entries `starts[r]` to `starts[r + 1]`. */
 export interface Batch {
+  /** Samples. */
   readonly rows: number;
   /** `[rows, inputs]` */
   readonly observations: Float32Array;

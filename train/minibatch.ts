@@ -9,10 +9,15 @@ import type { Batch } from './learner.js';
 
 /** A batch of fixed rows whose room for legal actions grows with need. Memory is reused from one gathering to the next. */
 export class Minibatch implements Batch {
+  /** Samples. */
   readonly rows: number;
+  /** `[rows, inputs]` */
   readonly observations: Float32Array;
+  /** `[rows + 1]` first entry of each sample */
   readonly starts: Int32Array;
+  /** `[entries]` or longer */
   legalActions: Int32Array = new Int32Array(0);
+  /** `[entries, PAIR_COLUMNS]` or longer; empty for a `flat` network */
   features: Float32Array = new Float32Array(0);
   readonly #shape: NetworkShape;
   readonly #envs: number;

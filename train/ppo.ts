@@ -97,16 +97,21 @@ function checkConfig(config: PpoConfig): void {
 
 /** One iteration of PPO; losses are means over the minibatches used. */
 export interface PpoMetrics extends Metrics {
+  /** Adam's step size in this iteration. */
   readonly 'charts/learning_rate': number;
+  /** The clipped surrogate, negated. */
   readonly 'losses/policy_loss': number;
+  /** Half the mean squared error of the critic, in scaled returns. */
   readonly 'losses/value_loss': number;
   /** Nats. */
   readonly 'losses/entropy': number;
+  /** KL divergence of the new policy from the old, nats (estimator of Schulman 2020). */
   readonly 'losses/approx_kl': number;
   /** Share of samples whose probability ratio lies outside the clip range, 0 to 1. */
   readonly 'losses/clipfrac': number;
   /** Norm of the gradient before it is shortened. */
   readonly 'losses/grad_norm': number;
+  /** Of the returns by the critic: 1 is perfect, 0 a constant. */
   readonly 'losses/explained_variance': number;
   /** Minibatches used of those planned. */
   readonly 'charts/updates': number;
@@ -114,7 +119,9 @@ export interface PpoMetrics extends Metrics {
 
 /** All that the next iteration depends on. */
 export interface PpoState extends TrainingState {
+  /** The optimiser's state. */
   readonly adam: AdamState;
+  /** The reward scale's state. */
   readonly rewardScale: RewardScaleState;
   /** Memory of the environments. */
   readonly environments: SavedViews;
@@ -415,6 +422,7 @@ export interface PpoLosses {
 
 /** What the loss needs of `rows` samples; sample r has entries `starts[r]` to `starts[r + 1]` (exclusive) of the logits. */
 export interface PpoSamples {
+  /** Samples. */
   readonly rows: number;
   /** `[rows + 1]` */
   readonly starts: Int32Array;

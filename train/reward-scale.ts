@@ -3,15 +3,20 @@
 // there, the deviation is a moving average over iterations: a first, random policy may lose a thousand times what a good
 // one earns, and must not set the scale for the rest of the run.
 
+/** The scale's state: all that its next call depends on. */
 export interface RewardScaleState {
+  /** `[n]` discounted return so far of each environment's episode */
   readonly returns: Float64Array;
+  /** Calls of `apply` so far. */
   readonly iterations: number;
+  /** Moving average of the returns' variance, not yet corrected for its start at 0. */
   readonly variance: number;
 }
 
 /** Weight of the past; the average reaches about ten iterations back. */
 const DECAY = 0.9;
 
+/** Scales the rewards of `n` environments by a moving estimate of the return's spread. */
 export class RewardScale {
   #returns: Float64Array;
   #iterations = 0;
@@ -44,10 +49,12 @@ export class RewardScale {
     for (let p = 0; p < steps * envs; p++) rewards[p] *= scale;
   }
 
+  /** A copy of the state. */
   snapshot(): RewardScaleState {
     return { returns: this.#returns.slice(), iterations: this.#iterations, variance: this.#variance };
   }
 
+  /** Takes over a copy of `state`, which must be of as many environments. */
   restore(state: RewardScaleState): void {
     this.#returns = Float64Array.from(state.returns);
     this.#iterations = state.iterations;

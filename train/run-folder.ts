@@ -7,12 +7,15 @@ import { TrainError } from './errors.js';
 import { RunLock, isAlive, isLock } from './run-lock.js';
 
 const METRICS = 'metrics.jsonl';
+/** Name of the evaluation within a run's folder. */
 export const EVALUATION_FILE = 'evaluation.json';
 
 /** Half-written files of a process that was killed. */
 const TEMPORARY = /^\..*\.tmp$/;
 
+/** A run's folder that this process alone works on; close it after use. */
 export class RunFolder {
+  /** As it was given. */
   readonly path: string;
   readonly #lock: RunLock;
 
@@ -69,16 +72,19 @@ export class RunFolder {
     this.#lock.release();
   }
 
+  /** Whether the folder holds a file of this name. */
   has(name: string): boolean {
     return existsSync(join(this.path, name));
   }
 
+  /** Writes a file whole or not at all. @throws TrainError `ERR_DISK` */
   writeJson(name: string, value: unknown): void {
     const file = join(this.path, name);
     const text = JSON.stringify(value, infinityToWord, 2);
     onDisk(file, () => writeFileAtomic(file, `${text}\n`));
   }
 
+  /** Appends one line of JSON to `metrics.jsonl`. @throws TrainError `ERR_DISK` */
   appendMetrics(metrics: object): void {
     const file = join(this.path, METRICS);
     onDisk(file, () => appendFileSync(file, `${JSON.stringify(metrics)}\n`));

@@ -28,6 +28,7 @@ export function isLock(name: string): boolean {
   return NAME.test(name);
 }
 
+/** Sole access to a run's folder, released at the latest when the process exits. */
 export class RunLock {
   readonly #file: string;
   readonly #release = (): void => this.release();
@@ -73,6 +74,7 @@ export class RunLock {
     writeFileAtomic(this.#file, `${JSON.stringify(holder)}\n`);
   }
 
+  /** Gives the folder up; a second call does nothing. */
   release(): void {
     process.off('exit', this.#release);
     rmSync(this.#file, { force: true });

@@ -10,6 +10,7 @@ import { Ppo, ppoDefaults } from './ppo.js';
 
 /** The result of one check. */
 export interface Check {
+  /** What was checked. */
   readonly name: string;
   /** `absent`: an optional part that is not there. */
   readonly status: 'ok' | 'absent' | 'failed';

@@ -8,6 +8,7 @@ import type { HeuristicName, NetworkShape, Policy } from '../policy/index.js';
 import { check } from './check-options.js';
 import type { Beats } from './watchdog.js';
 
+/** A policy as plain data that threads can be sent. */
 export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
   /** Tries actions out in imagined futures; see policy/lookahead.ts. */
@@ -20,22 +21,32 @@ export type PolicySpec =
       readonly weights: Float32Array;
     };
 
+/** Some episodes of one policy, for one thread. */
 export interface EvaluationTask {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** Who plays. */
   readonly policy: PolicySpec;
   /** Episodes `from` to `to` (exclusive). */
+  /** First episode. */
   readonly from: number;
+  /** End of the range, exclusive. */
   readonly to: number;
   /** Day of each of these episodes, empty for synthetic demand. */
   readonly days: Int32Array;
+  /** Base seed of the held-out episodes, as `heldOutSeed` gives it. */
   readonly seed: number;
   /** Counts the steps of task `slot`, for the watchdog. */
   readonly beats?: Beats;
+  /** Index in `beats` at which the task counts; default 0. */
   readonly slot?: number;
 }
 
+/** Results of the episodes of one task. */
 export interface EvaluationPart {
+  /** First episode. */
   readonly from: number;
+  /** `[episodes]` undiscounted */
   readonly returns: Float64Array;
   /** `[episodes, kpiNames.length]` */
   readonly kpis: Float64Array;

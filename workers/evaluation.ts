@@ -10,13 +10,19 @@ import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
 import { MAX_WORKERS, closeThreads, openThreads, runAll } from './threads.js';
 import { DEFAULT_HANG_SECONDS, beatsOf } from './watchdog.js';
 
+/** Which policies play which episodes. */
 export interface EvaluationRequest {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** At least one; all play the same episodes. */
   readonly policies: readonly PolicySpec[];
+  /** Which held-out episodes. */
   readonly split: Split;
   /** Episodes per policy. On recorded trips at most, and by default, the days of the split; else default 200. */
   readonly episodes?: number | undefined;
+  /** Base seed, 0 to `MAX_SEED`; the same seed and split are the same episodes. */
   readonly seed: number;
+  /** Threads, 1 to 256; results do not depend on their number. */
   readonly workers: number;
   /** Ends the evaluation before its time: the result is then empty. */
   readonly signal?: AbortSignal | undefined;
@@ -26,22 +32,33 @@ export interface EvaluationRequest {
   readonly progress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** One episode of one policy. */
 export interface EpisodeResult {
   /** The day on recorded trips, else split and number. */
   readonly id: string;
+  /** Undiscounted. */
   readonly return: number;
+  /** The episode's figures. */
   readonly kpis: Kpis;
 }
 
+/** Results of one policy. */
 export interface Evaluation {
+  /** The policy's name. */
   readonly policy: string;
+  /** The scenario's name. */
   readonly scenario: string;
+  /** Which held-out episodes were played. */
   readonly split: Split;
+  /** Base seed, as it was given. */
   readonly seed: number;
+  /** In order of their numbers. */
   readonly episodes: readonly EpisodeResult[];
+  /** Mean of the undiscounted returns. */
   readonly meanReturn: number;
   /** Half width of the 95% confidence interval of the mean return; null of a single episode, which has none. */
   readonly halfWidth: number | null;
+  /** Means over the episodes. */
   readonly kpis: Kpis;
 }
 

@@ -47,7 +47,9 @@ export interface ActorCriticViews extends TransitionViews {
 
 /** What each recorder writes, by the recorder's name. */
 export interface RecordedViews {
+  /** Without a critic, for Q-learning and imitation. */
   readonly transitions: TransitionViews;
+  /** With a critic, for policy gradients. */
   readonly 'actor-critic': ActorCriticViews;
 }
 
@@ -60,6 +62,7 @@ export interface RecordSizes {
   readonly steps: number;
   /** Environments of all threads together, n. */
   readonly envs: number;
+  /** The network that plays. */
   readonly shape: NetworkShape;
 }
 

@@ -28,7 +28,9 @@ import type { Beats } from './watchdog.js';
 
 /** What a pool of rollout threads is made for. */
 export interface RolloutPoolOptions<Name extends RecorderName = RecorderName> {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** What the environments observe. */
   readonly observation: ObservationKind;
   /** Environments of all threads together, 1 to 65,536. */
   readonly numEnvs: number;
@@ -36,6 +38,7 @@ export interface RolloutPoolOptions<Name extends RecorderName = RecorderName> {
   readonly steps: number;
   /** What each rollout records. */
   readonly recorder: Name;
+  /** Kind of the actor. */
   readonly network: NetworkKind;
   /** Widths of the actor's hidden layers, each a multiple of 8. */
   readonly hidden: readonly number[];
@@ -73,6 +76,7 @@ export interface RolloutSeconds {
 
 /** Environments in shared memory and the threads that step them; close it after use. */
 export class RolloutPool<Name extends RecorderName = RecorderName> {
+  /** The network that plays. */
   readonly shape: NetworkShape;
   /** Flat weights that the next rollout uses; write them only while no rollout runs. */
   readonly weights: Float32Array;

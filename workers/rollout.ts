@@ -13,21 +13,29 @@ import type { Beats } from './watchdog.js';
 
 /** Everything that the threads of one training run share. */
 export interface RolloutSetup {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** What the environments observe. */
   readonly observation: ObservationKind;
+  /** Which episodes the environments play. */
   readonly source: EpisodeSource;
   /** Environments of all threads together, n. */
   readonly numEnvs: number;
   /** Steps of each environment per rollout, T. */
   readonly steps: number;
+  /** The network that plays. */
   readonly shape: NetworkShape;
+  /** What is recorded. */
   readonly recorder: RecorderName;
+  /** Memory of the environments. */
   readonly stateBuffer: SharedArrayBuffer;
+  /** What the environments last wrote. */
   readonly outputBuffer: SharedArrayBuffer;
   /** Memory of the records, as the recorder lays it out. */
   readonly recordBuffer: SharedArrayBuffer;
   /** Flat weights of the network, shared; not written while a rollout runs. */
   readonly weights: Float32Array;
+  /** The threads' counts of steps, for the watchdog. */
   readonly beats: Beats;
 }
 

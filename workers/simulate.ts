@@ -6,21 +6,33 @@ import { check } from './check-options.js';
 import { MAX_SEED, episodeId, evaluateEpisodes, heldOutSeed } from './evaluate.js';
 import type { PolicySpec } from './evaluate.js';
 
+/** Which policy plays which episode. */
 export interface SimulationRequest {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** Who plays. */
   readonly policy: PolicySpec;
+  /** Which held-out episodes. */
   readonly split: Split;
   /** Which episode of the split, 0 first: the same as `eval` plays under this number. */
   readonly episode: number;
+  /** Base seed, 0 to `MAX_SEED`. */
   readonly seed: number;
 }
 
+/** What happened in one episode. */
 export interface Simulation {
+  /** The policy's name. */
   readonly policy: string;
+  /** The scenario's name. */
   readonly scenario: string;
+  /** The day on recorded trips, else split and number. */
   readonly id: string;
+  /** Undiscounted. */
   readonly return: number;
+  /** The episode's figures. */
   readonly kpis: Kpis;
+  /** In order of time. */
   readonly events: readonly DispatchEvent[];
 }
 

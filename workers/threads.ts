@@ -12,6 +12,7 @@ import type { Beats } from './watchdog.js';
 /** One worker a core. */
 export const defaultWorkers: number = availableParallelism();
 
+/** Most threads that a caller may ask for. */
 export const MAX_WORKERS = 256;
 
 /** @throws WorkerError `ERR_WORKERS_OPTION` */
@@ -38,6 +39,7 @@ export function openThreads(workers: number, workerData: unknown): Piscina {
 export interface ThreadData {
   /** Counts threads that have loaded their code. */
   readonly loaded: Int32Array;
+  /** What the caller of `openThreads` gave. */
   readonly data: unknown;
 }
 
@@ -54,6 +56,7 @@ export async function closeThreads(pool: Piscina): Promise<void> {
   await pool.destroy();
 }
 
+/** How `runAll` reports and watches its tasks. */
 export interface RunOptions<R> {
   /** Called as tasks end. */
   readonly done?: (result: R) => void;

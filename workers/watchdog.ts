@@ -5,6 +5,7 @@
 /** One count a task. */
 export type Beats = Int32Array<SharedArrayBuffer>;
 
+/** Shared counts for `tasks` tasks, all 0. */
 export function beatsOf(tasks: number): Beats {
   return new Int32Array(new SharedArrayBuffer(4 * tasks));
 }
@@ -12,6 +13,7 @@ export function beatsOf(tasks: number): Beats {
 /** Seconds without a single step after which a worker counts as hanging. */
 export const DEFAULT_HANG_SECONDS = 300;
 
+/** Watches counts once a second; it does not keep the process alive. Stop it after use. */
 export class Watchdog {
   readonly #beats: Beats;
   readonly #seen: Int32Array;
@@ -46,6 +48,7 @@ export class Watchdog {
     this.#stillAll = 0;
   }
 
+  /** Ends the watch; a second call does nothing. */
   stop(): void {
     clearInterval(this.#timer);
   }

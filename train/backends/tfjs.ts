@@ -18,9 +18,11 @@ export type TfjsName = 'tensorflow' | 'wasm' | 'cpu';
 
 /** A build of TensorFlow.js that has loaded. */
 export interface TfjsBuild {
+  /** Which build it is. */
   readonly name: TfjsName;
   /** Version of TensorFlow.js, or of the native library if that is what runs. */
   readonly version: string;
+  /** TensorFlow.js with this build active. */
   readonly tf: Tensorflow;
   /** A new trainable network; dispose of it after use. */
   mlp(layers: readonly Layer[]): TrainableMlp;
