@@ -36,6 +36,7 @@ async function measure(backend: Backend, iterations: number): Promise<Row[]> {
   });
 }
 
+/** Benchmark of training. */
 export const trainBenchmark: Benchmark = {
   name: 'train',
   question: 'steps a second on all cores, with the defaults of "fleetstep train", on each backend',

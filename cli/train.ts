@@ -72,13 +72,16 @@ export function trainCommand(): Command {
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(
-      new Option('--steps <n>', 'environment steps in all (default: a few minutes of them)').argParser(whole(1)),
+      new Option(
+        '--steps <n>',
+        'environment steps in total (default: by scenario, a few minutes of training)',
+      ).argParser(whole(1)),
     )
     .addOption(seedOption())
     .addOption(workersOption())
     .addOption(new Option('--out <folder>', 'folder of the run (default: a new one under runs/)'))
     .addOption(
-      new Option('--resume <run>', 'go on from the checkpoint of an interrupted run, with its settings').conflicts([
+      new Option('--resume <run>', 'resume an interrupted run from its last checkpoint, with its settings').conflicts([
         'out',
         'algorithm',
         'steps',
@@ -108,7 +111,7 @@ export function trainCommand(): Command {
         .default(defaults.get('network')),
     )
     .addOption(
-      new Option('--observation <kind>', 'what the critic sees, and a flat network')
+      new Option('--observation <kind>', 'what the critic and a flat network observe')
         .choices(observationKinds)
         .default(defaults.get('observation')),
     )
@@ -133,7 +136,7 @@ export function trainCommand(): Command {
     )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
     .addOption(
-      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for so long')
+      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for this many seconds')
         .argParser(whole(1))
         .default(DEFAULT_HANG_SECONDS),
     )
@@ -147,8 +150,8 @@ export function trainCommand(): Command {
     .addHelpText(
       'after',
       `
-A run that was interrupted, killed or cut short by the machine goes on from its last checkpoint with --resume, with the
-scenario, data and settings that it began with. Exit code 130 after an interrupt, 143 after a termination.
+A run that was interrupted or killed resumes from its last checkpoint with --resume, with the scenario, data and settings that
+it was started with. Exit code 130 after an interrupt, 143 after a termination.
 
 Examples:
   fleetstep train
@@ -180,7 +183,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     totalSteps: options.steps ?? defaultSteps(name),
     ...Object.fromEntries(given),
   };
-  // A resumed run goes on where it was, or its numbers would round differently.
+  // A resumed run keeps its backend: another one would round differently.
   const chosen = options.backend === 'auto' ? resume?.backend : options.backend;
   const backend = chosen === undefined ? await loadFastestBackend() : await loadBackend(chosen);
   const out = options.resume ?? options.out ?? defaultRunFolder(name, definition.name, config.seed, new Date());
@@ -259,7 +262,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     process.off('SIGINT', onInterrupt);
     process.off('SIGTERM', onInterrupt);
   }
-  // A run that was done all the same has succeeded.
+  // A run that finished in spite of the interrupt has succeeded.
   if (!result.finished) process.exitCode = exitCode;
 
   if (options.json) {

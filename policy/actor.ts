@@ -1,5 +1,5 @@
-// A network's opinion on the legal actions of some environments: their numbers and their logits, one environment after
-// the other. Both kinds of network are read the same way.
+// A network's logits for the legal actions of some environments, one environment after the other. Both kinds of network are read
+// in the same way.
 
 import { PAIR_COLUMNS, PairWriter } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -50,7 +50,7 @@ export class Actor {
 
   /**
    * Takes over its part of a network's flat weights.
-   * @throws PolicyError `ERR_NETWORK` for weights of another network, or such that are no numbers
+   * @throws PolicyError `ERR_NETWORK` for weights of another network, or that are not finite
    */
   load(weights: Float32Array): void {
     checkWeights(this.#shape, weights);
@@ -59,7 +59,7 @@ export class Actor {
 
   /**
    * Fills the arrays for environments `from` to `to` (exclusive), at most `block`.
-   * @throws PolicyError `ERR_NETWORK` where the network's numbers overflow: no action could be preferred to another
+   * @throws PolicyError `ERR_NETWORK` if the network's outputs overflow: actions could not be compared
    */
   consider(from: number, to: number): void {
     const world = this.#world;

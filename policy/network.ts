@@ -91,14 +91,14 @@ export function networkLayout(shape: NetworkShape): NetworkLayout {
 }
 
 /**
- * Checks that `weights` are those of such a network: with others it would wait for ever, as nothing is more than NaN.
- * @param name of the policy or run that they came with
- * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is no number and where it lies
+ * Checks that `weights` fit the network and are finite: with NaN it would never assign, because no comparison with NaN is true.
+ * @param name of the policy or run, for the message
+ * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is not finite and its place
  */
 export function checkWeights(shape: NetworkShape, weights: Float32Array, name = 'the network'): void {
   const { actor, critic, size } = networkLayout(shape);
   if (Object.prototype.toString.call(weights) !== '[object Float32Array]') {
-    throw new PolicyError('ERR_NETWORK', `weights of ${name} are no Float32Array`);
+    throw new PolicyError('ERR_NETWORK', `weights of ${name} are not a Float32Array`);
   }
   if (weights.length !== size) {
     const widths = [...shape.hidden, 'critic', ...shape.criticHidden].join('-');

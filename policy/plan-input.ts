@@ -1,5 +1,5 @@
-// What the planner works on: one environment's free vehicles and open bookings as flat arrays. Both are sorted by what they
-// are, so that a plan does not depend on the order in which they came.
+// The planner's input: one environment's free vehicles and open bookings as flat arrays. Both are sorted by their properties, so
+// that a plan does not depend on the order in which they came.
 
 import { windowStride } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -8,8 +8,8 @@ import type { World } from '../engine/index.js';
 const MOST_PRIORITY = 100;
 
 /**
- * What serving a booking counts, at priority 0..100. Squared, so that one at 100 counts more than two at 60, and never 0,
- * so that no booking is left out for nothing.
+ * Weight of serving a booking of priority 0..100. Squared, so that one at 100 counts more than two at 60, and never 0, so
+ * that no booking is left out without cause.
  */
 export function worthOf(priority: number): number {
   return (30 + priority) * (30 + priority);
@@ -23,7 +23,7 @@ export class PlanInput {
   drivers = 0;
   /** Open bookings. */
   bookings = 0;
-  /** Bookings that a vehicle's plan has room for at most. */
+  /** Bookings that a plan may hold. */
   depth = 1;
 
   // By driver.
@@ -43,11 +43,11 @@ export class PlanInput {
   // By booking.
   /** Slot in the world. */
   slot: Int32Array = new Int32Array(0);
-  /** Second of the episode; of several windows the first's. */
+  /** Second of the episode, before which a pickup waits. */
   windowStart: Int32Array = new Int32Array(0);
-  /** Second of the episode; of several windows the first's. */
+  /** Second of the episode, after which a pickup is late, where the booking has a single window. */
   windowEnd: Int32Array = new Int32Array(0);
-  /** Latest second at which a pickup is accepted. */
+  /** Latest second at which a pickup is accepted and, where fares are paid, earns. */
   latest: Int32Array = new Int32Array(0);
   /** Seconds at the pickup. */
   pickupService: Int32Array = new Int32Array(0);
@@ -80,7 +80,7 @@ export class PlanInput {
   windowsAt: Int32Array = new Int32Array(0);
   /** Windows of the pickup and of the drop-off, two numbers a booking; 0 for a single window. */
   windowCounts: Uint8Array = new Uint8Array(0);
-  /** Seconds after a window that a pickup may be late, and from now that a later window may begin. */
+  /** Seconds after a window that a pickup may be late. */
   tolerance = 0;
   /** Seconds from now within which a later window may begin. */
   patience = 0;
@@ -94,7 +94,7 @@ export class PlanInput {
 
   /**
    * Reads environment e.
-   * @param priorities by slot, 0..100; null: the world's own
+   * @param priorities `[slots]` 0..100; null for the world's own
    */
   read(world: World, e: number, priorities: Float64Array | null): void {
     this.now = world.state.now[e]!;

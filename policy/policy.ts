@@ -1,4 +1,4 @@
-// What a policy is: something that looks at a world and writes one action for each of its environments.
+// What a policy is: it reads a world and writes one action for each of its environments.
 
 import type { World } from '../engine/index.js';
 

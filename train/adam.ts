@@ -1,5 +1,5 @@
-// Adam on flat arrays (Kingma and Ba 2015, algorithm 1). Ours rather than TensorFlow.js's, because its state can be
-// saved and restored to the byte, and because it is the same on every backend.
+// Adam on flat arrays (Kingma and Ba 2015, algorithm 1). Not TensorFlow.js's, because this state can be saved and restored to
+// the byte, and because it is the same on every backend.
 
 /** The optimiser's state: with the weights, all that its next step depends on. */
 export interface AdamState {

@@ -13,7 +13,7 @@ export type BackendName = TfjsName;
 /** All backends, the fastest first. */
 export const backendNames: readonly BackendName[] = ['tensorflow', 'wasm', 'cpu'];
 
-/** Runs trainable networks. Backends round differently, so a resumed run goes on with its own. */
+/** Runs trainable networks. Backends round differently, so a resumed run keeps its own. */
 export interface Backend {
   /** As `loadBackend` knows it; written into checkpoints. */
   readonly name: BackendName;
@@ -54,7 +54,7 @@ export function checkBackend(backend: unknown): asserts backend is Backend {
   const given = backend as Partial<Backend> | null | undefined;
   if (typeof given === 'object' && given !== null && given.name !== undefined && typeof given.mlp === 'function')
     return;
-  throw new TrainError('ERR_TRAIN_OPTION', `backend is ${shown(backend)}: it must be one as loadBackend gives it`);
+  throw new TrainError('ERR_TRAIN_OPTION', `backend is ${shown(backend)}: it must be one that loadBackend returned`);
 }
 
 /**

@@ -1,4 +1,4 @@
-// A checkpoint: everything that evaluation and a resumed run need, in one file that is either whole or not there.
+// A checkpoint: everything that evaluation and a resumed run need, in one file that is written whole or not at all.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -28,13 +28,13 @@ const faults: Readonly<Record<SealFault, string>> = {
   damaged: 'is damaged: its checksum differs',
 };
 
-/** How the run was asked to go; a resumed one goes on so. */
+/** The run's settings; a resumed run keeps them. */
 export interface RunSettings {
   /** Worker threads. */
   readonly workers: number;
   /** Seconds between checkpoints. */
   readonly checkpointSeconds: number;
-  /** Held-out episodes per policy after training, 0 for none; null for as many as is usual. */
+  /** Held-out episodes per policy after training, 0 for none; null for the default number. */
   readonly evaluationEpisodes: number | null;
   /** Seconds without a step after which a worker counts as hanging. */
   readonly hangSeconds: number;
@@ -50,7 +50,7 @@ export interface Checkpoint {
   readonly state: TrainingState;
   /** Version, scenario and data, by digest. */
   readonly identity: Identity;
-  /** How the run was asked to go. */
+  /** The run's settings. */
   readonly settings: RunSettings;
   /** What it is trained on, in full. */
   readonly scenario: Scenario;
@@ -71,7 +71,7 @@ export function weightsSha256(weights: Float32Array): string {
     .digest('hex');
 }
 
-/** Writes `RUN/checkpoint.msgpack`; if that fails, the one before stands. @throws TrainError `ERR_DISK` */
+/** Writes `RUN/checkpoint.msgpack`; if that fails, the previous one is kept. @throws TrainError `ERR_DISK` */
 export function writeCheckpoint(run: string, checkpoint: Checkpoint): void {
   const file = join(run, CHECKPOINT_FILE);
   onDisk(file, () => writeSealed(file, FORMAT, checkpoint));
@@ -128,8 +128,8 @@ export function readCheckpoint(path: string): Checkpoint {
 
 /**
  * The scenario that a run was trained on, with its data.
- * @param data where the data lies now; undefined for where it was
- * @throws TrainError `ERR_CHECKPOINT` if the data cannot be had, or is not the same any more
+ * @param data where the data lies now; undefined if it has not moved
+ * @throws TrainError `ERR_CHECKPOINT` if the data cannot be loaded, or has changed
  */
 export function worldOf(checkpoint: Checkpoint, path: string, data?: string): CompiledScenario {
   const { scenario, identity } = checkpoint;
@@ -144,7 +144,7 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
   if (request === null) {
     throw new TrainError(
       'ERR_CHECKPOINT',
-      `${path} was trained on recorded trips, and does not say where they lie: give --scenario and --data`,
+      `${path} was trained on recorded trips, and does not record where they lie: give --scenario and --data`,
     );
   }
   let loaded: CompiledScenario;
@@ -158,7 +158,7 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
       { cause },
     );
   }
-  // The scenario is the run's own, whatever its file says by now.
+  // The run's own scenario, even if its file has changed since.
   const compiled = compileScenario(scenario, loaded.dataset);
   checkWorld(checkpoint, compiled, path);
   return compiled;

@@ -22,7 +22,7 @@ export interface TrainingJob {
   readonly compiled: CompiledScenario;
   /** What the networks run on. */
   readonly backend: Backend;
-  /** Name in the registry; default `ppo`. A resumed run goes on with its own. */
+  /** Name in the registry; default `ppo`. A resumed run keeps its own. */
   readonly algorithm?: string | undefined;
   /** The algorithm's settings, its own included; the checkpoint's if the run is resumed. */
   readonly config: TrainingConfig;
@@ -30,7 +30,7 @@ export interface TrainingJob {
   readonly workers: number;
   /** Folder of the run; must be empty or not exist, unless resumed. */
   readonly out: string;
-  /** Go on from this checkpoint, which lies in `out`; null for a new run. */
+  /** Continue from this checkpoint, which lies in `out`; null for a new run. */
   readonly resume: Checkpoint | null;
   /** For recorded trips: how scenario and data were asked for, so that `eval` and a resumed run find them again. */
   readonly request?: ScenarioRequest | undefined;
@@ -56,7 +56,7 @@ export interface TrainingResult {
   readonly scenario: string;
   /** Name of the backend. */
   readonly backend: string;
-  /** All that was asked for is done, the evaluation included. */
+  /** Whether all steps, and the evaluation if one was asked for, are done. */
   readonly finished: boolean;
   /** Environment steps so far. */
   readonly steps: number;
@@ -116,8 +116,8 @@ function checkJob(job: TrainingJob): void {
 
 /**
  * Trains until the steps are done or the signal aborts; either way a checkpoint is written, as it is before the first step.
- * Then evaluates. A run that was interrupted in its evaluation goes on with that.
- * @throws TrainError, EngineError, WorkerError; what was saved stays and can be resumed
+ * Then evaluates. A run that was interrupted in its evaluation resumes there.
+ * @throws TrainError, EngineError, WorkerError; the last checkpoint is kept and can be resumed
  */
 export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
   checkJob(job);
@@ -180,7 +180,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
         metrics = await learning.step();
       } catch (error) {
         if (!(signal.aborted && error instanceof WorkerError)) throw error;
-        // A worker that does not end, or was interrupted with us: the iteration is lost, what is saved is the run.
+        // A worker that hangs, or was interrupted with this process: the iteration is lost, the run ends at its last checkpoint.
         learning.restore(saved!.state);
         break;
       }
@@ -264,9 +264,9 @@ export function runCheckpoint(run: string): Checkpoint {
 }
 
 /**
- * The checkpoint of a run that is to go on, with training or with its evaluation.
- * @param evaluationEpisodes asked for now; undefined for what the run was asked for
- * @throws TrainError `ERR_CHECKPOINT` if there is none, if it is of another scenario or other data, or if all is done
+ * The checkpoint of a run that is to be resumed, in its training or in its evaluation.
+ * @param evaluationEpisodes asked for now; undefined for the run's own setting
+ * @throws TrainError `ERR_CHECKPOINT` if there is none, if it is of another scenario or other data, or if nothing is left to do
  */
 export function resumable(run: string, compiled: CompiledScenario, evaluationEpisodes?: number): Checkpoint {
   const checkpoint = runCheckpoint(run);

@@ -1,6 +1,6 @@
 // Divides rewards by the standard deviation of the discounted return, so that one learning rate fits scenarios paid in
 // cents and in hundreds (after VecNormalize of OpenAI Baselines; Engstrom et al. 2020). Rewards are not centred. Unlike
-// there, the deviation is a moving average over iterations: a first, random policy may lose a thousand times what a good
+// there, the deviation is a moving average over iterations: the first, random policy may lose a thousand times what a good
 // one earns, and must not set the scale for the rest of the run.
 
 /** The scale's state: all that its next call depends on. */
@@ -26,7 +26,14 @@ export class RewardScale {
     this.#returns = new Float64Array(envs);
   }
 
-  /** Takes `[T, n]` rewards into account, step by step in order of environments, and then scales them in place. */
+  /**
+   * Updates the estimate with the rewards of T steps, and then scales them in place.
+   * @param steps      T
+   * @param rewards    `[T, n]` input and output
+   * @param terminated `[T, n]` 0/1
+   * @param truncated  `[T, n]` 0/1
+   * @param gamma      discount per decision
+   */
   apply(steps: number, rewards: Float32Array, terminated: Uint8Array, truncated: Uint8Array, gamma: number): void {
     const returns = this.#returns;
     const envs = returns.length;

@@ -68,7 +68,7 @@ const known = [
 
 /** Seconds that a rollout took. */
 export interface RolloutSeconds {
-  /** In the environment alone, the mean over the threads that worked side by side. */
+  /** In the environment alone, the mean over the threads. */
   readonly env: number;
   /** Elapsed: environment and policy. */
   readonly wall: number;
@@ -154,7 +154,7 @@ export class RolloutPool<Name extends RecorderName = RecorderName> {
    * @throws WorkerError `ERR_WORKERS_OPTION`; `ERR_WORKER` if a thread fails; `ERR_WORKER_HANGS`
    */
   async collect(sampler: SamplerSpec): Promise<RolloutSeconds> {
-    // Here, where its fault is the caller's; in a thread it would be the worker's.
+    // Checked here, so that the caller gets the error as his; in a thread it would be a worker's failure.
     makeSampler(sampler);
     const started = performance.now();
     const tasks = this.#ranges.map((range, slot) => ({ ...range, slot, sampler }));

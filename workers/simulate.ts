@@ -1,4 +1,4 @@
-// One episode in full: what happened, second by second, and what came of it.
+// One episode in full: every event with its second, the return and the figures.
 
 import { EngineError, EventLog, kpisOf, splits } from '../engine/index.js';
 import type { CompiledScenario, DispatchEvent, Kpis, Split } from '../engine/index.js';
@@ -14,7 +14,7 @@ export interface SimulationRequest {
   readonly policy: PolicySpec;
   /** Which held-out episodes. */
   readonly split: Split;
-  /** Which episode of the split, 0 first: the same as `eval` plays under this number. */
+  /** Number of the episode within the split, from 0; `eval` plays the same one under this number. */
   readonly episode: number;
   /** Base seed, 0 to `MAX_SEED`. */
   readonly seed: number;
@@ -38,7 +38,10 @@ export interface Simulation {
 
 const known = ['compiled', 'policy', 'split', 'episode', 'seed'];
 
-/** @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have */
+/**
+ * Plays one held-out episode and records its events.
+ * @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have
+ */
 export function simulate(request: SimulationRequest): Simulation {
   check.members('the simulation', request, known, ['policy']);
   const { compiled, split, episode } = request;

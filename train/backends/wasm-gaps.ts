@@ -6,7 +6,7 @@ import type { Tensorflow } from './tfjs.js';
 
 type Storage = Pick<KernelBackend, 'write' | 'readSync' | 'disposeData'>;
 
-/** Of those that the cpu backend has and wasm lacks, the ones on real numbers. */
+/** Kernels on real numbers that the cpu backend has and the wasm backend lacks. */
 const gaps = [
   'UnsortedSegmentSum',
   'Einsum',
@@ -15,7 +15,7 @@ const gaps = [
   'DepthwiseConv2dNativeBackpropInput',
 ] as const;
 
-/** Registers what is missing; what a later TensorFlow.js brings itself is left alone. */
+/** Registers the missing kernels; those that a later TensorFlow.js has are kept. */
 export function fillWasmGaps(tf: Tensorflow): void {
   for (const kernelName of gaps) {
     if (tf.getKernel(kernelName, 'wasm') != null) continue;
