@@ -38,16 +38,16 @@ export function explain(
     const timeIsUp = (played: number): boolean =>
       // Without new demand all futures are one.
       (!demand && played > 0) || (replay === undefined ? performance.now() > deadline : played >= replay.futures[k]);
-    const { outlooks, futures: played } = lookahead.judge(world, e, actions, request.seed ?? 1, timeIsUp);
+    const { forecasts, futures: played } = lookahead.evaluate(world, e, actions, request.seed ?? 1, timeIsUp);
     world.step(e, actions[0]);
     if (played === 0) return { ...assignment, what_if: null };
     futures.push(played);
-    const candidates = outlooks.map((outlook, c): WhatIf => ({
+    const candidates = forecasts.map((forecast, c): WhatIf => ({
       vehicle: c < vehicles.length ? request.vehicles[vehicles[c]].id : null,
-      late: rounded(outlook.lateShare),
-      minutes_late: rounded(outlook.minutesLate),
-      lost: rounded(outlook.lost),
-      advantage: rounded(outlook.advantage),
+      late: rounded(forecast.lateShare),
+      minutes_late: rounded(forecast.minutesLate),
+      lost: rounded(forecast.lost),
+      advantage: rounded(forecast.advantage),
     }));
     const what: Explanation = {
       candidates,

@@ -1,9 +1,9 @@
-// What does training cost on all cores: environment, environment + policy, environment + policy + learning?
+// How fast is training on all cores: environment, environment + policy, environment + policy + learning?
 
 import { availableParallelism } from 'node:os';
 import { compileScenario, preset } from '../engine/index.js';
-import { Ppo, backendNames, loadBackend, ppoDefaults } from '../train/index.js';
-import type { Backend, PpoMetrics } from '../train/index.js';
+import { algorithm, backendNames, defaultAlgorithm, loadBackend } from '../train/index.js';
+import type { Backend, Metrics } from '../train/index.js';
 import type { Benchmark, Row } from './report.js';
 import { spread } from './report.js';
 
@@ -11,17 +11,20 @@ const figures = [
   ['environment', 'charts/SPS_env'],
   ['environment + policy', 'charts/SPS_env_policy'],
   ['environment + policy + training', 'charts/SPS'],
-] as const satisfies readonly (readonly [string, keyof PpoMetrics])[];
+] as const satisfies readonly (readonly [string, keyof Metrics])[];
 
 async function measure(backend: Backend, iterations: number): Promise<Row[]> {
-  const samples = ppoDefaults.numEnvs * ppoDefaults.rolloutSteps;
-  const config = { ...ppoDefaults, seed: 1, totalSteps: samples * (iterations + 1) };
-  const ppo = new Ppo(compileScenario(preset('geneva')), backend, config, availableParallelism());
-  const seen: PpoMetrics[] = [];
+  const definition = algorithm(defaultAlgorithm);
+  const { defaults } = definition;
+  const samples = defaults.numEnvs * defaults.rolloutSteps;
+  const config = { ...defaults, seed: 1, totalSteps: samples * (iterations + 1) };
+  const compiled = compileScenario(preset('geneva'));
+  const learning = definition.create({ compiled, backend, workers: availableParallelism() }, config);
+  const seen: Metrics[] = [];
   try {
-    while (ppo.iteration < ppo.iterations) seen.push(await ppo.step());
+    while (learning.iteration < learning.iterations) seen.push(await learning.step());
   } finally {
-    await ppo.close();
+    await learning.close();
   }
   const warm = seen.slice(1);
   return figures.map(([label, key]) => {
@@ -33,6 +36,7 @@ async function measure(backend: Backend, iterations: number): Promise<Row[]> {
   });
 }
 
+/** Benchmark of training. */
 export const trainBenchmark: Benchmark = {
   name: 'train',
   question: 'steps a second on all cores, with the defaults of "fleetstep train", on each backend',

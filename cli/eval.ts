@@ -27,9 +27,10 @@ interface EvalOptions {
   readonly json: boolean;
 }
 
+/** The `eval` command. */
 export function evalCommand(): Command {
   return new Command('eval')
-    .description('Play held-out episodes with a policy and report return and figures.')
+    .description('Play held-out episodes with a policy and report its return and key figures.')
     .addOption(policyOption())
     .addOption(scenarioOption())
     .addOption(dataOption())

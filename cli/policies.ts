@@ -36,7 +36,7 @@ export function loadPolicies({ run = [], ...request }: PolicyOptions): Policies 
 
 function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
   const checkpoint = readCheckpoint(path);
-  const { shape, state, config, seconds, backend } = checkpoint;
+  const { shape, state, config, steps, seconds, backend } = checkpoint;
   return {
     name: basename(resolve(path)),
     shape,
@@ -44,7 +44,7 @@ function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
     observation: config.observation,
     compiled: servedWorld(checkpoint, base, path),
     training: {
-      steps: state.iteration * config.numEnvs * config.rolloutSteps,
+      steps,
       seconds: Math.round(seconds),
       backend,
       config,

@@ -18,15 +18,16 @@ interface SimulateOptions {
   readonly json: boolean;
 }
 
+/** The `simulate` command. */
 export function simulateCommand(): Command {
   return new Command('simulate')
-    .description('Play one held-out episode and show what happened.')
+    .description('Play one held-out episode and report its key figures and events.')
     .addOption(policyOption())
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(splitOption())
     .addOption(
-      new Option('--episode <n>', 'which episode of the split, as "eval" numbers them')
+      new Option('--episode <n>', 'number of the episode within the split, as in "eval"')
         .argParser(whole(0, 1e6))
         .default(0),
     )

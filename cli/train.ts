@@ -10,17 +10,19 @@ import type { NetworkKind } from '../policy/index.js';
 import {
   RunFolder,
   againstBest,
+  algorithm,
+  algorithmNames,
   backendNames,
+  defaultAlgorithm,
   defaultRunFolder,
   defaultSteps,
   loadBackend,
   loadFastestBackend,
-  ppoDefaults,
   resumable,
   runCheckpoint,
   runTraining,
 } from '../train/index.js';
-import type { BackendName, PpoConfig, PpoMetrics, TrainingResult } from '../train/index.js';
+import type { BackendName, Metrics, TrainingConfig, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
 import { dataOption, jsonOption, real, scenarioOption, seedOption, whole, workersOption } from './options.js';
@@ -35,6 +37,7 @@ interface TrainOptions {
   readonly workers: number;
   readonly out?: string;
   readonly resume?: string;
+  readonly algorithm: string;
   readonly backend: BackendName | 'auto';
   readonly network: NetworkKind;
   readonly observation: ObservationKind;
@@ -49,20 +52,38 @@ interface TrainOptions {
   readonly json: boolean;
 }
 
+/** Options that are settings of the algorithm, by the setting's name; those not given are the algorithm's defaults. */
+const settings = {
+  network: 'network',
+  observation: 'observation',
+  envs: 'numEnvs',
+  rolloutSteps: 'rolloutSteps',
+  epochs: 'epochs',
+  minibatch: 'minibatchSize',
+  learningRate: 'learningRate',
+} as const satisfies Partial<Record<keyof TrainOptions, string>>;
+
+/** The `train` command. */
 export function trainCommand(): Command {
+  const defaults = new Map<string, unknown>(Object.entries(algorithm(defaultAlgorithm).defaults));
+  const described = algorithmNames.map((name) => `${name} (${algorithm(name).description})`);
   return new Command('train')
-    .description('Train a dispatch policy with masked PPO, then compare it with the heuristics on held-out episodes.')
+    .description('Train a dispatch policy, then compare it with the heuristics on held-out episodes.')
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(
-      new Option('--steps <n>', 'environment steps in all (default: a few minutes of them)').argParser(whole(1)),
+      new Option(
+        '--steps <n>',
+        'environment steps in total (default: by scenario, a few minutes of training)',
+      ).argParser(whole(1)),
     )
     .addOption(seedOption())
     .addOption(workersOption())
     .addOption(new Option('--out <folder>', 'folder of the run (default: a new one under runs/)'))
     .addOption(
-      new Option('--resume <run>', 'go on from the checkpoint of an interrupted run, with its settings').conflicts([
+      new Option('--resume <run>', 'resume an interrupted run from its last checkpoint, with its settings').conflicts([
         'out',
+        'algorithm',
         'steps',
         'seed',
         'network',
@@ -75,6 +96,11 @@ export function trainCommand(): Command {
       ]),
     )
     .addOption(
+      new Option('--algorithm <name>', `training algorithm: ${described.join('; ')}`)
+        .choices(algorithmNames)
+        .default(defaultAlgorithm),
+    )
+    .addOption(
       new Option('--backend <name>', 'TensorFlow.js backend')
         .choices(['auto', ...backendNames])
         .default('auto', 'the fastest that loads'),
@@ -82,35 +108,35 @@ export function trainCommand(): Command {
     .addOption(
       new Option('--network <kind>', 'pairs scores each legal assignment, flat maps the whole observation')
         .choices(networkKinds)
-        .default(ppoDefaults.network),
+        .default(defaults.get('network')),
     )
     .addOption(
-      new Option('--observation <kind>', 'what the critic sees, and a flat network')
+      new Option('--observation <kind>', 'what the critic and a flat network observe')
         .choices(observationKinds)
-        .default(ppoDefaults.observation),
+        .default(defaults.get('observation')),
     )
     .addOption(
-      new Option('--envs <n>', 'parallel environments').argParser(whole(1, 65536)).default(ppoDefaults.numEnvs),
+      new Option('--envs <n>', 'parallel environments').argParser(whole(1, 65536)).default(defaults.get('numEnvs')),
     )
     .addOption(
       new Option('--rollout-steps <n>', 'steps of each environment per iteration')
         .argParser(whole(1, 65536))
-        .default(ppoDefaults.rolloutSteps),
+        .default(defaults.get('rolloutSteps')),
     )
     .addOption(
-      new Option('--epochs <n>', 'passes over each rollout').argParser(whole(1, 1000)).default(ppoDefaults.epochs),
+      new Option('--epochs <n>', 'passes over each rollout').argParser(whole(1, 1000)).default(defaults.get('epochs')),
     )
     .addOption(
-      new Option('--minibatch <n>', 'samples per update').argParser(whole(2)).default(ppoDefaults.minibatchSize),
+      new Option('--minibatch <n>', 'samples per update').argParser(whole(2)).default(defaults.get('minibatchSize')),
     )
     .addOption(
       new Option('--learning-rate <x>', "Adam's step size at the start")
         .argParser(real(0, 1))
-        .default(ppoDefaults.learningRate),
+        .default(defaults.get('learningRate')),
     )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
     .addOption(
-      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for so long')
+      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for this many seconds')
         .argParser(whole(1))
         .default(DEFAULT_HANG_SECONDS),
     )
@@ -124,8 +150,8 @@ export function trainCommand(): Command {
     .addHelpText(
       'after',
       `
-A run that was interrupted, killed or cut short by the machine goes on from its last checkpoint with --resume, with the
-scenario, data and settings that it began with. Exit code 130 after an interrupt, 143 after a termination.
+A run that was interrupted or killed resumes from its last checkpoint with --resume, with the scenario, data and settings that
+it was started with. Exit code 130 after an interrupt, 143 after a termination.
 
 Examples:
   fleetstep train
@@ -143,26 +169,24 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const compiled = begun === null ? loadScenario(options) : askedWorld(begun, options.resume!, options, command);
   const { name } = compiled.scenario;
   const resume = options.resume === undefined ? null : resumable(options.resume, compiled, options.evalEpisodes);
-  /** What was said now; else what the run was told at its start. */
+  /** The value given now; else the one that the run was started with. */
   const setting = <K extends 'workers' | 'checkpointSeconds' | 'hangSeconds'>(key: K): number =>
     resume === null || command.getOptionValueSource(key) === 'cli' ? options[key] : resume.settings[key];
   const evaluationEpisodes = options.evalEpisodes ?? resume?.settings.evaluationEpisodes ?? undefined;
-  const config: PpoConfig = resume?.config ?? {
-    ...ppoDefaults,
+  const definition = algorithm(resume?.algorithm ?? options.algorithm);
+  const given = Object.keys(settings)
+    .filter((option): option is keyof typeof settings => command.getOptionValueSource(option) === 'cli')
+    .map((option) => [settings[option], options[option]] as const);
+  const config: TrainingConfig = resume?.config ?? {
+    ...definition.defaults,
     seed: options.seed,
     totalSteps: options.steps ?? defaultSteps(name),
-    network: options.network,
-    observation: options.observation,
-    numEnvs: options.envs,
-    rolloutSteps: options.rolloutSteps,
-    epochs: options.epochs,
-    minibatchSize: options.minibatch,
-    learningRate: options.learningRate,
+    ...Object.fromEntries(given),
   };
-  // A resumed run goes on where it was, or its numbers would round differently.
+  // A resumed run keeps its backend: another one would round differently.
   const chosen = options.backend === 'auto' ? resume?.backend : options.backend;
   const backend = chosen === undefined ? await loadFastestBackend() : await loadBackend(chosen);
-  const out = options.resume ?? options.out ?? defaultRunFolder(name, config.seed, new Date());
+  const out = options.resume ?? options.out ?? defaultRunFolder(name, definition.name, config.seed, new Date());
   if (resume === null) RunFolder.checkFree(out);
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
@@ -203,14 +227,14 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const started = performance.now();
   const firstIteration = resume?.state.iteration ?? 0;
   let episodicReturn: number | null = null;
-  const onMetrics = (metrics: PpoMetrics, iterations: number): void => {
+  const onMetrics = (metrics: Metrics, iterations: number): void => {
     episodicReturn = metrics['charts/episodic_return'] ?? episodicReturn;
     const passed = (performance.now() - started) / 1000;
     const eta = (passed / (metrics.iteration - firstIteration)) * (iterations - metrics.iteration);
     bar.update(
       metrics.iteration,
       iterations,
-      `ETA ${duration(eta)} | return ${episodicReturn?.toFixed(1) ?? '-'} | ${short(metrics.global_step)} steps | steps/s env ${short(metrics['charts/SPS_env'])}, env+policy ${short(metrics['charts/SPS_env_policy'])}, all ${short(metrics['charts/SPS'])} | loss pi ${metrics['losses/policy_loss'].toFixed(4)} v ${metrics['losses/value_loss'].toFixed(3)} H ${metrics['losses/entropy'].toFixed(2)}`,
+      `ETA ${duration(eta)} | return ${episodicReturn?.toFixed(1) ?? '-'} | ${short(metrics.global_step)} steps | steps/s env ${short(metrics['charts/SPS_env'])}, env+policy ${short(metrics['charts/SPS_env_policy'])}, all ${short(metrics['charts/SPS'])} | ${definition.summary(metrics)}`,
     );
     if (metrics.iteration === iterations) bar.stop();
   };
@@ -219,6 +243,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     result = await runTraining({
       compiled,
       backend,
+      algorithm: definition.name,
       config,
       workers,
       out,
@@ -237,7 +262,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     process.off('SIGINT', onInterrupt);
     process.off('SIGTERM', onInterrupt);
   }
-  // A run that was done all the same has succeeded.
+  // A run that finished in spite of the interrupt has succeeded.
   if (!result.finished) process.exitCode = exitCode;
 
   if (options.json) {
@@ -256,7 +281,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     const comparison = againstBest(ours, others);
     if (comparison !== null) {
       process.stdout.write(
-        `ppo against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${withInterval(comparison.meanDifference, comparison.halfWidth)}\n`,
+        `${ours.policy} against ${comparison.against}, paired: ${comparison.meanDifference >= 0 ? '+' : ''}${withInterval(comparison.meanDifference, comparison.halfWidth)}\n`,
       );
     }
   }

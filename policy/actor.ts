@@ -1,5 +1,5 @@
-// A network's opinion on the legal actions of some environments: their numbers and their logits, one environment after
-// the other. Both kinds of network are read the same way.
+// A network's logits for the legal actions of some environments, one environment after the other. Both kinds of network are read
+// in the same way.
 
 import { PAIR_COLUMNS, PairWriter } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -8,12 +8,15 @@ import type { NetworkShape } from './network.js';
 import { PolicyError } from './policy.js';
 import { SimdMlp } from './simd-mlp.js';
 
+/** A network's actor over the environments of one world. Its arrays are reused by every call of `consider`. */
 export class Actor {
   /** Environments that `consider` takes at once. */
   readonly block: number;
   /** Environment k of the last block has entries `starts[k]` to `starts[k + 1]` of the arrays below. */
   readonly starts: Int32Array;
+  /** `[entries]` legal actions, ascending within an environment */
   readonly actions: Int32Array;
+  /** `[entries]` the network's score of each legal action */
   readonly logits: Float32Array;
   /** `[entries, PAIR_COLUMNS]`, of a `pairs` network; else empty. */
   readonly features: Float32Array;
@@ -47,7 +50,7 @@ export class Actor {
 
   /**
    * Takes over its part of a network's flat weights.
-   * @throws PolicyError `ERR_NETWORK` for weights of another network, or such that are no numbers
+   * @throws PolicyError `ERR_NETWORK` for weights of another network, or that are not finite
    */
   load(weights: Float32Array): void {
     checkWeights(this.#shape, weights);
@@ -56,7 +59,7 @@ export class Actor {
 
   /**
    * Fills the arrays for environments `from` to `to` (exclusive), at most `block`.
-   * @throws PolicyError `ERR_NETWORK` where the network's numbers overflow: no action could be preferred to another
+   * @throws PolicyError `ERR_NETWORK` if the network's outputs overflow: actions could not be compared
    */
   consider(from: number, to: number): void {
     const world = this.#world;

@@ -3,6 +3,7 @@
 
 import { PolicyError } from './policy.js';
 
+/** Solves linear assignment problems one after the other; its memory grows with the largest. */
 export class AssignmentSolver {
   #u = new Float64Array(0);
   #v = new Float64Array(0);
@@ -14,8 +15,8 @@ export class AssignmentSolver {
   /**
    * @param costs    `[rows, columns]` row-major; rows <= columns. Infinity forbids a pair
    * @param columnOf `[rows]` output: the column of each row
-   * @throws PolicyError `ERR_ASSIGNMENT` for costs that are no costs, buffers that are too small, and where the forbidden
-   *   pairs leave no assignment of all rows; nothing has been written then
+   * @throws PolicyError `ERR_ASSIGNMENT` for costs that are not valid, buffers that are too small, and if the forbidden
+   *   pairs leave no assignment of all rows; nothing is written then
    */
   solve(costs: Float64Array, rows: number, columns: number, columnOf: Int32Array): void {
     checkProblem(costs, rows, columns, columnOf);
@@ -57,7 +58,7 @@ export class AssignmentSolver {
             next = c;
           }
         }
-        // Every column that is left is forbidden: without this the search would go round for ever.
+        // Every column that is left is forbidden: without this the search would not end.
         if (least === Infinity) throw infeasible(row - 1, rows, columns);
         for (let c = 0; c <= columns; c++) {
           if (used[c] === 1) {

@@ -1,5 +1,5 @@
-// The rules that a trained policy must beat. Each looks at the legal pairs of the present state and takes one; where
-// assignments are paid in fares, a pair that earns nothing is left alone.
+// The rules that a trained policy must beat. Each chooses among the legal pairs of the present state; where assignments are paid
+// by fares, it takes no pair that earns nothing.
 
 import { Purpose } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -8,10 +8,10 @@ import { PolicyError } from './policy.js';
 import { PlannerPolicy } from './planner-policy.js';
 import type { Policy } from './policy.js';
 
-/** One action per environment from one question per environment. */
+/** A rule that decides for one environment at a time. */
 abstract class Heuristic implements Policy {
   abstract readonly name: string;
-  /** Open slots of the environment in hand, ascending; grows, never shrinks. */
+  /** Open slots of the present environment, ascending; grows, never shrinks. */
   protected slots: Int32Array = new Int32Array(0);
 
   act(world: World, from: number, to: number, actions: Int32Array): void {
@@ -20,7 +20,7 @@ abstract class Heuristic implements Policy {
 
   protected abstract choose(world: World, e: number): number;
 
-  /** Fills `slots`, and says how many there are. */
+  /** Fills `slots`; returns how many there are. */
   protected open(world: World, e: number): number {
     if (this.slots.length < world.slots) this.slots = new Int32Array(world.slots);
     return world.openSlots(e, this.slots);
@@ -127,7 +127,7 @@ export class Greedy extends Heuristic {
   }
 }
 
-/** The legal action that is paid most at once, waiting included; the lowest on ties. */
+/** The legal action with the highest immediate reward, waiting included; the lowest action on ties. */
 export class Myopic extends Heuristic {
   readonly name = 'myopic';
 
@@ -150,7 +150,7 @@ export class Myopic extends Heuristic {
   }
 }
 
-/** Above any pair's cost: leaving a pair out is the last resort. */
+/** Cost of a pair that must not be matched: above any other pair's, so that it is used last. */
 const UNMATCHED = 1e9;
 
 /**
@@ -181,8 +181,8 @@ export class BatchedHungarian extends Heuristic {
   }
 
   /**
-   * The whole matching at once, the pair with the least time to spare first. It costs what the actions of `act` one after
-   * the other would, as what remains of a best matching is a best matching of what remains.
+   * All actions of the matching, the pair with the least time to spare first. Its cost is that of calling `act` for one pair
+   * after the other, because the rest of an optimal matching is an optimal matching of the rest.
    */
   match(world: World, e: number): number[] {
     const order = Array.from({ length: this.#solve(world, e) }, (_, k) => k);
@@ -190,7 +190,7 @@ export class BatchedHungarian extends Heuristic {
     return order.map((k) => this.#matched[k]);
   }
 
-  /** Fills `#matched` and `#spare`, and says how many pairs there are. */
+  /** Fills `#matched` and `#spare`; returns how many pairs there are. */
   #solve(world: World, e: number): number {
     const open = this.open(world, e);
     if (open === 0) return 0;
@@ -240,6 +240,7 @@ export class BatchedHungarian extends Heuristic {
   }
 }
 
+/** Name of a rule, as `heuristic` and the command line take it. */
 export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian' | 'planner';
 
 const makers: Readonly<Record<HeuristicName, () => Policy>> = {
@@ -252,13 +253,15 @@ const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   planner: () => new PlannerPolicy(),
 };
 
+/** Names of all rules. */
 export const heuristicNames: readonly HeuristicName[] = Object.keys(makers) as HeuristicName[];
 
+/** Whether `name` is that of a rule. */
 export function isHeuristic(name: string): name is HeuristicName {
   return Object.hasOwn(makers, name);
 }
 
-/** @throws PolicyError `ERR_POLICY` for a name that is none of them */
+/** A new policy that plays by this rule. @throws PolicyError `ERR_POLICY` if there is no such rule */
 export function heuristic(name: HeuristicName): Policy {
   if (!isHeuristic(name)) {
     throw new PolicyError(

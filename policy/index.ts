@@ -7,7 +7,7 @@ export { BatchedHungarian, heuristic, heuristicNames, isHeuristic } from './heur
 export type { HeuristicName } from './heuristics.js';
 export { halfWidth, studentQuantile } from './interval.js';
 export { Lookahead, LookaheadPolicy, promising } from './lookahead.js';
-export type { Estimate, LookaheadOptions, Outlook, Outlooks } from './lookahead.js';
+export type { Estimate, Forecast, Forecasts, LookaheadOptions } from './lookahead.js';
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';

@@ -1,5 +1,5 @@
-// What would follow: a decision is tried out in copies of the world, each candidate in the same futures, and a rule plays on from
-// there. Explains single recommendations, and is a policy itself.
+// Look-ahead: tries each candidate action in copies of the world, all in the same sampled futures, and lets a base policy decide
+// from there on. It explains single recommendations, and is a policy itself.
 
 import { NEVER, Purpose, Sum, SUMS, VectorDispatchEnv } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -10,47 +10,59 @@ import type { Policy } from './policy.js';
 
 /** A mean with its 95% interval over the futures. */
 export interface Estimate {
+  /** Mean over the futures. */
   readonly mean: number;
+  /** Lower end of the interval; -Infinity for a single future. */
   readonly low: number;
+  /** Upper end of the interval; Infinity for a single future. */
   readonly high: number;
 }
 
 /** What follows from one action, up to the look-ahead's end. */
-export interface Outlook {
+export interface Forecast {
+  /** Number of the action. */
   readonly action: number;
+  /** Sum of the rewards, undiscounted. */
   readonly return: Estimate;
-  /** Return less that of the first action, future by future. */
+  /** Difference of the return from the first action's, paired by future. */
   readonly advantage: Estimate;
   /** Share of the bookings accepted from now on that are picked up after their window. */
   readonly lateShare: Estimate;
+  /** Minutes late in all, over those bookings. */
   readonly minutesLate: Estimate;
-  /** Bookings that expire, or find no room. */
+  /** Bookings that expire or are refused for want of a free slot. */
   readonly lost: Estimate;
 }
 
+/** How to look ahead. */
 export interface LookaheadOptions {
-  /** Futures that each action is tried in, default 16. */
+  /** Sampled futures in which each action is tried, default 16. */
   readonly futures?: number;
-  /** How far to look, default 7200 s. */
+  /** Length of the look-ahead in simulated seconds, default 7200. */
   readonly seconds?: number;
-  /** Who plays on, default hungarian. */
+  /** Rule that decides after the first action, default `hungarian`. */
   readonly base?: HeuristicName;
-  /** Futures played at once, default 8: between two batches the time is looked at. */
+  /** Futures played together, default 8; the time is checked between batches. */
   readonly batch?: number;
 }
 
-export interface Outlooks {
-  readonly outlooks: readonly Outlook[];
-  /** Futures that were played; fewer than asked for if the time was up, and without any there are no outlooks. */
+/** What follows from each of several actions. */
+export interface Forecasts {
+  /** In the order in which the actions were given. */
+  readonly forecasts: readonly Forecast[];
+  /** Futures that were played: fewer than asked for if the time was up. With none there are no forecasts. */
   readonly futures: number;
 }
 
 const BATCH = 8;
 
+/** Plays copies of an environment on; its memory is reused from one question to the next. */
 export class Lookahead {
+  /** Futures that each action is tried in, unless a call says otherwise. */
   readonly futures: number;
+  /** How far it looks, in simulated seconds. */
   readonly seconds: number;
-  /** Who plays on. */
+  /** The policy that decides after the first action. */
   readonly base: Policy;
   readonly #batch: number;
   #env: VectorDispatchEnv | null = null;
@@ -65,18 +77,18 @@ export class Lookahead {
   }
 
   /**
-   * Tries `actions` in environment e of `world`, which stays as it is. The same seed, the same answer.
-   * @param timeIsUp asked again and again, with the number of futures that have been played; what it interrupts does not count
-   * @param most     futures, default those of the options
+   * Tries `actions` in environment e of `world`, which is not changed. The same seed gives the same answer.
+   * @param timeIsUp called again and again with the number of futures played; a batch that it interrupts does not count
+   * @param most     largest number of futures, default that of the options
    */
-  judge(
+  evaluate(
     world: World,
     e: number,
     actions: readonly number[],
     seed: number,
     timeIsUp: (played: number) => boolean = () => false,
     most: number = this.futures,
-  ): Outlooks {
+  ): Forecasts {
     const count = actions.length;
     const copies = this.#copiesOf(world, count * this.#batch);
     const from = figuresOf(world, e);
@@ -110,8 +122,8 @@ export class Lookahead {
       }
       played += futures;
     } while (played < most && !timeIsUp(played));
-    if (played === 0) return { outlooks: [], futures: 0 };
-    const outlooks = actions.map((action, c): Outlook => {
+    if (played === 0) return { forecasts: [], futures: 0 };
+    const forecasts = actions.map((action, c): Forecast => {
       const { returns, lateShares, minutes, lost } = samples[c];
       return {
         action,
@@ -122,7 +134,7 @@ export class Lookahead {
         lost: estimate(lost),
       };
     });
-    return { outlooks, futures: played };
+    return { forecasts, futures: played };
   }
 
   /** The first actions, then the base policy until the look-ahead's or the episode's end; false if it was interrupted. */
@@ -178,14 +190,14 @@ function figuresOf({ state: st }: World, e: number): Figures {
   };
 }
 
-/** One future alone bounds nothing. */
+/** A single future gives no bounds. */
 function estimate(values: readonly number[]): Estimate {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const half = halfWidth(values) ?? Infinity;
   return { mean, low: mean - half, high: mean + half };
 }
 
-/** The most promising actions: `chosen`, waiting, and the best paid others. */
+/** At most `most` promising actions: `chosen`, waiting, and the others with the highest immediate rewards. */
 export function promising(world: World, e: number, chosen: number, most: number): number[] {
   const masks = world.out.actionMasks;
   const paid: { action: number; reward: number }[] = [];
@@ -199,7 +211,7 @@ export function promising(world: World, e: number, chosen: number, most: number)
   return [chosen, ...others.slice(0, most - 1)];
 }
 
-/** Takes the candidate with the highest mean return over imagined futures; the base policy's own on ties. */
+/** Takes the candidate with the highest mean return over the sampled futures; the base policy's own action on ties. */
 export class LookaheadPolicy implements Policy {
   readonly name = 'lookahead';
   readonly #lookahead: Lookahead;
@@ -216,16 +228,16 @@ export class LookaheadPolicy implements Policy {
     for (let e = from; e < to; e++) actions[e] = this.choose(world, e).action;
   }
 
-  /** Futures that each action is tried in. */
+  /** Sampled futures in which each action is tried. */
   get futures(): number {
     return this.#lookahead.futures;
   }
 
   /**
-   * The action of environment e, and in how many futures it was found: 0 where there is no choice, or no time, and then it is
-   * the base policy's own.
-   * @param most     futures, default those of the options
-   * @param timeIsUp as of `Lookahead.judge`
+   * The action for environment e, and the number of futures it rests on: 0 where there is no choice or no time, and the action
+   * is then the base policy's own.
+   * @param most     largest number of futures, default that of the options
+   * @param timeIsUp as of `Lookahead.evaluate`
    */
   choose(
     world: World,
@@ -240,9 +252,9 @@ export class LookaheadPolicy implements Policy {
     if (candidates.length === 1) return { action: own, futures: 0 };
     // The futures are a function of the environment and its step, not of who asks.
     const seed = Math.floor(world.floatNow(e, Purpose.action) * NEVER);
-    const { outlooks, futures } = this.#lookahead.judge(world, e, candidates, seed, timeIsUp, most);
+    const { forecasts, futures } = this.#lookahead.evaluate(world, e, candidates, seed, timeIsUp, most);
     if (futures === 0) return { action: own, futures };
-    const best = outlooks.reduce((a, b) => (b.return.mean > a.return.mean ? b : a));
+    const best = forecasts.reduce((a, b) => (b.return.mean > a.return.mean ? b : a));
     return { action: best.action, futures };
   }
 }

@@ -7,7 +7,9 @@ import { checkWeights } from './network.js';
 import type { NetworkShape } from './network.js';
 import type { Policy } from './policy.js';
 
+/** Takes the action with the highest logit; the lowest action on ties. */
 export class NetworkPolicy implements Policy {
+  /** As it was given, for tables. */
   readonly name: string;
   readonly #shape: NetworkShape;
   readonly #weights: Float32Array;

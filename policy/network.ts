@@ -9,29 +9,42 @@ import { PAIR_COLUMNS } from '../engine/index.js';
 import type { RandomStream } from '../engine/index.js';
 import { PolicyError } from './policy.js';
 
+/** How an actor reads the world: see the top of this file. */
 export type NetworkKind = 'pairs' | 'flat';
+/** All kinds of network. */
 export const networkKinds: readonly NetworkKind[] = ['pairs', 'flat'];
 
+/** Sizes of actor and critic: they fix the layout of the flat weights. */
 export interface NetworkShape {
+  /** Kind of the actor. */
   readonly kind: NetworkKind;
   /** Numbers in an observation: input of the critic, and of a flat actor. */
   readonly inputs: number;
   /** Widths of the actor's hidden layers, each a multiple of 8. */
   readonly hidden: readonly number[];
+  /** Widths of the critic's hidden layers, each a multiple of 8. */
   readonly criticHidden: readonly number[];
+  /** Actions of the world, waiting included: outputs of a flat actor. */
   readonly actions: number;
 }
 
 /** One dense layer: `[inputs, outputs]` weights at `weights`, `[outputs]` biases at `biases`, row-major. */
 export interface Layer {
+  /** Numbers in. */
   readonly inputs: number;
+  /** Numbers out. */
   readonly outputs: number;
+  /** Offset of the weights in the flat array. */
   readonly weights: number;
+  /** Offset of the biases in the flat array. */
   readonly biases: number;
 }
 
+/** Where the layers of actor and critic lie in the flat array. */
 export interface NetworkLayout {
+  /** Layers of the actor, first to last; they come first in the array. */
   readonly actor: readonly Layer[];
+  /** Layers of the critic, first to last; its one output is the value. */
   readonly critic: readonly Layer[];
   /** Numbers in the flat array. */
   readonly size: number;
@@ -78,14 +91,14 @@ export function networkLayout(shape: NetworkShape): NetworkLayout {
 }
 
 /**
- * Checks that `weights` are those of such a network: with others it would wait for ever, as nothing is more than NaN.
- * @param name of the policy or run that they came with
- * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is no number and where it lies
+ * Checks that `weights` fit the network and are finite: with NaN it would never assign, because no comparison with NaN is true.
+ * @param name of the policy or run, for the message
+ * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is not finite and its place
  */
 export function checkWeights(shape: NetworkShape, weights: Float32Array, name = 'the network'): void {
   const { actor, critic, size } = networkLayout(shape);
   if (Object.prototype.toString.call(weights) !== '[object Float32Array]') {
-    throw new PolicyError('ERR_NETWORK', `weights of ${name} are no Float32Array`);
+    throw new PolicyError('ERR_NETWORK', `weights of ${name} are not a Float32Array`);
   }
   if (weights.length !== size) {
     const widths = [...shape.hidden, 'critic', ...shape.criticHidden].join('-');

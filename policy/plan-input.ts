@@ -1,5 +1,5 @@
-// What the planner works on: one environment's free vehicles and open bookings as flat arrays. Both are sorted by what they
-// are, so that a plan does not depend on the order in which they came.
+// The planner's input: one environment's free vehicles and open bookings as flat arrays. Both are sorted by their properties, so
+// that a plan does not depend on the order in which they came.
 
 import { windowStride } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -8,19 +8,22 @@ import type { World } from '../engine/index.js';
 const MOST_PRIORITY = 100;
 
 /**
- * What serving a booking counts, at priority 0..100. Squared, so that one at 100 counts more than two at 60, and never 0,
- * so that no booking is left out for nothing.
+ * Weight of serving a booking of priority 0..100. Squared, so that one at 100 counts more than two at 60, and never 0, so
+ * that no booking is left out without cause.
  */
 export function worthOf(priority: number): number {
   return (30 + priority) * (30 + priority);
 }
 
+/** Free vehicles and open bookings of one environment; arrays may be longer than what counts, and are reused. */
 export class PlanInput {
   /** Second of the episode. */
   now = 0;
+  /** Vehicles that have room for a booking. */
   drivers = 0;
+  /** Open bookings. */
   bookings = 0;
-  /** Bookings that a vehicle's plan has room for at most. */
+  /** Bookings that a plan may hold. */
   depth = 1;
 
   // By driver.
@@ -30,37 +33,56 @@ export class PlanInput {
   room: Int32Array = new Int32Array(0);
   /** When it can start for the next booking. */
   startAt: Int32Array = new Int32Array(0);
+  /** Second of the episode at which its shift ends. */
   shiftEnd: Int32Array = new Int32Array(0);
+  /** Bit set of the skills it has. */
   driverSkills: Int32Array = new Int32Array(0);
   /** 1 if its plan is empty. */
   idle: Uint8Array = new Uint8Array(0);
 
   // By booking.
+  /** Slot in the world. */
   slot: Int32Array = new Int32Array(0);
+  /** Second of the episode, before which a pickup waits. */
   windowStart: Int32Array = new Int32Array(0);
+  /** Second of the episode, after which a pickup is late, where the booking has a single window. */
   windowEnd: Int32Array = new Int32Array(0);
+  /** Latest second at which a pickup is accepted and, where fares are paid, earns. */
   latest: Int32Array = new Int32Array(0);
+  /** Seconds at the pickup. */
   pickupService: Int32Array = new Int32Array(0);
+  /** Seconds at the drop-off. */
   dropoffService: Int32Array = new Int32Array(0);
+  /** Earliest second at which the drop-off may begin. */
   earliestDropoff: Int32Array = new Int32Array(0);
+  /** Latest second at which the drop-off may begin. */
   latestDropoff: Int32Array = new Int32Array(0);
+  /** Bit set of the skills it needs. */
   skills: Int32Array = new Int32Array(0);
+  /** Free-flow seconds from pickup to drop-off. */
   rideSeconds: Float64Array = new Float64Array(0);
   /** 0..100 */
   priority: Float64Array = new Float64Array(0);
+  /** As `worthOf` its priority. */
   worth: Float64Array = new Float64Array(0);
+  /** Index into the travel matrix; not used in a plane. */
   pickupZone: Int32Array = new Int32Array(0);
+  /** Index into the travel matrix; not used in a plane. */
   dropoffZone: Int32Array = new Int32Array(0);
 
   // Where bookings may have several windows: the world's lists, where a booking's begin, and how many there are, pickup and
   // drop-off, 0 for one.
   /** Windows of a booking at most; 0 where all have one. */
   several = 0;
+  /** The world's lists of windows. */
   windows: Int32Array = new Int32Array(0);
+  /** Offset of a booking's windows in `windows`. */
   windowsAt: Int32Array = new Int32Array(0);
+  /** Windows of the pickup and of the drop-off, two numbers a booking; 0 for a single window. */
   windowCounts: Uint8Array = new Uint8Array(0);
-  /** Seconds after a window that a pickup may be late, and from now that a later window may begin. */
+  /** Seconds after a window that a pickup may be late. */
   tolerance = 0;
+  /** Seconds from now within which a later window may begin. */
   patience = 0;
 
   /** Free-flow seconds from the driver's place to the pickup, `[drivers, bookings]`. */
@@ -72,7 +94,7 @@ export class PlanInput {
 
   /**
    * Reads environment e.
-   * @param priorities by slot, 0..100; null: the world's own
+   * @param priorities `[slots]` 0..100; null for the world's own
    */
   read(world: World, e: number, priorities: Float64Array | null): void {
     this.now = world.state.now[e]!;

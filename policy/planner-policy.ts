@@ -1,14 +1,15 @@
-// The planner as a policy among others: it plans ahead, and gives out the first booking of one vehicle at a time.
+// The planner as a policy: it plans for all vehicles, and assigns the first booking of one vehicle per decision.
 
 import type { World } from '../engine/index.js';
 import { Planner } from './planner.js';
 import type { Policy } from './policy.js';
 
-/** Turns at each decision: a simulated day has hundreds of them. */
+/** Search steps per decision: few, because a simulated day has hundreds of decisions. */
 const TURNS = 32;
 
 const forever = (): boolean => false;
 
+/** A short run of the planner at each decision. */
 export class PlannerPolicy implements Policy {
   readonly name = 'planner';
   readonly #planner = new Planner();
@@ -17,7 +18,7 @@ export class PlannerPolicy implements Policy {
     for (let e = from; e < to; e++) actions[e] = this.#choose(world, e);
   }
 
-  /** Of the first bookings the one with the least time to spare. */
+  /** Among the first bookings of all plans, the one with the least time to spare. */
   #choose(world: World, e: number): number {
     const planner = this.#planner;
     if (world.state.open[e] === 0) return 0;
@@ -31,7 +32,7 @@ export class PlannerPolicy implements Policy {
       if (planner.length(k) === 0) continue;
       const i = driver[k];
       const j = planner.slotAt(k, 0);
-      // Where fares are paid, what earns nothing is left alone.
+      // Where fares are paid, a booking that earns nothing is not assigned.
       if (!world.accepts(e, i, j) || (paid && world.assignmentReward(e, i, j) <= 0)) continue;
       const spare = world.state.windowEnd[e * world.slots + j] - world.pickupSecond(e, i, j);
       if (spare < least) {

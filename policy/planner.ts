@@ -1,6 +1,6 @@
-// Whole plans, by what a dispatcher means: first who is served, by priority; then lateness, by priority; then empty driving,
-// in which time to spare that is missing counts, too. Built by regret insertion (Potvin and Rousseau 1993), mended by ruin and
-// recreate (Schrimpf et al. 2000) within a record-to-record distance (Dueck 1993). The same question, the same plan.
+// Plans for all vehicles, by a dispatcher's objectives: first the bookings served, by priority; then lateness, by priority; then
+// empty driving and lack of slack. Built by regret insertion (Potvin and Rousseau 1993), improved by ruin and recreate (Schrimpf
+// et al. 2000) with record-to-record acceptance (Dueck 1993). The same input gives the same plan.
 
 import { Purpose, STREAM_WORDS, nextFloat, seedStream } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -19,10 +19,12 @@ const MIN_PATIENCE = 20;
 /** How often the best place for a booking is passed over. */
 const BLINK = 0.02;
 
+/** Plans for one environment at a time; its memory is reused. Call `construct`, then `improve`, then read the plan. */
 export class Planner {
+  /** What the plan is for, as last read. */
   readonly input: PlanInput = new PlanInput();
   readonly #routes: Routes = new Routes(this.input);
-  /** Worth that is served, and cost, of the plan in hand and of the best one. */
+  /** Worth of the bookings served, and cost, of the current plan and of the best one. */
   #served = 0;
   #cost = 0;
   #bestServed = 0;
@@ -56,13 +58,14 @@ export class Planner {
     return this.#bestServed;
   }
 
+  /** What the plan costs, as `Routes` counts it; for plans of the same worth less is better. */
   get cost(): number {
     return this.#bestCost;
   }
 
   /**
-   * Reads environment e and makes a first plan for it.
-   * @param priorities by slot, 0..100; null: the world's own
+   * Reads environment e and builds a first plan for it.
+   * @param priorities `[slots]` 0..100; null for the world's own
    */
   construct(world: World, e: number, priorities: Float64Array | null): void {
     const { input } = this;
@@ -87,7 +90,7 @@ export class Planner {
     return this.#bestLength[k];
   }
 
-  /** Second of the episode at which it is at the pickup of place p. */
+  /** Second of the episode at which the k-th vehicle is at the pickup of its p-th booking. */
   pickupAt(k: number, p: number): number {
     return this.#routes.pickupAt[k * this.input.depth + p];
   }
@@ -99,7 +102,7 @@ export class Planner {
     return false;
   }
 
-  /** Slot that it serves at place p. */
+  /** Slot of the p-th booking of the k-th vehicle. */
   slotAt(k: number, p: number): number {
     return this.input.slot[this.#bestStops[k * this.input.depth + p]];
   }
@@ -125,7 +128,7 @@ export class Planner {
     }
   }
 
-  /** Whether the plan in hand serves all that can be served. */
+  /** Whether the current plan serves all bookings that can be served. */
   #isComplete(): boolean {
     this.#collectBank();
     return this.#bankCount === 0;
@@ -154,7 +157,7 @@ export class Planner {
     }
   }
 
-  /** Makes the best plan the one in hand. */
+  /** Makes the best plan the current one. */
   #goBack(): void {
     const { drivers, bookings } = this.input;
     this.#routes.vehicleOf.fill(-1, 0, bookings);
@@ -165,7 +168,7 @@ export class Planner {
 
   // ---------------------------------------------------------------- construction
 
-  /** The booking that would lose most by not having its best vehicle goes first. */
+  /** Inserts first the booking that would lose most without its best vehicle. */
   #byRegret(): void {
     const { bookings, worth } = this.input;
     const routes = this.#routes;
@@ -217,7 +220,7 @@ export class Planner {
     }
   }
 
-  /** The worthiest goes first, to where it costs least. */
+  /** Inserts the booking of the highest worth first, where it costs least. */
   #byWorth(): void {
     for (let j = 0; j < this.input.bookings; j++) this.#place(j, 0);
   }
@@ -245,9 +248,9 @@ export class Planner {
   // ---------------------------------------------------------------- search
 
   /**
-   * Ruins a part of the plan and makes it anew, again and again.
-   * @param timeIsUp asked now and then with the turns that are done
-   * @returns turns done: stopped after as many, it comes to the same plan
+   * Removes a part of the plan and inserts it again, many times, and keeps what is better.
+   * @param timeIsUp called now and then with the number of turns done
+   * @returns turns done: a search that is stopped after as many gives the same plan
    */
   improve(turns: number, seed: number, timeIsUp: (done: number) => boolean): number {
     const { input } = this;
@@ -341,7 +344,7 @@ export class Planner {
     this.#isRemoved[j] = 1;
   }
 
-  /** Far apart in place and time is a high number. */
+  /** Distance of two bookings in place and time. */
   #distance(a: number, b: number): number {
     const { between, bookings, windowEnd } = this.input;
     return between[a * bookings + b] + between[b * bookings + a] + 0.5 * Math.abs(windowEnd[a] - windowEnd[b]);

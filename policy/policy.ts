@@ -1,8 +1,10 @@
-// What a policy is: something that looks at a world and writes one action for each of its environments.
+// What a policy is: it reads a world and writes one action for each of its environments.
 
 import type { World } from '../engine/index.js';
 
+/** Decides for the environments of a world. */
 export interface Policy {
+  /** For tables. */
   readonly name: string;
   /**
    * Writes the actions of environments `from` to `to` (exclusive). Keeps no state between calls, so that a decision
@@ -11,9 +13,12 @@ export interface Policy {
   act(world: World, from: number, to: number, actions: Int32Array): void;
 }
 
+/** What went wrong: an unknown policy, a network or its weights, or the costs of an assignment problem. */
 export type PolicyErrorCode = 'ERR_POLICY' | 'ERR_NETWORK' | 'ERR_ASSIGNMENT';
 
+/** The error of this room. Its `code` is stable; its message names the value and the remedy. */
 export class PolicyError extends Error {
+  /** Stable, for programs. */
   readonly code: PolicyErrorCode;
 
   constructor(code: PolicyErrorCode, message: string, options?: ErrorOptions) {

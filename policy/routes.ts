@@ -1,5 +1,5 @@
-// Plans as sequences of bookings by vehicle, and what it costs to put one more booking into one. Times are the world's own,
-// second by second, so that a plan that fits here is accepted there.
+// Plans as sequences of bookings per vehicle, and the cost of inserting one more booking. Times are computed as the world does, to
+// the second, so that the world accepts every plan that fits here.
 
 import { secondsAfter, windowAt } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
@@ -12,16 +12,19 @@ const SPARE = 1800;
 /** One second of lateness at priority 0 counts as much as this many seconds of empty driving: lateness goes first. */
 const LATE = 1e4;
 
+/** The plans of all vehicles of one `PlanInput`, and their costs; its memory is reused. */
 export class Routes {
+  /** What is planned for. */
   input: PlanInput;
   /** Bookings in each vehicle's plan; the plan itself is `stops[i * depth]` and on. */
   length: Int32Array = new Int32Array(0);
+  /** `[drivers, depth]` bookings in the order in which they are served */
   stops: Int32Array = new Int32Array(0);
   /** By booking: its vehicle, -1 if it has none. */
   vehicleOf: Int32Array = new Int32Array(0);
-  /** When the vehicle is at each pickup, as last driven. */
+  /** `[drivers, depth]` second of the episode at which the vehicle is at each pickup */
   pickupAt: Int32Array = new Int32Array(0);
-  /** What the vehicle's plan costs: empty seconds, time to spare that is missing, lateness. */
+  /** Cost of the vehicle's plan: empty seconds, lack of slack, lateness. */
   cost: Float64Array = new Float64Array(0);
   /** Where the last `insertion` was best. */
   at = 0;
@@ -100,7 +103,7 @@ export class Routes {
     for (let i = 0; i < n; i++) this.#version[i] = i + 1;
   }
 
-  /** What the plan of vehicle i costs more with booking j at its best place `at`; Infinity if there is none. */
+  /** Added cost of booking j in the plan of vehicle i at its best place, which is put into `at`; Infinity if it fits nowhere. */
   insertion(i: number, j: number): number {
     const pair = i * this.input.bookings + j;
     if (this.#knownVersion[pair] !== this.#version[i]) {
@@ -176,7 +179,7 @@ export class Routes {
     return best - this.cost[i];
   }
 
-  /** Puts booking j at place `at` of vehicle i's plan; the caller has asked `insertion`. */
+  /** Inserts booking j at place `at` of vehicle i's plan, as `insertion` found it to fit. */
   insert(i: number, j: number, at: number): void {
     const base = i * this.input.depth;
     const stops = this.stops;
@@ -297,12 +300,13 @@ export class Routes {
     }
   }
 
-  /** Takes the bookings of vehicle i away from it; the second half of going back is `restore`. */
+  /** Marks the bookings of vehicle i as not served; the first half of going back to a saved plan. */
   release(i: number): void {
     const base = i * this.input.depth;
     for (let p = base; p < base + this.length[i]; p++) this.vehicleOf[this.stops[p]] = -1;
   }
 
+  /** Gives vehicle i back the plan that `save` kept; call `release` for all such vehicles first. */
   restore(i: number): void {
     const base = i * this.input.depth;
     const length = this.#savedLength[i];

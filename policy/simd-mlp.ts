@@ -28,8 +28,11 @@ function instantiate(): Kernel {
   return new WebAssembly.Instance(module, { env: { abort: () => undefined } }).exports as unknown as Kernel;
 }
 
+/** A network's layers in WebAssembly memory. Not shared between threads. */
 export class SimdMlp {
+  /** Numbers in a row of the input. */
   readonly inputs: number;
+  /** Numbers in a row of the output. */
   readonly outputs: number;
   readonly #kernel: Kernel = instantiate();
   readonly #layers: readonly PlacedLayer[];

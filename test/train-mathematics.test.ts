@@ -14,7 +14,7 @@ import {
   loadBackend,
   ppoLoss,
 } from '#train/index.js';
-import type { Minibatch, PpoSamples } from '#train/index.js';
+import type { Batch, Outputs, PpoLosses, PpoSamples } from '#train/index.js';
 import { loadable } from './support/backends.js';
 import { RUNS } from './support/random-scenario.js';
 
@@ -153,7 +153,14 @@ describe('ppoLoss', () => {
 });
 
 describe.each(loadable)('Learner on %s', (name) => {
-  function minibatch(shape: NetworkShape, rows: number): Minibatch {
+  /** PPO's loss for a batch, and its derivatives where the learner wants them. */
+  function lossOf(learner: Learner, batch: Batch & PpoSamples): PpoLosses & { readonly dOutputs: Outputs } {
+    const { scores, values } = learner.forward(batch);
+    const dOutputs = learner.roomFor(batch);
+    return { ...ppoLoss(batch, coefficients, scores, values, dOutputs.scores, dOutputs.values), dOutputs };
+  }
+
+  function minibatch(shape: NetworkShape, rows: number): Batch & PpoSamples {
     const { batch } = samples(rows, 8);
     const stream = new RandomStream(9, Purpose.demand);
     const entries = batch.starts[rows];
@@ -165,6 +172,13 @@ describe.each(loadable)('Learner on %s', (name) => {
     };
   }
 
+  /** One update down PPO's loss; its losses before the step. */
+  function descend(learner: Learner, batch: Batch & PpoSamples, learningRate: number): PpoLosses {
+    const { dOutputs, ...losses } = lossOf(learner, batch);
+    learner.update(batch, dOutputs, learningRate, 0.5);
+    return losses;
+  }
+
   it.each(['pairs', 'flat'] as const)('%s: the gradient is that of finite differences', async (kind) => {
     const backend = await loadBackend(name);
     const shape: NetworkShape = { kind, inputs: 6, hidden: [16, 8], criticHidden: [8], actions: 5 };
@@ -173,16 +187,15 @@ describe.each(loadable)('Learner on %s', (name) => {
     const stream = new RandomStream(2, Purpose.weights);
     for (let k = 0; k < size; k++) weights[k] = 0.3 * stream.normal();
     const batch = minibatch(shape, 12);
-    const scratch = new Float32Array(size);
     const loss = (w: Float32Array): number => {
       const learner = new Learner(backend, shape, w);
-      const { policyLoss, valueLoss, entropy } = learner.differentiate(batch, coefficients, scratch);
+      const { policyLoss, valueLoss, entropy } = lossOf(learner, batch);
       learner.dispose();
       return policyLoss + 0.5 * valueLoss - 0.03 * entropy;
     };
     const learner = new Learner(backend, shape, weights);
     const gradient = new Float32Array(size);
-    learner.differentiate(batch, coefficients, gradient);
+    learner.backward(batch, lossOf(learner, batch).dOutputs, gradient);
     learner.dispose();
     let checked = 0;
     for (let k = 0; k < size; k += 7) {
@@ -207,10 +220,10 @@ describe.each(loadable)('Learner on %s', (name) => {
       const before = backend.tf.memory().numTensors;
       const learner = new Learner(backend, shape, weights.slice());
       const gradient = new Float32Array(weights.length);
-      learner.differentiate(batch, coefficients, gradient);
-      learner.update(batch, coefficients, 1e-3, 0.5);
+      learner.backward(batch, lossOf(learner, batch).dOutputs, gradient);
+      descend(learner, batch, 1e-3);
       const during = backend.tf.memory().numTensors;
-      learner.update(batch, coefficients, 1e-3, 0.5);
+      descend(learner, batch, 1e-3);
       expect(backend.tf.memory().numTensors).toBe(during);
       learner.dispose();
       expect(backend.tf.memory().numTensors).toBe(before);
@@ -229,15 +242,62 @@ describe.each(loadable)('Learner on %s', (name) => {
     initialiseNetwork(shape, new RandomStream(2, Purpose.weights), weights);
     const batch = minibatch(shape, 64);
     const learner = new Learner(backend, shape, weights);
-    const first = learner.update(batch, coefficients, 1e-2, 0.5);
+    const first = descend(learner, batch, 1e-2);
     let last = first;
-    for (let k = 0; k < 60; k++) last = learner.update(batch, coefficients, 1e-2, 0.5);
+    for (let k = 0; k < 60; k++) last = descend(learner, batch, 1e-2);
     expect(last.valueLoss).toBeLessThan(0.7 * first.valueLoss);
     expect(last.policyLoss).toBeLessThan(first.policyLoss);
     const kept = weights.slice();
     const broken = { ...batch, returns: batch.returns.map(() => NaN) };
-    expect(() => learner.update(broken, coefficients, 1e-2, 0.5)).toThrow(/norm is NaN: lower the learning rate/);
+    expect(() => descend(learner, broken, 1e-2)).toThrow(/norm is NaN: lower the learning rate/);
     expect(weights).toEqual(kept);
+    learner.dispose();
+  });
+
+  it('serves other losses: action values are regressed on targets, as in Q-learning', async () => {
+    const shape: NetworkShape = { kind: 'flat', inputs: 6, hidden: [32], criticHidden: [8], actions: 5 };
+    const weights = new Float32Array(networkLayout(shape).size);
+    initialiseNetwork(shape, new RandomStream(2, Purpose.weights), weights);
+    const batch = minibatch(shape, 16);
+    const learner = new Learner(await loadBackend(name), shape, weights);
+    const critic = weights.slice(networkLayout(shape).critic[0].weights);
+    /** Half the mean squared error of the taken action's value against the sample's return. */
+    const step = (): { loss: number; norm: number } => {
+      const { scores } = learner.forward(batch);
+      const dOutputs = learner.roomFor(batch);
+      dOutputs.scores.fill(0);
+      dOutputs.values.fill(0);
+      let loss = 0;
+      for (let r = 0; r < batch.rows; r++) {
+        const k = batch.starts[r] + batch.taken[r];
+        const error = scores[k] - batch.returns[r];
+        loss += (0.5 * error * error) / batch.rows;
+        dOutputs.scores[k] = error / batch.rows;
+      }
+      return { loss, norm: learner.update(batch, dOutputs, 1e-2, 10) };
+    };
+    const first = step();
+    expect(first.norm).toBeGreaterThan(0);
+    let last = first;
+    for (let k = 0; k < 150; k++) last = step();
+    expect(last.loss).toBeLessThan(0.1 * first.loss);
+    // A loss that does not ask the critic leaves it alone.
+    expect(weights.slice(networkLayout(shape).critic[0].weights)).toEqual(critic);
+    learner.dispose();
+  });
+
+  it('refuses a gradient without a forward pass of the same batch', async () => {
+    const shape: NetworkShape = { kind: 'pairs', inputs: 6, hidden: [8], criticHidden: [8], actions: 5 };
+    const weights = new Float32Array(networkLayout(shape).size);
+    const learner = new Learner(await loadBackend(name), shape, weights);
+    const batch = minibatch(shape, 4);
+    const dOutputs = learner.roomFor(batch);
+    expect(() => learner.update(batch, dOutputs, 1e-3, 1)).toThrow('call forward(batch) first');
+    learner.forward(batch);
+    learner.update(batch, dOutputs, 1e-3, 1);
+    expect(() => learner.update(batch, dOutputs, 1e-3, 1)).toThrow('call forward(batch) first');
+    learner.forward(batch);
+    expect(() => learner.update({ ...batch }, dOutputs, 1e-3, 1)).toThrow('call forward(batch) first');
     learner.dispose();
   });
 });

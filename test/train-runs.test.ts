@@ -7,15 +7,16 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { PAIR_COLUMNS, PairWriter, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
 import type { Dataset, Scenario } from '#engine/index.js';
 import { NetworkPolicy, heuristicNames, networkLayout } from '#policy/index.js';
-import { loadScenario, writeTrips } from '#trips/index.js';
+import { loadScenario, writeSealed, writeTrips } from '#trips/index.js';
 import {
   CHECKPOINT_FILE,
   Ppo,
-  TfjsMlp,
+  algorithm,
   checkWorld,
   compatible,
   datasetSha256,
   loadBackend,
+  policyOf,
   ppoDefaults,
   readCheckpoint,
   resumable,
@@ -164,7 +165,7 @@ describe('a checkpoint', () => {
       const actions = new Int32Array(shape.actions);
       const features = new Float32Array(shape.actions * PAIR_COLUMNS);
       for (const other of loadable) {
-        const mlp = new TfjsMlp(await loadBackend(other), networkLayout(shape).actor);
+        const mlp = (await loadBackend(other)).mlp(networkLayout(shape).actor);
         mlp.load(state.weights);
         for (let e = 0; e < 40; e++) {
           const count = pairs.write(e, actions, features, 0);
@@ -259,6 +260,39 @@ describe('a checkpoint', () => {
     expect(() => readCheckpoint(out)).toThrow('weight 3 is NaN');
   });
 
+  it('is an algorithm by name, its config and its state, and is refused for an algorithm that is not there', async () => {
+    const out = join(root, 'algorithm');
+    await runTraining(job(out, { backend: await loadBackend('wasm'), config: { ...tiny, totalSteps: 240 } }));
+    const checkpoint = readCheckpoint(out);
+    expect(checkpoint).toMatchObject({ algorithm: 'ppo', config: { ...tiny, totalSteps: 240 }, steps: 240 });
+    expect(checkpoint.state.iteration).toBe(1);
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).toMatchObject({ algorithm: 'ppo' });
+    expect(policyOf(checkpoint, 'x')).toMatchObject({ kind: 'network', name: 'x', observation: tiny.observation });
+    writeCheckpoint(out, { ...checkpoint, algorithm: 'constructor' });
+    expect(() => readCheckpoint(out)).toThrow('was trained with algorithm "constructor", this version has ppo');
+    // One of the format before.
+    writeSealed(join(out, CHECKPOINT_FILE), 'fleetstep-checkpoint-3', checkpoint);
+    expect(() => readCheckpoint(out)).toThrow(
+      /is not a checkpoint of this version \(expected format fleetstep-checkpoint-4\)/,
+    );
+  });
+
+  it('restores only a snapshot that fits', async () => {
+    const setup = { compiled: geneva, backend: await loadBackend('wasm'), workers: 1 };
+    const definition = algorithm('ppo');
+    const [one, other] = [definition.create(setup, tiny), definition.create(setup, { ...tiny, numEnvs: 5 })];
+    try {
+      const state = one.snapshot();
+      expect(() => one.restore({ ...state, weights: state.weights.slice(1) })).toThrow(
+        `the checkpoint has ${state.weights.length - 1} weights, this run needs ${state.weights.length}`,
+      );
+      expect(() => other.restore(state)).toThrow(/the checkpoint's "\w+" has \d+ numbers, this run needs \d+/);
+    } finally {
+      await one.close();
+      await other.close();
+    }
+  });
+
   it.each([
     ['0.1.0', '0.1.7', true],
     ['0.1.7', '0.1.0', true],
@@ -309,6 +343,8 @@ describe('options', () => {
     ['compiled is an Object: it must be a scenario', { compiled: preset('geneva') }],
     ['backend is "wasm": it must be one as loadBackend gives it', { backend: 'wasm' }],
     ['workers is 0', { workers: 0 }],
+    ['algorithm is "dqn": choose one of ppo', { algorithm: 'dqn' }],
+    ['algorithm is "constructor": choose one of ppo', { algorithm: 'constructor' }],
     ['checkpointSeconds is NaN', { checkpointSeconds: NaN }],
     ['episodes is -1: it must be a whole number from 1 to 1000000', { evaluationEpisodes: -1 }],
     ['hangSeconds is 0', { hangSeconds: 0 }],
@@ -382,6 +418,7 @@ describe('workers', () => {
     const options = {
       compiled: geneva,
       observation: 'full',
+      recorder: 'actor-critic',
       network: 'pairs',
       hidden: [8],
       criticHidden: [8],
@@ -440,6 +477,7 @@ describe('workers', () => {
     const pool = new RolloutPool({
       compiled: geneva,
       observation: 'full',
+      recorder: 'actor-critic',
       network: 'pairs',
       hidden: [8],
       criticHidden: [8],
@@ -448,7 +486,7 @@ describe('workers', () => {
       workers: 2,
       seed: 1,
     });
-    const rollout = pool.collect();
+    const rollout = pool.collect({ kind: 'softmax' });
     setTimeout(() => void pool.close(), 300);
     await expect(rollout).rejects.toThrow(WorkerError);
   });

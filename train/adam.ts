@@ -1,9 +1,13 @@
-// Adam on flat arrays (Kingma and Ba 2015, algorithm 1). Ours rather than TensorFlow.js's, because its state can be
-// saved and restored to the byte, and because it is the same on every backend.
+// Adam on flat arrays (Kingma and Ba 2015, algorithm 1). Not TensorFlow.js's, because this state can be saved and restored to
+// the byte, and because it is the same on every backend.
 
+/** The optimiser's state: with the weights, all that its next step depends on. */
 export interface AdamState {
+  /** `[size]` mean of the gradients, exponentially weighted */
   readonly m: Float32Array;
+  /** `[size]` mean of the squared gradients, exponentially weighted */
   readonly v: Float32Array;
+  /** Steps done. */
   readonly step: number;
 }
 
@@ -11,6 +15,7 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-5;
 
+/** Adam's optimiser over one flat array of weights. */
 export class Adam {
   #m: Float32Array;
   #v: Float32Array;
@@ -38,10 +43,12 @@ export class Adam {
     }
   }
 
+  /** A copy of the state. */
   snapshot(): AdamState {
     return { m: this.#m.slice(), v: this.#v.slice(), step: this.#step };
   }
 
+  /** Takes over a copy of `state`, which must be of the same size. */
   restore(state: AdamState): void {
     this.#m = Float32Array.from(state.m);
     this.#v = Float32Array.from(state.v);

@@ -1,4 +1,4 @@
-// A checkpoint: everything that evaluation and a resumed run need, in one file that is either whole or not there.
+// A checkpoint: everything that evaluation and a resumed run need, in one file that is written whole or not at all.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -11,14 +11,16 @@ import { SealError, openSealed, writeSealed } from '../files/index.js';
 import type { SealFault } from '../files/index.js';
 import { loadScenario } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
+import type { TrainingConfig, TrainingState } from './algorithm.js';
 import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
 import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
-import type { PpoConfig, PpoState } from './ppo.js';
+import { algorithmNames } from './registry.js';
 import { onDisk } from './run-folder.js';
 
-const FORMAT = 'fleetstep-checkpoint-3';
+const FORMAT = 'fleetstep-checkpoint-4';
+/** Name of the checkpoint within a run's folder. */
 export const CHECKPOINT_FILE = 'checkpoint.msgpack';
 
 const faults: Readonly<Record<SealFault, string>> = {
@@ -27,26 +29,38 @@ const faults: Readonly<Record<SealFault, string>> = {
   damaged: 'is damaged: its checksum differs',
 };
 
-/** How the run was asked to go; a resumed one goes on so. */
+/** The run's settings; a resumed run keeps them. */
 export interface RunSettings {
+  /** Worker threads. */
   readonly workers: number;
   /** Seconds between checkpoints. */
   readonly checkpointSeconds: number;
-  /** Held-out episodes per policy after training, 0 for none; null for as many as is usual. */
+  /** Held-out episodes per policy after training, 0 for none; null for the default number. */
   readonly evaluationEpisodes: number | null;
   /** Seconds without a step after which a worker counts as hanging. */
   readonly hangSeconds: number;
 }
 
+/** A run as saved: how it trains, how far it is, and what it is trained on. */
 export interface Checkpoint {
+  /** Name of the algorithm in the registry. */
+  readonly algorithm: string;
+  /** Its settings, and those of its own; the algorithm checks them. */
+  readonly config: TrainingConfig;
+  /** Its snapshot; only the algorithm knows the rest of it. */
+  readonly state: TrainingState;
+  /** Version, scenario and data, by digest. */
   readonly identity: Identity;
+  /** The run's settings. */
   readonly settings: RunSettings;
+  /** What it is trained on, in full. */
   readonly scenario: Scenario;
-  readonly config: PpoConfig;
+  /** The network that plays. */
   readonly shape: NetworkShape;
-  readonly state: PpoState;
   /** Backend that trained it: another one rounds differently. */
   readonly backend: BackendName;
+  /** Environment steps so far. */
+  readonly steps: number;
   /** Seconds of training so far. */
   readonly seconds: number;
 }
@@ -58,7 +72,7 @@ export function weightsSha256(weights: Float32Array): string {
     .digest('hex');
 }
 
-/** Writes `RUN/checkpoint.msgpack`; if that fails, the one before stands. @throws TrainError `ERR_DISK` */
+/** Writes `RUN/checkpoint.msgpack`; if that fails, the previous one is kept. @throws TrainError `ERR_DISK` */
 export function writeCheckpoint(run: string, checkpoint: Checkpoint): void {
   const file = join(run, CHECKPOINT_FILE);
   onDisk(file, () => writeSealed(file, FORMAT, checkpoint));
@@ -93,6 +107,12 @@ export function readCheckpoint(path: string): Checkpoint {
       `${file} was written by fleetstep ${wrote}, this is fleetstep ${version}: use that one (npm install fleetstep@${wrote}), or train again`,
     );
   }
+  if (!algorithmNames.includes(checkpoint.algorithm)) {
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${file} was trained with algorithm "${checkpoint.algorithm}", this version has ${algorithmNames.join(', ')}: use the version that wrote it`,
+    );
+  }
   const expected = networkLayout(checkpoint.shape).size;
   if (checkpoint.state.weights.length !== expected) {
     throw new TrainError(
@@ -109,8 +129,8 @@ export function readCheckpoint(path: string): Checkpoint {
 
 /**
  * The scenario that a run was trained on, with its data.
- * @param data where the data lies now; undefined for where it was
- * @throws TrainError `ERR_CHECKPOINT` if the data cannot be had, or is not the same any more
+ * @param data where the data lies now; undefined if it has not moved
+ * @throws TrainError `ERR_CHECKPOINT` if the data cannot be loaded, or has changed
  */
 export function worldOf(checkpoint: Checkpoint, path: string, data?: string): CompiledScenario {
   const { scenario, identity } = checkpoint;
@@ -125,7 +145,7 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
   if (request === null) {
     throw new TrainError(
       'ERR_CHECKPOINT',
-      `${path} was trained on recorded trips, and does not say where they lie: give --scenario and --data`,
+      `${path} was trained on recorded trips, and does not record where they lie: give --scenario and --data`,
     );
   }
   let loaded: CompiledScenario;
@@ -139,14 +159,14 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
       { cause },
     );
   }
-  // The scenario is the run's own, whatever its file says by now.
+  // The run's own scenario, even if its file has changed since.
   const compiled = compileScenario(scenario, loaded.dataset);
   checkWorld(checkpoint, compiled, path);
   return compiled;
 }
 
 /**
- * A run is asked about the world that it was trained in.
+ * Checks that `compiled` is the scenario, with the data, that the run was trained on.
  * @throws TrainError `ERR_CHECKPOINT` naming the first field in which the scenarios differ, or the two data sets
  */
 export function checkWorld(checkpoint: Checkpoint, compiled: CompiledScenario, path: string): void {
@@ -174,7 +194,10 @@ function checkScenario(checkpoint: Checkpoint, compiled: CompiledScenario, path:
   }
 }
 
-/** The trained network as a policy for evaluation. */
+/**
+ * The trained network as a policy for evaluation.
+ * @param name its name in tables
+ */
 export function policyOf(checkpoint: Checkpoint, name: string): PolicySpec {
   return {
     kind: 'network',

@@ -3,12 +3,15 @@
 import { halfWidth } from '../policy/index.js';
 import type { Evaluation } from '../workers/index.js';
 
+/** Difference of one policy's return from the best of others, over the same episodes. */
 export interface Comparison {
+  /** Name of the policy with the highest mean return among the others. */
   readonly against: string;
   /** Mean of the differences of returns, episode by episode. */
   readonly meanDifference: number;
   /** Half width of its 95% confidence interval; null of a single episode, which has none. */
   readonly halfWidth: number | null;
+  /** Paired episodes. */
   readonly episodes: number;
 }
 

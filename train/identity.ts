@@ -1,5 +1,5 @@
-// What a run was trained with: the version of this package, its scenario and its data, each held by a digest. Results mean
-// nothing on others, so they are refused by name.
+// What a run was trained with: the version of this package, the scenario and the data, the last two by digest. Results hold for
+// these only, so a run is refused for others, by name.
 
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
@@ -13,21 +13,28 @@ const about = createRequire(import.meta.url)('fleetstep/package.json') as { vers
 /** The package's version. */
 export const version: string = about.version;
 
+/** What a run's results hold for. */
 export interface Identity {
   /** Version of fleetstep. */
   readonly fleetstep: string;
+  /** As `scenarioSha256` computes it. */
   readonly scenarioSha256: string;
   /** Null for synthetic demand. */
   readonly data: DataIdentity | null;
 }
 
+/** The recorded trips that a run was trained on. */
 export interface DataIdentity {
+  /** As `datasetSha256` computes it. */
   readonly sha256: string;
-  /** How it was asked for, paths absolute; null if the caller brought the data itself. */
+  /** How scenario and data were asked for, with absolute paths; null if the caller passed the data itself. */
   readonly request: ScenarioRequest | null;
 }
 
-/** @param request as the user gave it, null if there was none */
+/**
+ * The identity of a new run.
+ * @param request as the user gave it, null if there was none
+ */
 export function identityOf({ scenario, dataset }: CompiledScenario, request: ScenarioRequest | null): Identity {
   return {
     fleetstep: version,
@@ -36,18 +43,19 @@ export function identityOf({ scenario, dataset }: CompiledScenario, request: Sce
   };
 }
 
+/** SHA-256 of a scenario's values, hexadecimal; the order of its fields does not matter. */
 export function scenarioSha256(scenario: Scenario): string {
   return createHash('sha256').update(canonical(scenario)).digest('hex');
 }
 
-/** Of what the data says, not of the files it lies in: a folder, and the file imported from it, have the same. */
+/** SHA-256 of the data, hexadecimal, whatever files hold it: a folder, and the file imported from it, have the same. */
 export function datasetSha256(dataset: Dataset): string {
   const hash = createHash('sha256');
   add(hash, dataset);
   return hash.digest('hex');
 }
 
-/** JSON with sorted keys, and infinity as a word. */
+/** JSON with sorted keys, and with infinity as a word; `missing` for undefined. */
 export function canonical(value: unknown): string {
   return (
     JSON.stringify(value, (key, member: unknown) => {
@@ -58,8 +66,8 @@ export function canonical(value: unknown): string {
 }
 
 /**
- * Whether this version takes over what `other` has written: as npm's caret does, the first number that is not zero must be
- * the same.
+ * Whether this version reads what version `other` has written: as with npm's caret, the numbers up to the first that is not zero
+ * must be the same.
  */
 export function compatible(other: string, ours: string = version): boolean {
   const [a, b] = [other, ours].map((text) => text.split('.').slice(0, 3).map(Number.parseFloat));

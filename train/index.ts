@@ -2,8 +2,17 @@
 
 export { Adam } from './adam.js';
 export type { AdamState } from './adam.js';
+export type {
+  Algorithm,
+  AlgorithmDefinition,
+  AlgorithmSetup,
+  Metrics,
+  TrainingConfig,
+  TrainingState,
+} from './algorithm.js';
 export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
-export type { Backend, BackendName, Tensorflow } from './backend.js';
+export type { Backend, BackendName, TfjsBackend } from './backend.js';
+export type { Tensorflow, TfjsName } from './backends/tfjs.js';
 export {
   CHECKPOINT_FILE,
   checkWorld,
@@ -18,20 +27,21 @@ export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
-export { generalisedAdvantages } from './gae.js';
 export { compatible, datasetSha256, identityOf, scenarioSha256, version } from './identity.js';
 export type { DataIdentity, Identity } from './identity.js';
 export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining } from './job.js';
 export type { TrainingJob, TrainingResult } from './job.js';
 export { Learner } from './learner.js';
-export type { Minibatch, UpdateResult } from './learner.js';
-export { Ppo, explainedVariance, ppoDefaults } from './ppo.js';
-export type { PpoConfig, PpoMetrics, PpoState } from './ppo.js';
-export { ppoLoss } from './ppo-loss.js';
-export type { PpoCoefficients, PpoLosses, PpoSamples } from './ppo-loss.js';
+export type { Batch, Outputs } from './learner.js';
+export { Minibatch, shuffle } from './minibatch.js';
+export { Ppo, generalisedAdvantages, ppoDefaults, ppoLoss } from './ppo.js';
+export type { PpoCoefficients, PpoConfig, PpoLosses, PpoMetrics, PpoSamples, PpoState } from './ppo.js';
+export { explainedVariance } from './records.js';
+export type { SavedViews } from './records.js';
+export { algorithm, algorithmNames, defaultAlgorithm } from './registry.js';
 export { RewardScale } from './reward-scale.js';
+export type { RewardScaleState } from './reward-scale.js';
 export { RunFolder } from './run-folder.js';
 export { selfCheck } from './self-check.js';
 export type { Check } from './self-check.js';
-export { TfjsMlp } from './tfjs-mlp.js';
 export type { TrainableMlp } from './trainable-mlp.js';

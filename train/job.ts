@@ -7,25 +7,32 @@ import { heuristicNames } from '../policy/index.js';
 import type { ScenarioRequest } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS, OptionCheck, WorkerError, episodeCount, evaluatePolicies } from '../workers/index.js';
 import type { Evaluation } from '../workers/index.js';
+import type { Algorithm, Metrics, TrainingConfig } from './algorithm.js';
 import type { Backend } from './backend.js';
 import { checkWorld, policyOf, readCheckpoint, weightsSha256, writeCheckpoint } from './checkpoint.js';
 import type { Checkpoint, RunSettings } from './checkpoint.js';
 import { TrainError } from './errors.js';
 import { identityOf } from './identity.js';
-import { Ppo } from './ppo.js';
-import type { PpoConfig, PpoMetrics } from './ppo.js';
+import { algorithm, defaultAlgorithm } from './registry.js';
 import { EVALUATION_FILE, RunFolder } from './run-folder.js';
 
+/** One training run: what to train, with what, and where the results go. */
 export interface TrainingJob {
+  /** What to train on. */
   readonly compiled: CompiledScenario;
+  /** What the networks run on. */
   readonly backend: Backend;
-  readonly config: PpoConfig;
+  /** Name in the registry; default `ppo`. A resumed run keeps its own. */
+  readonly algorithm?: string | undefined;
+  /** The algorithm's settings, its own included; the checkpoint's if the run is resumed. */
+  readonly config: TrainingConfig;
+  /** Worker threads, 1 to 256; results do not depend on their number. */
   readonly workers: number;
   /** Folder of the run; must be empty or not exist, unless resumed. */
   readonly out: string;
-  /** Go on from the checkpoint in `out`; `config` is then the checkpoint's. */
+  /** Continue from this checkpoint, which lies in `out`; null for a new run. */
   readonly resume: Checkpoint | null;
-  /** How scenario and data were asked for, so that `eval` and a resumed run find them again; for recorded trips. */
+  /** For recorded trips: how scenario and data were asked for, so that `eval` and a resumed run find them again. */
   readonly request?: ScenarioRequest | undefined;
   /** Seconds between checkpoints. */
   readonly checkpointSeconds: number;
@@ -33,41 +40,53 @@ export interface TrainingJob {
   readonly evaluationEpisodes: number | undefined;
   /** Seconds without a step after which a worker counts as hanging, default 300. */
   readonly hangSeconds?: number | undefined;
+  /** Ends the run after the iteration under way, with a checkpoint. */
   readonly signal: AbortSignal;
-  readonly onMetrics: (metrics: PpoMetrics, iterations: number) => void;
+  /** Called after each iteration, with the number of iterations in all. */
+  readonly onMetrics: (metrics: Metrics, iterations: number) => void;
+  /** Called as episodes of the evaluation end. */
   readonly onEvaluation: (done: number, total: number) => void;
 }
 
+/** What a run has come to. */
 export interface TrainingResult {
+  /** Folder of the run. */
   readonly run: string;
+  /** Name of the scenario. */
   readonly scenario: string;
+  /** Name of the backend. */
   readonly backend: string;
-  /** All that was asked for is done, the evaluation included. */
+  /** Whether all steps, and the evaluation if one was asked for, are done. */
   readonly finished: boolean;
+  /** Environment steps so far. */
   readonly steps: number;
+  /** Seconds of training so far, without the evaluation. */
   readonly seconds: number;
-  /** Environment steps a second on the clock, learning included, since the run was last started. */
+  /** Environment steps per second of elapsed time, learning included, since the run was last started. */
   readonly sps: number;
   /** Of the trained policy on held-out episodes; null when they were left out. */
   readonly meanReturn: number | null;
+  /** SHA-256 of the weights' bytes, hexadecimal. */
   readonly weightsSha256: string;
+  /** The trained policy's first, then the heuristics'; empty when they were left out. */
   readonly evaluations: readonly Evaluation[];
 }
 
-/** Steps that make a good policy in a few minutes on two cores. */
+/** Steps that train a good policy for a scenario of this name in a few minutes on two cores. */
 export function defaultSteps(scenario: string): number {
   return scenario === 'nyc-small' ? 1_000_000 : scenario === 'nyc-large' ? 500_000 : 1_500_000;
 }
 
-/** `runs/geneva-ppo-s1-20260131-120000` */
-export function defaultRunFolder(scenario: string, seed: number, now: Date): string {
+/** A new run's folder, such as `runs/geneva-ppo-s1-20260131-120000`; the time is UTC. */
+export function defaultRunFolder(scenario: string, algorithmName: string, seed: number, now: Date): string {
   const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return join('runs', `${scenario}-ppo-s${seed}-${stamp}`);
+  return join('runs', `${scenario}-${algorithmName}-s${seed}-${stamp}`);
 }
 
 const known = [
   'compiled',
   'backend',
+  'algorithm',
   'config',
   'workers',
   'out',
@@ -83,7 +102,7 @@ const known = [
 
 const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
 
-/** Once the run is to end, a worker is waited for no longer than this. */
+/** Once the run is to end, the longest wait for a worker's step. */
 const HANG_SECONDS_AT_END = 15;
 
 function checkJob(job: TrainingJob): void {
@@ -91,25 +110,26 @@ function checkJob(job: TrainingJob): void {
   check.compiled('compiled', job.compiled);
   check.whole('checkpointSeconds', job.checkpointSeconds, 1);
   if (job.hangSeconds !== undefined) check.whole('hangSeconds', job.hangSeconds, 1);
-  // Not after hours of training.
+  // Checked now, not after hours of training.
   if (job.evaluationEpisodes !== 0) episodeCount(job.compiled, 'validation', job.evaluationEpisodes);
 }
 
 /**
  * Trains until the steps are done or the signal aborts; either way a checkpoint is written, as it is before the first step.
- * Then evaluates. A run that was interrupted in its evaluation goes on with that.
- * @throws TrainError, EngineError, WorkerError; what was saved stays and can be resumed
+ * Then evaluates. A run that was interrupted in its evaluation resumes there.
+ * @throws TrainError, EngineError, WorkerError; the last checkpoint is kept and can be resumed
  */
 export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
   checkJob(job);
   const { compiled, backend, config, workers, resume, signal } = job;
+  const definition = algorithm(resume?.algorithm ?? job.algorithm ?? defaultAlgorithm);
   const hangSeconds = job.hangSeconds ?? DEFAULT_HANG_SECONDS;
   const patience = (): number => (signal.aborted ? Math.min(hangSeconds, HANG_SECONDS_AT_END) : hangSeconds);
-  const ppo = new Ppo(compiled, backend, config, workers, patience);
+  const learning: Algorithm = definition.create({ compiled, backend, workers, hangSeconds: patience }, config);
   let folder: RunFolder | null = null;
   let saved: Checkpoint | null = resume;
   try {
-    if (resume !== null) ppo.restore(resume.state);
+    if (resume !== null) learning.restore(resume.state);
     folder = resume === null ? RunFolder.create(job.out) : RunFolder.open(job.out);
     const identity = resume?.identity ?? identityOf(compiled, job.request ?? null);
     const settings: RunSettings = {
@@ -119,19 +139,21 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       hangSeconds,
     };
     const before = resume?.seconds ?? 0;
-    const firstStep = ppo.globalStep;
+    const firstStep = learning.globalStep;
     const started = performance.now();
     const elapsed = (): number => (performance.now() - started) / 1000;
     let savedAt = 0;
     const save = (): Checkpoint => {
       const checkpoint: Checkpoint = {
+        algorithm: definition.name,
+        config,
+        state: learning.snapshot(),
         identity,
         settings,
         scenario: compiled.scenario,
-        config,
-        shape: ppo.shape,
+        shape: learning.shape,
         backend: backend.name,
-        state: ppo.snapshot(),
+        steps: learning.globalStep,
         seconds: before + elapsed(),
       };
       writeCheckpoint(job.out, checkpoint);
@@ -142,6 +164,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       folder.writeJson('config.json', {
         ...identity,
         scenario: compiled.scenario,
+        algorithm: definition.name,
         config,
         settings,
         backend: backend.name,
@@ -151,29 +174,32 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       checkStillThere(job.out, resume);
       folder.trimMetrics(resume.state.iteration);
     }
-    while (ppo.iteration < ppo.iterations && !signal.aborted) {
-      let metrics: PpoMetrics;
+    while (learning.iteration < learning.iterations && !signal.aborted) {
+      let metrics: Metrics;
       try {
-        metrics = await ppo.step();
+        metrics = await learning.step();
       } catch (error) {
         if (!(signal.aborted && error instanceof WorkerError)) throw error;
-        // A worker that does not end, or was interrupted with us: the iteration is lost, what is saved is the run.
-        ppo.restore(saved!.state);
+        // A worker that hangs, or was interrupted with this process: the iteration is lost, the run ends at its last checkpoint.
+        learning.restore(saved!.state);
         break;
       }
       folder.appendMetrics(metrics);
-      job.onMetrics(metrics, ppo.iterations);
+      job.onMetrics(metrics, learning.iterations);
       if (elapsed() - savedAt >= job.checkpointSeconds) save();
     }
     const trainedSeconds = elapsed();
-    if (ppo.iteration > saved!.state.iteration) save();
-    const trained = ppo.iteration >= ppo.iterations;
+    if (learning.iteration > saved!.state.iteration) save();
+    const trained = learning.iteration >= learning.iterations;
 
     let evaluations: Evaluation[] = [];
     if (trained && job.evaluationEpisodes !== 0) {
       evaluations = await evaluatePolicies({
         compiled,
-        policies: [policyOf(saved!, 'ppo'), ...heuristicNames.map((name) => ({ kind: 'heuristic' as const, name }))],
+        policies: [
+          policyOf(saved!, definition.name),
+          ...heuristicNames.map((name) => ({ kind: 'heuristic' as const, name })),
+        ],
         split: 'validation',
         episodes: job.evaluationEpisodes,
         seed: 1,
@@ -184,7 +210,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       });
       if (evaluations.length > 0) folder.writeJson(EVALUATION_FILE, evaluations);
     }
-    const steps = ppo.globalStep;
+    const steps = learning.globalStep;
     return {
       run: job.out,
       scenario: compiled.scenario.name,
@@ -194,33 +220,32 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       seconds: before + trainedSeconds,
       sps: trainedSeconds > 0 ? Math.round((steps - firstStep) / trainedSeconds) : 0,
       meanReturn: evaluations[0]?.meanReturn ?? null,
-      weightsSha256: weightsSha256(ppo.weights),
+      weightsSha256: weightsSha256(learning.weights),
       evaluations,
     };
   } catch (error) {
     throw withWayOn(error, job.out, saved);
   } finally {
     folder?.close();
-    await ppo.close();
+    await learning.close();
   }
 }
 
-/** Between reading the checkpoint and having the folder to ourselves, another process may have gone on with the run. */
+/** Another process may have continued the run between our reading the checkpoint and our locking the folder. */
 function checkStillThere(run: string, resume: Checkpoint): void {
   const { iteration } = readCheckpoint(run).state;
   if (iteration !== resume.state.iteration) {
     throw new TrainError(
       'ERR_RUN_LOCKED',
-      `${run} was at iteration ${resume.state.iteration} and is at ${iteration} now: another process has gone on with it`,
+      `${run} was at iteration ${resume.state.iteration} and is at ${iteration} now: another process has continued it`,
     );
   }
 }
 
-/** The machine's faults, with what is saved and how to go on from there. */
+/** Adds what is saved, and how to resume from it, to errors that are the machine's. */
 function withWayOn(error: unknown, run: string, saved: Checkpoint | null): unknown {
   if (saved === null) return error;
-  const { config, state } = saved;
-  const way = `; the checkpoint of step ${state.iteration * config.numEnvs * config.rolloutSteps} stands: go on from it with "fleetstep train --resume ${run}"`;
+  const way = `; the checkpoint of step ${saved.steps} is kept: resume with "fleetstep train --resume ${run}"`;
   if (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') {
     return new WorkerError(error.code, `${error.message}${way}`, { cause: error });
   }
@@ -239,15 +264,15 @@ export function runCheckpoint(run: string): Checkpoint {
 }
 
 /**
- * The checkpoint of a run that is to go on, with training or with its evaluation.
- * @param evaluationEpisodes asked for now; undefined for what the run was asked for
- * @throws TrainError `ERR_CHECKPOINT` if there is none, if it is of another scenario or other data, or if all is done
+ * The checkpoint of a run that is to be resumed, in its training or in its evaluation.
+ * @param evaluationEpisodes asked for now; undefined for the run's own setting
+ * @throws TrainError `ERR_CHECKPOINT` if there is none, if it is of another scenario or other data, or if nothing is left to do
  */
 export function resumable(run: string, compiled: CompiledScenario, evaluationEpisodes?: number): Checkpoint {
   const checkpoint = runCheckpoint(run);
   checkWorld(checkpoint, compiled, run);
-  const { config, state, settings } = checkpoint;
-  const trained = state.iteration * config.numEnvs * config.rolloutSteps >= config.totalSteps;
+  const { config, steps, settings } = checkpoint;
+  const trained = steps >= config.totalSteps;
   const evaluated = (evaluationEpisodes ?? settings.evaluationEpisodes) === 0 || existsSync(join(run, EVALUATION_FILE));
   if (trained && evaluated) {
     throw new TrainError('ERR_CHECKPOINT', `${run} has done all of its ${config.totalSteps} steps: nothing to resume`);

@@ -1,4 +1,5 @@
-// The learner: weights, their optimiser, and one step down the loss. It knows no environment and no schedule.
+// The learner: the networks and their optimiser. It computes outputs for a batch, and steps down a gradient whose derivatives
+// with respect to those outputs the algorithm gives. It knows no loss, no environment and no schedule.
 
 import { networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
@@ -6,26 +7,31 @@ import { Adam } from './adam.js';
 import type { AdamState } from './adam.js';
 import type { Backend } from './backend.js';
 import { TrainError } from './errors.js';
-import { ppoLoss } from './ppo-loss.js';
-import type { PpoCoefficients, PpoLosses, PpoSamples } from './ppo-loss.js';
-import { TfjsMlp } from './tfjs-mlp.js';
 import type { TrainableMlp } from './trainable-mlp.js';
 
-/** One minibatch; arrays may be longer than what counts. */
-export interface Minibatch extends PpoSamples {
+/** Inputs of `rows` samples; arrays may be longer than what counts. Sample r has entries `starts[r]` to `starts[r + 1]`. */
+export interface Batch {
+  /** Samples. */
+  readonly rows: number;
   /** `[rows, inputs]` */
   readonly observations: Float32Array;
+  /** `[rows + 1]` first entry of each sample; the last element is the number of entries */
+  readonly starts: Int32Array;
   /** `[entries]` legal actions of all samples */
   readonly legalActions: Int32Array;
-  /** `[entries, PAIR_COLUMNS]`, for a `pairs` network */
+  /** `[entries, PAIR_COLUMNS]` features of the legal actions, for a `pairs` network; else not read */
   readonly features: Float32Array;
 }
 
-export interface UpdateResult extends PpoLosses {
-  /** Norm of the whole gradient, before it is shortened. */
-  readonly gradientNorm: number;
+/** The networks' outputs for a batch, or a loss's derivatives with respect to them; arrays may be longer than what counts. */
+export interface Outputs {
+  /** `[entries]` the actor's score of each legal action: a logit for PPO, an action's value for Q-learning */
+  readonly scores: Float32Array;
+  /** `[rows]` the critic's value of each sample's observation */
+  readonly values: Float32Array;
 }
 
+/** Actor, critic and Adam over one flat array of weights. Dispose of it after use. */
 export class Learner {
   readonly #shape: NetworkShape;
   readonly #weights: Float32Array;
@@ -33,11 +39,16 @@ export class Learner {
   readonly #adam: Adam;
   readonly #actor: TrainableMlp;
   readonly #critic: TrainableMlp;
-  #logits = new Float32Array(0);
-  #dLogits = new Float32Array(0);
-  #dValues = new Float32Array(0);
+  /** Scores of a flat network's legal actions. */
+  #scores = new Float32Array(0);
+  /** Batch whose forward pass the networks hold; backward uses it up. */
+  #forwarded: Batch | null = null;
+  #derivatives: Outputs = { scores: new Float32Array(0), values: new Float32Array(0) };
 
-  /** @param weights flat, laid out as `networkLayout(shape)`; read now, written by every update */
+  /**
+   * @param weights flat, laid out as `networkLayout(shape)`; read now, written by every update
+   * @throws TrainError `ERR_TRAIN_OPTION` for weights of another length, or not finite
+   */
   constructor(backend: Backend, shape: NetworkShape, weights: Float32Array) {
     const layout = networkLayout(shape);
     if (weights.length !== layout.size) {
@@ -49,87 +60,103 @@ export class Learner {
     this.#weights = weights;
     this.#gradient = new Float32Array(layout.size);
     this.#adam = new Adam(layout.size);
-    this.#actor = new TfjsMlp(backend, layout.actor);
-    this.#critic = new TfjsMlp(backend, layout.critic);
+    this.#actor = backend.mlp(layout.actor);
+    this.#critic = backend.mlp(layout.critic);
     this.#load();
+  }
+
+  /** Outputs for a batch with the present weights; valid until the next call. */
+  forward(batch: Batch): Outputs {
+    const { rows, starts, legalActions } = batch;
+    const entries = starts[rows];
+    this.#forwarded = batch;
+    const values = this.#critic.forward(batch.observations, rows);
+    if (this.#shape.kind === 'pairs') return { scores: this.#actor.forward(batch.features, entries), values };
+    const width = this.#shape.actions;
+    const all = this.#actor.forward(batch.observations, rows);
+    if (this.#scores.length < entries) this.#scores = new Float32Array(entries);
+    const scores = this.#scores;
+    for (let r = 0; r < rows; r++) {
+      for (let k = starts[r]; k < starts[r + 1]; k++) scores[k] = all[r * width + legalActions[k]]!;
+    }
+    return { scores, values };
+  }
+
+  /** Arrays to write a loss's derivatives for this batch into; what they hold is undefined, and they are reused. */
+  roomFor({ rows, starts }: Batch): Outputs {
+    const { scores, values } = this.#derivatives;
+    const entries = starts[rows];
+    if (scores.length < entries || values.length < rows) {
+      this.#derivatives = {
+        scores: scores.length < entries ? new Float32Array(entries) : scores,
+        values: values.length < rows ? new Float32Array(rows) : values,
+      };
+    }
+    return this.#derivatives;
   }
 
   /**
-   * One step of Adam down the loss.
-   * @param maxGradientNorm a longer gradient is shortened to it
+   * The gradient of a loss with respect to the weights, for the batch of the last `forward`.
+   * @param dOutputs derivatives of the loss with respect to the outputs
+   * @param gradient output, flat like the weights
+   * @throws TrainError `ERR_TRAIN_OPTION` if the last `forward` was of another batch, or its gradient has been taken
+   */
+  backward(batch: Batch, dOutputs: Outputs, gradient: Float32Array): void {
+    if (this.#forwarded !== batch) {
+      throw new TrainError('ERR_TRAIN_OPTION', 'a gradient needs its own forward pass: call forward(batch) first');
+    }
+    this.#forwarded = null;
+    const { rows, starts, legalActions } = batch;
+    if (this.#shape.kind === 'pairs') {
+      this.#actor.backward(dOutputs.scores, gradient);
+    } else {
+      // Illegal actions are no part of the loss.
+      const width = this.#shape.actions;
+      const all = new Float32Array(rows * width);
+      for (let r = 0; r < rows; r++) {
+        for (let k = starts[r]; k < starts[r + 1]; k++) all[r * width + legalActions[k]] = dOutputs.scores[k]!;
+      }
+      this.#actor.backward(all, gradient);
+    }
+    this.#critic.backward(dOutputs.values, gradient);
+  }
+
+  /**
+   * One step of Adam down the loss, for the batch of the last `forward`.
+   * @param dOutputs derivatives of the loss with respect to the outputs
+   * @param maxNorm  a longer gradient is shortened to this norm
+   * @returns the norm of the whole gradient before it is shortened
    * @throws TrainError `ERR_DIVERGED` when the gradient is no longer finite; the weights stay as they were
    */
-  update(
-    minibatch: Minibatch,
-    coefficients: PpoCoefficients,
-    learningRate: number,
-    maxGradientNorm: number,
-  ): UpdateResult {
-    const losses = this.differentiate(minibatch, coefficients, this.#gradient);
+  update(batch: Batch, dOutputs: Outputs, learningRate: number, maxNorm: number): number {
+    this.backward(batch, dOutputs, this.#gradient);
     // In double precision and in the order of the flat array.
     let squares = 0;
     for (let k = 0; k < this.#gradient.length; k++) squares += this.#gradient[k] * this.#gradient[k];
-    const gradientNorm = Math.sqrt(squares);
-    if (!Number.isFinite(gradientNorm)) {
+    const norm = Math.sqrt(squares);
+    if (!Number.isFinite(norm)) {
       throw new TrainError(
         'ERR_DIVERGED',
-        `the gradient's norm is ${gradientNorm}: lower the learning rate (it is ${learningRate})`,
+        `the gradient's norm is ${norm}: lower the learning rate (it is ${learningRate})`,
       );
     }
-    const scale = gradientNorm > maxGradientNorm ? maxGradientNorm / gradientNorm : 1;
-    this.#adam.update(this.#weights, this.#gradient, learningRate, scale);
+    this.#adam.update(this.#weights, this.#gradient, learningRate, norm > maxNorm ? maxNorm / norm : 1);
     this.#load();
-    return { ...losses, gradientNorm };
+    return norm;
   }
 
-  /** The loss, and its gradient written into `gradient`, flat like the weights. */
-  differentiate(minibatch: Minibatch, coefficients: PpoCoefficients, gradient: Float32Array): PpoLosses {
-    const { rows, starts, legalActions } = minibatch;
-    const entries = starts[rows];
-    const flat = this.#shape.kind === 'flat';
-    const width = this.#shape.actions;
-    if (this.#dLogits.length < entries) {
-      this.#logits = new Float32Array(entries);
-      this.#dLogits = new Float32Array(entries);
-    }
-    if (this.#dValues.length < rows) this.#dValues = new Float32Array(rows);
-
-    const values = this.#critic.forward(minibatch.observations, rows);
-    const output = flat
-      ? this.#actor.forward(minibatch.observations, rows)
-      : this.#actor.forward(minibatch.features, entries);
-    let logits = output;
-    if (flat) {
-      logits = this.#logits;
-      for (let r = 0; r < rows; r++) {
-        for (let k = starts[r]; k < starts[r + 1]; k++) logits[k] = output[r * width + legalActions[k]]!;
-      }
-    }
-    const losses = ppoLoss(minibatch, coefficients, logits, values, this.#dLogits, this.#dValues);
-    if (flat) {
-      // Illegal actions are no part of the loss.
-      const dOutput = new Float32Array(rows * width);
-      for (let r = 0; r < rows; r++) {
-        for (let k = starts[r]; k < starts[r + 1]; k++) dOutput[r * width + legalActions[k]] = this.#dLogits[k]!;
-      }
-      this.#actor.backward(dOutput, gradient);
-    } else {
-      this.#actor.backward(this.#dLogits, gradient);
-    }
-    this.#critic.backward(this.#dValues, gradient);
-    return losses;
-  }
-
+  /** A copy of the optimiser's state; the weights belong to the caller. */
   snapshot(): AdamState {
     return this.#adam.snapshot();
   }
 
-  /** Takes over the optimiser's state, and the weights as they stand now. */
+  /** Takes over the optimiser's state, and the weights as they are now. */
   restore(state: AdamState): void {
     this.#adam.restore(state);
     this.#load();
   }
 
+  /** Frees the networks' memory on the backend. */
   dispose(): void {
     this.#actor.dispose();
     this.#critic.dispose();

@@ -1,48 +1,58 @@
-// Proximal policy optimisation with action masks (Schulman et al. 2017; masks as in Huang and Ontanon 2022), readable
-// from top to bottom: collect, advantages, epochs of minibatches, stop early if the policy moves too far.
+// Proximal policy optimisation with action masks (Schulman et al. 2017; masks as in Huang and Ontanon 2022), readable from top
+// to bottom: config, collect, advantages, epochs of minibatches, loss and its derivatives, metrics. Networks and threads are
+// the learner's and the pool's part.
 
-import { PAIR_COLUMNS, Purpose, RandomStream, observationKinds } from '../engine/index.js';
-import type { CompiledScenario, ObservationKind } from '../engine/index.js';
-import { initialiseNetwork, networkKinds } from '../policy/index.js';
-import type { NetworkKind } from '../policy/index.js';
-import { MAX_SEED, MAX_WORKERS, OptionCheck, RolloutPool, shown } from '../workers/index.js';
+import { Purpose, RandomStream } from '../engine/index.js';
+import type { CompiledScenario } from '../engine/index.js';
+import { initialiseNetwork, logSumExp } from '../policy/index.js';
+import type { NetworkShape } from '../policy/index.js';
+import { MAX_WORKERS, OptionCheck, RolloutPool, shown } from '../workers/index.js';
 import type { AdamState } from './adam.js';
+import { checkTrainingConfig, iterationsOf, stepsAfter } from './algorithm.js';
+import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { checkBackend } from './backend.js';
 import type { Backend } from './backend.js';
 import { TrainError } from './errors.js';
-import { generalisedAdvantages } from './gae.js';
 import { Learner } from './learner.js';
-import type { UpdateResult } from './learner.js';
-import type { PpoCoefficients, PpoSamples } from './ppo-loss.js';
+import { Minibatch, shuffle } from './minibatch.js';
+import { copyViews, episodeMeans, explainedVariance, restoreViews } from './records.js';
+import type { SavedViews } from './records.js';
 import { RewardScale } from './reward-scale.js';
 import type { RewardScaleState } from './reward-scale.js';
 
-export interface PpoConfig extends PpoCoefficients {
-  /** What the critic sees, and a `flat` actor. */
-  readonly observation: ObservationKind;
-  readonly network: NetworkKind;
-  readonly seed: number;
-  /** Environment steps in all; rounded up to whole iterations. */
-  readonly totalSteps: number;
-  readonly numEnvs: number;
-  /** Steps of each environment per iteration. */
-  readonly rolloutSteps: number;
-  /** Passes over each rollout. */
+/** PPO's settings. */
+export interface PpoConfig extends TrainingConfig, PpoCoefficients {
+  /** Passes over each rollout, at least 1. */
   readonly epochs: number;
+  /** Samples per update, at least 2. */
   readonly minibatchSize: number;
-  /** At the start; falls linearly to a tenth. */
+  /** Adam's step size at the start, above 0 and at most 1; falls linearly to a tenth. */
   readonly learningRate: number;
+  /** Discount per decision, above 0 and at most 1. */
   readonly gamma: number;
+  /** Decay of generalised advantage estimation, above 0 and at most 1. */
   readonly lambda: number;
   /** The rest of an iteration's epochs is left out once a minibatch's approximate KL exceeds this. */
   readonly targetKl: number;
   /** Largest norm of the whole gradient; longer ones are shortened to it. */
   readonly maxGradientNorm: number;
-  /** Widths of the hidden layers of actor and critic. */
+  /** Widths of the actor's hidden layers, each a multiple of 8. */
   readonly hidden: readonly number[];
+  /** Widths of the critic's hidden layers, each a multiple of 8. */
   readonly criticHidden: readonly number[];
 }
 
+/** Weights of the loss's terms. */
+export interface PpoCoefficients {
+  /** Clip range of the probability ratio, above 0 and at most 1. */
+  readonly clip: number;
+  /** Weight of the value loss, 0 to 1e6. */
+  readonly valueCoefficient: number;
+  /** Weight of the entropy bonus, 0 to 1e6. */
+  readonly entropyCoefficient: number;
+}
+
+/** The defaults of all settings but the run's own. */
 export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = {
   observation: 'full',
   network: 'pairs',
@@ -62,55 +72,87 @@ export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = {
   criticHidden: [64, 64],
 };
 
-/** One iteration, under the names that the field's tools know. */
-export interface PpoMetrics {
-  readonly iteration: number;
-  readonly global_step: number;
-  readonly seconds: number;
-  /** Environment steps a second of all threads: within the environment; with the policy; with learning. */
-  readonly 'charts/SPS_env': number;
-  readonly 'charts/SPS_env_policy': number;
-  readonly 'charts/SPS': number;
-  /** Mean over the episodes that ended in this iteration, null if none did. */
-  readonly 'charts/episodic_return': number | null;
-  readonly 'charts/episodic_length': number | null;
+const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
+
+function checkConfig(config: PpoConfig): void {
+  const names = [...Object.keys(ppoDefaults), 'seed', 'totalSteps'];
+  check.members('the config', config, names, names);
+  checkTrainingConfig(check, config);
+  check.whole('epochs', config.epochs, 1);
+  // One sample has no spread to normalise its advantage by.
+  check.whole('minibatchSize', config.minibatchSize, 2);
+  if (config.numEnvs * config.rolloutSteps < 2) {
+    throw new TrainError('ERR_TRAIN_OPTION', 'numEnvs times rolloutSteps is 1: a minibatch needs at least 2 samples');
+  }
+  for (const name of ['gamma', 'lambda', 'clip', 'learningRate'] as const) check.within(name, config[name], 0, 1);
+  check.within('targetKl', config.targetKl, 0, 100);
+  check.within('maxGradientNorm', config.maxGradientNorm, 0, 1e6);
+  for (const name of ['valueCoefficient', 'entropyCoefficient'] as const) check.between(name, config[name], 0, 1e6);
+  for (const name of ['hidden', 'criticHidden'] as const) {
+    const widths: unknown = config[name];
+    if (Array.isArray(widths) && widths.every((width) => typeof width === 'number')) continue;
+    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(widths)}: it must be a list of widths`);
+  }
+}
+
+/** One iteration of PPO; losses are means over the minibatches used. */
+export interface PpoMetrics extends Metrics {
+  /** Adam's step size in this iteration. */
   readonly 'charts/learning_rate': number;
+  /** The clipped surrogate, negated. */
   readonly 'losses/policy_loss': number;
+  /** Half the mean squared error of the critic, in scaled returns. */
   readonly 'losses/value_loss': number;
+  /** Nats. */
   readonly 'losses/entropy': number;
+  /** KL divergence of the new policy from the old, nats (estimator of Schulman 2020). */
   readonly 'losses/approx_kl': number;
+  /** Share of samples whose probability ratio lies outside the clip range, 0 to 1. */
   readonly 'losses/clipfrac': number;
+  /** Norm of the gradient before it is shortened. */
   readonly 'losses/grad_norm': number;
+  /** Of the returns by the critic: 1 is perfect, 0 a constant. */
   readonly 'losses/explained_variance': number;
   /** Minibatches used of those planned. */
   readonly 'charts/updates': number;
 }
 
 /** All that the next iteration depends on. */
-export interface PpoState {
-  readonly iteration: number;
-  readonly weights: Float32Array;
+export interface PpoState extends TrainingState {
+  /** The optimiser's state. */
   readonly adam: AdamState;
+  /** The reward scale's state. */
   readonly rewardScale: RewardScaleState;
-  readonly environments: Readonly<Record<string, Float64Array | Float32Array | Int32Array | Uint8Array>>;
-  readonly outputs: Readonly<Record<string, Float64Array | Float32Array | Int32Array | Uint8Array>>;
+  /** Memory of the environments. */
+  readonly environments: SavedViews;
+  /** What the environments last wrote. */
+  readonly outputs: SavedViews;
 }
 
-export class Ppo {
+/** Means over the minibatches of one iteration, and how many there were. */
+type LearnResult = PpoLosses & { readonly gradientNorm: number; readonly updates: number };
+
+/** A training by PPO: environments on worker threads, one learner on this thread. */
+export class Ppo implements Algorithm<PpoConfig, PpoState> {
   readonly config: PpoConfig;
   readonly iterations: number;
-  readonly #pool: RolloutPool;
+  readonly #pool: RolloutPool<'actor-critic'>;
   readonly #learner: Learner;
   readonly #rewardScale: RewardScale;
+  /** Samples of an iteration, T * n. */
+  readonly #samples: number;
   readonly #advantages: Float32Array;
   readonly #returns: Float32Array;
   readonly #rewards: Float32Array;
   readonly #order: Int32Array;
-  readonly #minibatch: GrowingMinibatch;
+  readonly #batch: Minibatch;
+  /** What the loss needs of the minibatch's samples. */
+  readonly #targets: PpoSamples;
   #iteration = 0;
 
   /**
-   * @param hangSeconds seconds without a step after which a worker counts as hanging, asked again and again; default 300
+   * @param workers threads, 1 to 256; the results do not depend on their number
+   * @param hangSeconds seconds without a step after which a worker counts as hanging, called again and again; default 300
    * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
    */
   constructor(
@@ -125,13 +167,16 @@ export class Ppo {
     check.whole('workers', workers, 1, MAX_WORKERS);
     checkBackend(backend);
     this.config = config;
-    const samples = config.numEnvs * config.rolloutSteps;
-    this.iterations = Math.ceil(config.totalSteps / samples);
+    const { numEnvs, rolloutSteps } = config;
+    const samples = numEnvs * rolloutSteps;
+    this.#samples = samples;
+    this.iterations = iterationsOf(config);
     this.#pool = new RolloutPool({
       compiled,
       observation: config.observation,
-      numEnvs: config.numEnvs,
-      steps: config.rolloutSteps,
+      numEnvs,
+      steps: rolloutSteps,
+      recorder: 'actor-critic',
       network: config.network,
       hidden: config.hidden,
       criticHidden: config.criticHidden,
@@ -142,22 +187,20 @@ export class Ppo {
     const { shape, weights } = this.#pool;
     initialiseNetwork(shape, new RandomStream(config.seed, Purpose.weights), weights);
     this.#learner = new Learner(backend, shape, weights);
-    this.#rewardScale = new RewardScale(config.numEnvs);
+    this.#rewardScale = new RewardScale(numEnvs);
     this.#advantages = new Float32Array(samples);
     this.#returns = new Float32Array(samples);
     this.#rewards = new Float32Array(samples);
     this.#order = new Int32Array(samples);
     const rows = Math.min(config.minibatchSize, samples);
-    this.#minibatch = {
+    this.#batch = new Minibatch(shape, rows, numEnvs, rolloutSteps);
+    this.#targets = {
       rows,
-      observations: new Float32Array(rows * shape.inputs),
-      starts: new Int32Array(rows + 1),
+      starts: this.#batch.starts,
       taken: new Int32Array(rows),
       logProbs: new Float32Array(rows),
       advantages: new Float32Array(rows),
       returns: new Float32Array(rows),
-      legalActions: new Int32Array(0),
-      features: new Float32Array(0),
     };
   }
 
@@ -166,10 +209,9 @@ export class Ppo {
   }
 
   get globalStep(): number {
-    return this.#iteration * this.config.numEnvs * this.config.rolloutSteps;
+    return stepsAfter(this.#iteration, this.config);
   }
 
-  /** Threads that step the environments: never more than environments. */
   get workers(): number {
     return this.#pool.workers;
   }
@@ -178,7 +220,7 @@ export class Ppo {
     return this.#pool.weights;
   }
 
-  get shape(): RolloutPool['shape'] {
+  get shape(): NetworkShape {
     return this.#pool.shape;
   }
 
@@ -187,10 +229,10 @@ export class Ppo {
     const started = performance.now();
     const { config } = this;
     const { numEnvs, rolloutSteps, gamma, lambda } = config;
-    const samples = numEnvs * rolloutSteps;
+    const samples = this.#samples;
     const learningRate = config.learningRate * (1 - (0.9 * this.#iteration) / this.iterations);
 
-    const spent = await this.#pool.collect();
+    const spent = await this.#pool.collect({ kind: 'softmax' });
     const roll = this.#pool.rollout;
 
     this.#rewards.set(roll.rewards);
@@ -209,10 +251,10 @@ export class Ppo {
     );
     for (let p = 0; p < samples; p++) this.#returns[p] = this.#advantages[p] + roll.values[p];
 
-    const { losses, updates } = this.#learn(samples, learningRate);
+    const learned = this.#learn(learningRate);
     this.#iteration++;
     const seconds = (performance.now() - started) / 1000;
-    const episodes = this.#episodes(samples);
+    const episodes = episodeMeans(roll, samples);
     return {
       iteration: this.#iteration,
       global_step: this.globalStep,
@@ -223,21 +265,22 @@ export class Ppo {
       'charts/episodic_return': episodes.meanReturn,
       'charts/episodic_length': episodes.meanLength,
       'charts/learning_rate': learningRate,
-      'losses/policy_loss': losses.policyLoss,
-      'losses/value_loss': losses.valueLoss,
-      'losses/entropy': losses.entropy,
-      'losses/approx_kl': losses.approxKl,
-      'losses/clipfrac': losses.clipFraction,
-      'losses/grad_norm': losses.gradientNorm,
+      'losses/policy_loss': learned.policyLoss,
+      'losses/value_loss': learned.valueLoss,
+      'losses/entropy': learned.entropy,
+      'losses/approx_kl': learned.approxKl,
+      'losses/clipfrac': learned.clipFraction,
+      'losses/grad_norm': learned.gradientNorm,
       'losses/explained_variance': explainedVariance(roll.values, this.#returns, samples),
-      'charts/updates': updates,
+      'charts/updates': learned.updates,
     };
   }
 
-  /** Epochs over the rollout in shuffled minibatches; gives the means over the minibatches used. */
-  #learn(samples: number, learningRate: number): { losses: UpdateResult; updates: number } {
+  /** Epochs over the rollout in shuffled minibatches, until the policy has moved too far. */
+  #learn(learningRate: number): LearnResult {
     const { config } = this;
-    const rows = this.#minibatch.rows;
+    const samples = this.#samples;
+    const { rows } = this.#batch;
     const stream = new RandomStream(config.seed, Purpose.shuffle, 0, this.#iteration);
     const order = this.#order;
     // From the identity each time, so that a resumed run shuffles as an uninterrupted one.
@@ -247,56 +290,47 @@ export class Ppo {
     let far = false;
     for (let epoch = 0; epoch < config.epochs && !far; epoch++) {
       shuffle(order, samples, stream);
-      // Samples that do not fill a minibatch sit out this epoch; the shuffle picks others in the next.
+      // Samples that do not fill a minibatch are left out of this epoch; the next shuffle leaves out others.
       for (let first = 0; first + rows <= samples && !far; first += rows) {
-        this.#fill(first);
-        const losses = this.#learner.update(this.#minibatch, config, learningRate, config.maxGradientNorm);
+        this.#gather(first);
+        const { scores, values } = this.#learner.forward(this.#batch);
+        const dOutputs = this.#learner.roomFor(this.#batch);
+        const losses = ppoLoss(this.#targets, config, scores, values, dOutputs.scores, dOutputs.values);
+        sums.gradientNorm += this.#learner.update(this.#batch, dOutputs, learningRate, config.maxGradientNorm);
+        sums.policyLoss += losses.policyLoss;
+        sums.valueLoss += losses.valueLoss;
+        sums.entropy += losses.entropy;
+        sums.approxKl += losses.approxKl;
+        sums.clipFraction += losses.clipFraction;
         updates++;
-        for (const key of Object.keys(sums) as (keyof UpdateResult)[]) sums[key] += losses[key];
         far = losses.approxKl > config.targetKl;
       }
     }
-    const losses = Object.fromEntries(
-      Object.entries(sums).map(([key, sum]) => [key, sum / updates]),
-    ) as unknown as UpdateResult;
-    return { losses, updates };
+    return {
+      policyLoss: sums.policyLoss / updates,
+      valueLoss: sums.valueLoss / updates,
+      entropy: sums.entropy / updates,
+      approxKl: sums.approxKl / updates,
+      clipFraction: sums.clipFraction / updates,
+      gradientNorm: sums.gradientNorm / updates,
+      updates,
+    };
   }
 
-  /** Gathers the minibatch that starts at `first` of the shuffled order, its advantages normalised. */
-  #fill(first: number): void {
-    const batch = this.#minibatch;
-    const { rows, observations, starts, taken, logProbs, advantages, returns } = batch;
-    const { inputs, actions, kind } = this.#pool.shape;
-    const { numEnvs, rolloutSteps } = this.config;
+  /** Gathers the minibatch that starts at `first` of the shuffled order, and normalises its advantages. */
+  #gather(first: number): void {
+    const { taken, logProbs, advantages, returns, rows } = this.#targets;
     const roll = this.#pool.rollout;
-    let entries = 0;
-    for (let r = 0; r < rows; r++) entries += roll.legalCounts[this.#order[first + r]];
-    if (batch.legalActions.length < entries) {
-      const room = Math.ceil(entries * 1.25);
-      batch.legalActions = new Int32Array(room);
-      batch.features = new Float32Array(kind === 'pairs' ? room * PAIR_COLUMNS : 0);
-    }
-    const { legalActions, features } = batch;
+    this.#batch.gather(roll, this.#order, first);
     let sum = 0;
-    let at = 0;
     for (let r = 0; r < rows; r++) {
       const p = this.#order[first + r];
-      observations.set(roll.observations.subarray(p * inputs, (p + 1) * inputs), r * inputs);
-      const count = roll.legalCounts[p];
-      const from = (p % numEnvs) * rolloutSteps * actions + roll.legalStarts[p];
-      legalActions.set(roll.legalActions.subarray(from, from + count), at);
-      if (kind === 'pairs') {
-        features.set(roll.features.subarray(from * PAIR_COLUMNS, (from + count) * PAIR_COLUMNS), at * PAIR_COLUMNS);
-      }
-      starts[r] = at;
-      at += count;
       taken[r] = roll.taken[p]!;
       logProbs[r] = roll.logProbs[p]!;
       advantages[r] = this.#advantages[p]!;
       returns[r] = this.#returns[p]!;
       sum += advantages[r];
     }
-    starts[rows] = at;
     const mean = sum / rows;
     let squares = 0;
     for (let r = 0; r < rows; r++) squares += (advantages[r] - mean) ** 2;
@@ -304,37 +338,17 @@ export class Ppo {
     for (let r = 0; r < rows; r++) advantages[r] = (advantages[r] - mean) * scale;
   }
 
-  #episodes(samples: number): { meanReturn: number | null; meanLength: number | null } {
-    const { terminated, truncated, episodeReturns, episodeLengths } = this.#pool.rollout;
-    let count = 0;
-    let returns = 0;
-    let lengths = 0;
-    for (let p = 0; p < samples; p++) {
-      if (terminated[p] === 0 && truncated[p] === 0) continue;
-      count++;
-      returns += episodeReturns[p];
-      lengths += episodeLengths[p];
-    }
-    return count === 0
-      ? { meanReturn: null, meanLength: null }
-      : { meanReturn: returns / count, meanLength: lengths / count };
-  }
-
-  /** A copy of all that the next iteration depends on. */
   snapshot(): PpoState {
-    const copy = <V extends object>(views: V): Record<string, never> =>
-      Object.fromEntries(Object.entries(views).map(([name, view]) => [name, (view as Float32Array).slice() as never]));
     return {
       iteration: this.#iteration,
       weights: this.#pool.weights.slice(),
       adam: this.#learner.snapshot(),
       rewardScale: this.#rewardScale.snapshot(),
-      environments: copy(this.#pool.state),
-      outputs: copy(this.#pool.outputs),
+      environments: copyViews(this.#pool.state),
+      outputs: copyViews(this.#pool.outputs),
     };
   }
 
-  /** Goes on from a snapshot of a run with the same scenario and config. */
   restore(state: PpoState): void {
     if (state.weights.length !== this.#pool.weights.length) {
       throw new TrainError(
@@ -346,20 +360,8 @@ export class Ppo {
     this.#pool.weights.set(state.weights);
     this.#learner.restore(state.adam);
     this.#rewardScale.restore(state.rewardScale);
-    const put = (views: object, saved: PpoState['environments']): void => {
-      for (const [name, view] of Object.entries(views)) {
-        const from = saved[name];
-        if (from?.length !== (view as Float32Array).length) {
-          throw new TrainError(
-            'ERR_CHECKPOINT',
-            `the checkpoint's "${name}" has ${from?.length ?? 0} numbers, this run needs ${(view as Float32Array).length}`,
-          );
-        }
-        (view as Float32Array).set(from);
-      }
-    };
-    put(this.#pool.state, state.environments);
-    put(this.#pool.outputs, state.outputs);
+    restoreViews(this.#pool.state, state.environments);
+    restoreViews(this.#pool.outputs, state.outputs);
   }
 
   async close(): Promise<void> {
@@ -368,67 +370,149 @@ export class Ppo {
   }
 }
 
-/** A minibatch whose room for legal actions grows with need; otherwise a `Minibatch`. */
-interface GrowingMinibatch extends PpoSamples {
-  readonly observations: Float32Array;
-  legalActions: Int32Array;
-  features: Float32Array;
-}
-
-/** Fisher and Yates, downwards (Durstenfeld 1964). */
-function shuffle(order: Int32Array, length: number, stream: RandomStream): void {
-  for (let k = length - 1; k > 0; k--) {
-    const other = stream.integer(0, k);
-    const held = order[k];
-    order[k] = order[other]!;
-    order[other] = held;
+/**
+ * Generalised advantage estimation, written into `advantages` (Schulman et al. 2016, eq. 16).
+ * @param steps       T
+ * @param envs        n
+ * @param rewards     `[T, n]` undiscounted
+ * @param values      `[T + 1, n]`; the last row is the value of the observation after the last step
+ * @param terminated  `[T, n]` 0/1: no future
+ * @param truncated   `[T, n]` 0/1: cut; the future is worth `finalValues`
+ * @param finalValues `[T, n]` value of the final observation where truncated
+ * @param advantages  `[T, n]` output
+ */
+export function generalisedAdvantages(
+  steps: number,
+  envs: number,
+  rewards: Float32Array,
+  values: Float32Array,
+  terminated: Uint8Array,
+  truncated: Uint8Array,
+  finalValues: Float32Array,
+  gamma: number,
+  lambda: number,
+  advantages: Float32Array,
+): void {
+  for (let e = 0; e < envs; e++) {
+    let advantage = 0;
+    for (let t = steps - 1; t >= 0; t--) {
+      const p = t * envs + e;
+      // values[p + envs] belongs to the next episode if this one ended here.
+      const next = terminated[p] === 1 ? 0 : truncated[p] === 1 ? finalValues[p] : values[p + envs];
+      const goesOn = terminated[p] === 1 || truncated[p] === 1 ? 0 : 1;
+      advantage = rewards[p] + gamma * next - values[p] + gamma * lambda * goesOn * advantage;
+      advantages[p] = advantage;
+    }
   }
 }
 
-/** 1 - Var(returns - values) / Var(returns); 1 is a perfect critic, 0 one that says nothing. */
-export function explainedVariance(values: Float32Array, returns: Float32Array, length: number): number {
-  let meanReturn = 0;
-  let meanError = 0;
-  for (let p = 0; p < length; p++) {
-    meanReturn += returns[p] / length;
-    meanError += (returns[p] - values[p]) / length;
-  }
-  let variance = 0;
-  let residual = 0;
-  for (let p = 0; p < length; p++) {
-    variance += (returns[p] - meanReturn) ** 2;
-    residual += (returns[p] - values[p] - meanError) ** 2;
-  }
-  return variance === 0 ? 0 : 1 - residual / variance;
+/** The loss's terms, means over a minibatch. */
+export interface PpoLosses {
+  /** The clipped surrogate, negated. */
+  readonly policyLoss: number;
+  /** Half the squared error. */
+  readonly valueLoss: number;
+  /** Nats. */
+  readonly entropy: number;
+  /** KL divergence of the new policy from the old, estimated as mean(ratio - 1 - log ratio) (Schulman 2020). */
+  readonly approxKl: number;
+  /** Share of samples whose ratio lies outside the clip range. */
+  readonly clipFraction: number;
 }
 
-const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
-
-/** @throws TrainError `ERR_TRAIN_OPTION` naming what is unknown, missing or out of range */
-function checkConfig(config: PpoConfig): void {
-  const names = [...Object.keys(ppoDefaults), 'seed', 'totalSteps'];
-  check.members('the config', config, names, names);
-  check.oneOf('observation', config.observation, observationKinds);
-  check.oneOf('network', config.network, networkKinds);
-  for (const name of ['totalSteps', 'epochs'] as const) check.whole(name, config[name], 1);
-  for (const name of ['numEnvs', 'rolloutSteps'] as const) check.whole(name, config[name], 1, 65_536);
-  // One sample has no spread to normalise its advantage by.
-  check.whole('minibatchSize', config.minibatchSize, 2);
-  if (config.numEnvs * config.rolloutSteps < 2) {
-    throw new TrainError('ERR_TRAIN_OPTION', 'numEnvs times rolloutSteps is 1: a minibatch needs at least 2 samples');
-  }
-  check.whole('seed', config.seed, 0, MAX_SEED);
-  for (const name of ['gamma', 'lambda', 'clip', 'learningRate'] as const) check.within(name, config[name], 0, 1);
-  check.within('targetKl', config.targetKl, 0, 100);
-  check.within('maxGradientNorm', config.maxGradientNorm, 0, 1e6);
-  for (const name of ['valueCoefficient', 'entropyCoefficient'] as const) {
-    const value: unknown = config[name];
-    if (typeof value === 'number' && value >= 0 && value <= 1e6) continue;
-    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(value)}: it must be from 0 to 1000000`);
-  }
-  for (const name of ['hidden', 'criticHidden'] as const) {
-    const widths: unknown = config[name];
-    if (Array.isArray(widths) && widths.every((width) => typeof width === 'number')) continue;
-    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(widths)}: it must be a list of widths`);
-  }
+/** What the loss needs of `rows` samples; sample r has entries `starts[r]` to `starts[r + 1]` (exclusive) of the logits. */
+export interface PpoSamples {
+  /** Samples. */
+  readonly rows: number;
+  /** `[rows + 1]` */
+  readonly starts: Int32Array;
+  /** `[rows]` which entry of the sample was taken, 0 first */
+  readonly taken: Int32Array;
+  /** `[rows]` log-probability when it was taken */
+  readonly logProbs: Float32Array;
+  /** `[rows]` normalised */
+  readonly advantages: Float32Array;
+  /** `[rows]` the critic's targets */
+  readonly returns: Float32Array;
 }
+
+/**
+ * PPO's loss over legal actions, and its derivatives with respect to logits and values in closed form. Networks only ever see
+ * these derivatives, so every backend minimises the same function; a test holds them to numerical ones.
+ *
+ * Loss = policy + valueCoefficient * value - entropyCoefficient * entropy (Schulman et al. 2017, eq. 9, as a loss).
+ * @param logits  `[entries]`
+ * @param values  `[rows]`
+ * @param dLogits `[entries]` output: derivative of the loss
+ * @param dValues `[rows]` output: derivative of the loss
+ */
+export function ppoLoss(
+  samples: PpoSamples,
+  coefficients: PpoCoefficients,
+  logits: Float32Array,
+  values: Float32Array,
+  dLogits: Float32Array,
+  dValues: Float32Array,
+): PpoLosses {
+  const { rows, starts, taken, logProbs, advantages, returns } = samples;
+  const { clip, valueCoefficient, entropyCoefficient } = coefficients;
+  let policyLoss = 0;
+  let valueLoss = 0;
+  let entropySum = 0;
+  let kl = 0;
+  let clipped = 0;
+  for (let r = 0; r < rows; r++) {
+    const from = starts[r];
+    const to = starts[r + 1];
+    const action = from + taken[r];
+    const advantage = advantages[r];
+    const normaliser = logSumExp(logits, from, to);
+    const logRatio = logits[action] - normaliser - logProbs[r];
+    const ratio = Math.exp(logRatio);
+    const bounded = Math.min(Math.max(ratio, 1 - clip), 1 + clip);
+    const plain = ratio * advantage;
+    policyLoss -= Math.min(plain, bounded * advantage);
+    // The derivative goes through the ratio only where the unclipped term is the smaller one.
+    const dLogProb = plain <= bounded * advantage ? -plain : 0;
+    kl += ratio - 1 - logRatio;
+    if (Math.abs(ratio - 1) > clip) clipped++;
+
+    let entropy = 0;
+    for (let k = from; k < to; k++) {
+      const logP = logits[k] - normaliser;
+      entropy -= Math.exp(logP) * logP;
+    }
+    entropySum += entropy;
+    for (let k = from; k < to; k++) {
+      const logP = logits[k] - normaliser;
+      const p = Math.exp(logP);
+      dLogits[k] = (-dLogProb * p + entropyCoefficient * p * (logP + entropy)) / rows;
+    }
+    dLogits[action] += dLogProb / rows;
+
+    const error = values[r] - returns[r];
+    valueLoss += 0.5 * error * error;
+    dValues[r] = (valueCoefficient * error) / rows;
+  }
+  return {
+    policyLoss: policyLoss / rows,
+    valueLoss: valueLoss / rows,
+    entropy: entropySum / rows,
+    approxKl: kl / rows,
+    clipFraction: clipped / rows,
+  };
+}
+
+/** PPO's entry in the registry. */
+export const ppo: AlgorithmDefinition<PpoConfig, PpoState> = {
+  name: 'ppo',
+  description: 'proximal policy optimisation with action masks',
+  defaults: ppoDefaults,
+  check: checkConfig,
+  create: ({ compiled, backend, workers, hangSeconds }, config) =>
+    new Ppo(compiled, backend, config, workers, hangSeconds),
+  summary: (metrics) => {
+    const [policy, value, entropy] = ['policy_loss', 'value_loss', 'entropy'].map((name) => metrics[`losses/${name}`]!);
+    return `loss pi ${policy.toFixed(4)} v ${value.toFixed(3)} H ${entropy.toFixed(2)}`;
+  },
+};

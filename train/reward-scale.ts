@@ -1,17 +1,22 @@
 // Divides rewards by the standard deviation of the discounted return, so that one learning rate fits scenarios paid in
 // cents and in hundreds (after VecNormalize of OpenAI Baselines; Engstrom et al. 2020). Rewards are not centred. Unlike
-// there, the deviation is a moving average over iterations: a first, random policy may lose a thousand times what a good
+// there, the deviation is a moving average over iterations: the first, random policy may lose a thousand times what a good
 // one earns, and must not set the scale for the rest of the run.
 
+/** The scale's state: all that its next call depends on. */
 export interface RewardScaleState {
+  /** `[n]` discounted return so far of each environment's episode */
   readonly returns: Float64Array;
+  /** Calls of `apply` so far. */
   readonly iterations: number;
+  /** Moving average of the returns' variance, not yet corrected for its start at 0. */
   readonly variance: number;
 }
 
 /** Weight of the past; the average reaches about ten iterations back. */
 const DECAY = 0.9;
 
+/** Scales the rewards of `n` environments by a moving estimate of the return's spread. */
 export class RewardScale {
   #returns: Float64Array;
   #iterations = 0;
@@ -21,7 +26,14 @@ export class RewardScale {
     this.#returns = new Float64Array(envs);
   }
 
-  /** Takes `[T, n]` rewards into account, step by step in order of environments, and then scales them in place. */
+  /**
+   * Updates the estimate with the rewards of T steps, and then scales them in place.
+   * @param steps      T
+   * @param rewards    `[T, n]` input and output
+   * @param terminated `[T, n]` 0/1
+   * @param truncated  `[T, n]` 0/1
+   * @param gamma      discount per decision
+   */
   apply(steps: number, rewards: Float32Array, terminated: Uint8Array, truncated: Uint8Array, gamma: number): void {
     const returns = this.#returns;
     const envs = returns.length;
@@ -44,10 +56,12 @@ export class RewardScale {
     for (let p = 0; p < steps * envs; p++) rewards[p] *= scale;
   }
 
+  /** A copy of the state. */
   snapshot(): RewardScaleState {
     return { returns: this.#returns.slice(), iterations: this.#iterations, variance: this.#variance };
   }
 
+  /** Takes over a copy of `state`, which must be of as many environments. */
   restore(state: RewardScaleState): void {
     this.#returns = Float64Array.from(state.returns);
     this.#iterations = state.iterations;

@@ -7,16 +7,19 @@ import { TrainError } from './errors.js';
 import { RunLock, isAlive, isLock } from './run-lock.js';
 
 const METRICS = 'metrics.jsonl';
+/** Name of the evaluation within a run's folder. */
 export const EVALUATION_FILE = 'evaluation.json';
 
 /** Half-written files of a process that was killed. */
 const TEMPORARY = /^\..*\.tmp$/;
 
+/** A run's folder, locked for this process; close it after use. */
 export class RunFolder {
+  /** As it was given. */
   readonly path: string;
   readonly #lock: RunLock;
 
-  /** Sole access from here on. */
+  /** Locks the folder and removes half-written files. */
   private constructor(path: string) {
     this.path = path;
     this.#lock = RunLock.acquire(path);
@@ -27,30 +30,30 @@ export class RunFolder {
 
   /** @throws TrainError `ERR_RUN_FOLDER` if there is something at `path` that a new run must not touch */
   static checkFree(path: string): void {
-    // Missing, or below something that is no folder: making it will tell.
+    // If it is missing, or lies below a file, creating it reports any fault.
     if (!existsSync(path)) return;
     const found = statSync(path);
     if (!found.isDirectory()) throw new TrainError('ERR_RUN_FOLDER', `${path} is a file: give another --out`);
-    // A process that was killed before it wrote anything leaves no more than these.
+    // A process that was killed before its first checkpoint may leave these.
     if (readdirSync(path).some((name) => !isLock(name) && !TEMPORARY.test(name))) {
       throw new TrainError(
         'ERR_RUN_FOLDER',
-        `${path} is not empty: give another --out, or go on with --resume ${path} if it is a run`,
+        `${path} is not empty: give another --out, or resume it with --resume ${path} if it is a run`,
       );
     }
   }
 
-  /** @throws TrainError `ERR_RUN_FOLDER` if the folder is not free, or cannot be made, `ERR_RUN_LOCKED` */
+  /** @throws TrainError `ERR_RUN_FOLDER` if the folder is not free or cannot be created, `ERR_RUN_LOCKED` */
   static create(path: string): RunFolder {
     RunFolder.checkFree(path);
     try {
       makeFolder(path);
     } catch (cause) {
-      throw new TrainError('ERR_RUN_FOLDER', `cannot make ${path}: ${(cause as Error).message}`, { cause });
+      throw new TrainError('ERR_RUN_FOLDER', `cannot create ${path}: ${(cause as Error).message}`, { cause });
     }
     const folder = onDisk(path, () => new RunFolder(path));
     try {
-      // Another process may have been quicker, and be done.
+      // Another process may have finished a run here in the meantime.
       RunFolder.checkFree(path);
     } catch (error) {
       folder.close();
@@ -64,27 +67,30 @@ export class RunFolder {
     return onDisk(path, () => new RunFolder(path));
   }
 
-  /** Lets others have the folder. */
+  /** Unlocks the folder. */
   close(): void {
     this.#lock.release();
   }
 
+  /** Whether the folder holds a file of this name. */
   has(name: string): boolean {
     return existsSync(join(this.path, name));
   }
 
+  /** Writes a file whole or not at all. @throws TrainError `ERR_DISK` */
   writeJson(name: string, value: unknown): void {
     const file = join(this.path, name);
     const text = JSON.stringify(value, infinityToWord, 2);
     onDisk(file, () => writeFileAtomic(file, `${text}\n`));
   }
 
+  /** Appends one line of JSON to `metrics.jsonl`. @throws TrainError `ERR_DISK` */
   appendMetrics(metrics: object): void {
     const file = join(this.path, METRICS);
     onDisk(file, () => appendFileSync(file, `${JSON.stringify(metrics)}\n`));
   }
 
-  /** Drops metrics after `iteration`: a run that died after its last checkpoint lives through them again. */
+  /** Drops the metrics after `iteration`: a run that died after its last checkpoint repeats those iterations. */
   trimMetrics(iteration: number): void {
     const file = join(this.path, METRICS);
     if (!existsSync(file)) return;
@@ -94,7 +100,7 @@ export class RunFolder {
         try {
           return (JSON.parse(line) as { iteration: number }).iteration <= iteration;
         } catch {
-          // The line that was being written when the run died.
+          // The line that was being written when the process died.
           return false;
         }
       });
@@ -102,7 +108,7 @@ export class RunFolder {
   }
 }
 
-/** By a process that looks whether it may have the run: such files begin with its number. */
+/** Whether a living process is writing the file now, to claim the run: the name starts with its process number. */
 function isBeingWritten(name: string): boolean {
   const pid = Number(/^\.(\d+)-/.exec(name)?.[1] ?? Number.NaN);
   if (!Number.isSafeInteger(pid) || pid === process.pid || pid < 1) return false;
@@ -110,8 +116,8 @@ function isBeingWritten(name: string): boolean {
 }
 
 /**
- * Runs what writes `file`.
- * @throws TrainError `ERR_DISK` with the file's name where the system refuses
+ * Runs `write`, which writes `file`.
+ * @throws TrainError `ERR_DISK` with the file's name if the system refuses
  */
 export function onDisk<T>(file: string, write: () => T): T {
   try {

@@ -1,5 +1,5 @@
-// One process a run: who works on a run's folder says so in a file of its own there, and looks whether anybody else has. Files of
-// processes that have died count for nothing, and are removed by the next.
+// One process per run: a process that works on a run's folder writes a lock file there, and checks for the lock files of others.
+// Lock files of processes that have died are ignored, and removed by the next process.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -13,14 +13,14 @@ const NAME = /^\.lock-[0-9a-f]{16}$/;
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** When the process began, as the system counts it; null where it does not tell. A number may be given to another process. */
+  /** When the process began, as the system counts it, as its number may be reused; null where the system does not tell. */
   readonly began: string | null;
   readonly since: string;
-  /** False: it still looks whether it may. */
+  /** False while the process still checks for the locks of others. */
   readonly held: boolean;
 }
 
-/** Looks at a claim that neither goes nor holds, 20 ms apart. */
+/** Checks, 20 ms apart, of another process's claim that is neither held nor released. */
 const PATIENCE = 500;
 
 /** Whether a file of a run's folder is a lock. */
@@ -28,6 +28,7 @@ export function isLock(name: string): boolean {
   return NAME.test(name);
 }
 
+/** Sole access to a run's folder, released at the latest when the process exits. */
 export class RunLock {
   readonly #file: string;
   readonly #release = (): void => this.release();
@@ -38,8 +39,9 @@ export class RunLock {
   }
 
   /**
-   * Each writes its claim first and then looks for others, and has the run only once it sees none: of two that come at once,
-   * at least one sees the other. Of claims that see each other the smallest name waits, and the others give way.
+   * Takes the folder, or throws. Each process writes its claim first, then checks for others, and holds the run only once it
+   * sees none: of two processes that start together, at least one sees the other. Among claims that see each other, the one
+   * with the smallest name waits and the others give up.
    * @throws TrainError `ERR_RUN_LOCKED` naming the process that works on the run
    */
   static acquire(folder: string): RunLock {
@@ -73,6 +75,7 @@ export class RunLock {
     writeFileAtomic(this.#file, `${JSON.stringify(holder)}\n`);
   }
 
+  /** Gives the folder up; a second call does nothing. */
   release(): void {
     process.off('exit', this.#release);
     rmSync(this.#file, { force: true });
@@ -84,7 +87,7 @@ interface Other {
   readonly holder: Holder;
 }
 
-/** Locks of other living processes, by name; those of dead ones go. */
+/** Locks of other living processes, by name; locks of dead ones are removed. */
 function livingOthers(folder: string, mine: string): Other[] {
   const living: Other[] = [];
   for (const name of readdirSync(folder).sort()) {
@@ -106,7 +109,7 @@ function locked(folder: string, { name, holder }: Other): TrainError {
   );
 }
 
-/** Null if it has just been released. */
+/** The process that wrote a lock file; null if the file has just been removed. */
 function holderOf(file: string): Holder | null {
   let text: string;
   try {
@@ -118,14 +121,18 @@ function holderOf(file: string): Holder | null {
   try {
     return JSON.parse(text) as Holder;
   } catch (cause) {
-    throw new TrainError('ERR_RUN_LOCKED', `${file} is no lock of ours: delete it if nobody works on the run`, {
-      cause,
-    });
+    throw new TrainError(
+      'ERR_RUN_LOCKED',
+      `${file} is not a lock file of fleetstep: delete it if no process works on the run`,
+      {
+        cause,
+      },
+    );
   }
 }
 
 function isDead({ pid, host, began }: Holder): boolean {
-  // Of other machines nothing is known.
+  // Processes on other machines cannot be checked.
   if (host !== hostname()) return false;
   if (!isAlive(pid)) return true;
   const now = beginningOf(pid);
@@ -138,7 +145,7 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives, and is another user's.
+    // EPERM: it is alive and belongs to another user.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

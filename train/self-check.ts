@@ -7,12 +7,14 @@ import type { NetworkShape } from '../policy/index.js';
 import { backendNames, loadBackend, loadFastestBackend } from './backend.js';
 import { weightsSha256 } from './checkpoint.js';
 import { Ppo, ppoDefaults } from './ppo.js';
-import { TfjsMlp } from './tfjs-mlp.js';
 
+/** The result of one check. */
 export interface Check {
+  /** What was checked. */
   readonly name: string;
   /** `absent`: an optional part that is not there. */
   readonly status: 'ok' | 'absent' | 'failed';
+  /** What was found, or why it failed. */
   readonly detail: string;
 }
 
@@ -55,7 +57,7 @@ async function parity(name: (typeof backendNames)[number]): Promise<string> {
   simd.load(weights);
   const ours = new Float32Array(rows);
   simd.run(x, 0, rows, ours, 0);
-  const mlp = new TfjsMlp(backend, actor);
+  const mlp = backend.mlp(actor);
   mlp.load(weights);
   const theirs = mlp.forward(x, rows);
   mlp.dispose();

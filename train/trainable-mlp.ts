@@ -1,17 +1,20 @@
-// What the learner asks of a backend: a multilayer perceptron with ReLU, forward and backward.
+// What a backend runs: a multilayer perceptron with ReLU between its layers, forward and backward.
 
+/** A trainable network. Its weights are part of one flat array that the learner owns; offsets are in its layers. */
 export interface TrainableMlp {
-  /** Takes over its layers' part of the flat weights. */
+  /** Copies its layers' weights out of the flat array; call it whenever they have changed. */
   load(weights: Float32Array): void;
   /**
-   * @param x `[rows, inputs]`; what lies beyond is left alone
-   * @returns `[rows, outputs]`
+   * @param x `[rows, inputs]`; may be longer
+   * @returns `[rows, outputs]`, valid until the next call
    */
   forward(x: Float32Array, rows: number): Float32Array;
   /**
-   * Derivatives of the weights for the last `forward`, into their places of the flat `gradient`.
-   * @param dy `[rows, outputs]`
+   * Derivatives of a loss with respect to the weights, for the inputs of the last `forward`.
+   * @param dOutputs `[rows, outputs]` derivatives of the loss with respect to the outputs; may be longer
+   * @param gradient output, flat like the weights; only the layers' own places are written
    */
-  backward(dy: Float32Array, gradient: Float32Array): void;
+  backward(dOutputs: Float32Array, gradient: Float32Array): void;
+  /** Frees the memory of the backend. */
   dispose(): void;
 }

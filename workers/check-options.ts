@@ -1,15 +1,18 @@
-// Checks of what callers give, once, at the edge: unknown names, whole numbers, choices, scenarios. Each says what was found
-// and what would be right, in the error of the room that asks.
+// Checks of what callers give, once, at the edge: unknown names, numbers, choices, scenarios. Each message says what was found
+// and what is allowed; the error's class is that of the room that asks.
 
 import { nearest } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { WorkerError } from './errors.js';
 
+/** Makes the error that a failed check throws. */
 export type Fault = (message: string) => Error;
 
+/** Checks of option values for one room. Each method throws that room's error, which names field, value and remedy. */
 export class OptionCheck {
   readonly #fault: Fault;
 
+  /** @param fault makes the room's error from a message */
   constructor(fault: Fault) {
     this.#fault = fault;
   }
@@ -31,18 +34,26 @@ export class OptionCheck {
     }
   }
 
+  /** `value` is a whole number from `min` to `max`, both included. */
   whole(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
     if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return;
     const bound = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
     throw this.#fault(`${name} is ${shown(value)}: it must be a whole number ${bound}`);
   }
 
-  /** Above `low`, and at most `high`. */
+  /** `value` is a number above `low` and at most `high`. */
   within(name: string, value: unknown, low: number, high: number): void {
     if (typeof value === 'number' && value > low && value <= high) return;
     throw this.#fault(`${name} is ${shown(value)}: it must be above ${low} and at most ${high}`);
   }
 
+  /** `value` is a number from `min` to `max`, both included. */
+  between(name: string, value: unknown, min: number, max: number): void {
+    if (typeof value === 'number' && value >= min && value <= max) return;
+    throw this.#fault(`${name} is ${shown(value)}: it must be from ${min} to ${max}`);
+  }
+
+  /** `value` is one of the strings `allowed`; a near miss is suggested. */
   oneOf(name: string, value: unknown, allowed: readonly string[]): void {
     if (typeof value === 'string' && allowed.includes(value)) return;
     const near = typeof value === 'string' ? meant(value, allowed) : null;
@@ -50,7 +61,7 @@ export class OptionCheck {
     throw this.#fault(`${name} is ${shown(value)}: ${near === null ? choice : `did you mean "${near}"? (${choice})`}`);
   }
 
-  /** What `compileScenario` or `loadScenario` gave. */
+  /** `value` is what `compileScenario` or `loadScenario` returns. */
   compiled(name: string, value: unknown): asserts value is CompiledScenario {
     const given = value as Partial<CompiledScenario> | null | undefined;
     if (typeof given === 'object' && given !== null && given.factorByMinute instanceof Float64Array && given.scenario) {
@@ -60,15 +71,15 @@ export class OptionCheck {
   }
 }
 
-/** The one that begins like `word`, or is written nearly so. */
+/** The allowed word that starts with `word`, or differs from it by little. */
 function meant(word: string, allowed: readonly string[]): string | null {
   return (word.length > 2 ? allowed.find((name) => name.startsWith(word)) : undefined) ?? nearest(word, allowed);
 }
 
-/** Of what callers of this room give. */
+/** Checks for the callers of this room: throws WorkerError `ERR_WORKERS_OPTION`. */
 export const check: OptionCheck = new OptionCheck((message) => new WorkerError('ERR_WORKERS_OPTION', message));
 
-/** A value in a message: short, and never a whole structure. */
+/** A value as error messages show it: short, and never a whole structure. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);

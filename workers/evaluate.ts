@@ -1,5 +1,5 @@
-// Plays episodes to their end with one policy, and gives return and figures of each. An episode is a function of
-// (seed, its index), whoever plays it.
+// Plays episodes to their end with one policy, and returns each one's return and figures. An episode's demand is a function of
+// the seed and the episode's index, whatever the policy and the number of threads.
 
 import { VectorDispatchEnv, observationKinds } from '../engine/index.js';
 import type { CompiledScenario, EventLog, ObservationKind, Split } from '../engine/index.js';
@@ -8,9 +8,10 @@ import type { HeuristicName, NetworkShape, Policy } from '../policy/index.js';
 import { check } from './check-options.js';
 import type { Beats } from './watchdog.js';
 
+/** A policy as plain data that threads can be sent. */
 export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
-  /** Tries actions out in imagined futures; see policy/lookahead.ts. */
+  /** Tries actions in sampled futures; see policy/lookahead.ts. */
   | { readonly kind: 'lookahead'; readonly name: 'lookahead' }
   | {
       readonly kind: 'network';
@@ -20,36 +21,49 @@ export type PolicySpec =
       readonly weights: Float32Array;
     };
 
+/** Some episodes of one policy, for one thread. */
 export interface EvaluationTask {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** Who plays. */
   readonly policy: PolicySpec;
   /** Episodes `from` to `to` (exclusive). */
+  /** First episode. */
   readonly from: number;
+  /** End of the range, exclusive. */
   readonly to: number;
   /** Day of each of these episodes, empty for synthetic demand. */
   readonly days: Int32Array;
+  /** Base seed of the held-out episodes, as `heldOutSeed` gives it. */
   readonly seed: number;
   /** Counts the steps of task `slot`, for the watchdog. */
   readonly beats?: Beats;
+  /** Index in `beats` at which the task counts; default 0. */
   readonly slot?: number;
 }
 
+/** Results of the episodes of one task. */
 export interface EvaluationPart {
+  /** First episode. */
   readonly from: number;
+  /** `[episodes]` undiscounted */
   readonly returns: Float64Array;
   /** `[episodes, kpiNames.length]` */
   readonly kpis: Float64Array;
 }
 
-/** Base seed of held-out episodes: its streams never meet training's, whose seeds are below 2^40. */
+/** Base seed of a split's episodes: apart from training's, which are below 2^40. */
 export function heldOutSeed(seed: number, split: Split): number {
   return seed + 2 ** 40 * (split === 'validation' ? 1 : split === 'test' ? 2 : 3);
 }
 
-/** Seeds that a user may give. */
+/** Largest seed that a user may give. */
 export const MAX_SEED: number = 2 ** 40 - 1;
 
-/** @throws WorkerError `ERR_WORKERS_OPTION` for no such policy, PolicyError for weights that are not its network's */
+/**
+ * The policy that `spec` describes.
+ * @throws WorkerError `ERR_WORKERS_OPTION` if there is no such policy, PolicyError if the weights do not fit the network
+ */
 export function makePolicy(spec: PolicySpec): Policy {
   check.members('the policy', spec, ['kind', 'name', 'shape', 'observation', 'weights'], ['kind', 'name']);
   check.oneOf('the policy’s kind', spec.kind, ['heuristic', 'lookahead', 'network']);
@@ -71,7 +85,10 @@ export function episodeId(compiled: CompiledScenario, split: Split, index: numbe
   return dataset === null ? `${split}-${index}` : dataset.trace.days[dataset.splits[split][index]];
 }
 
-/** @param log records what happens; for a task of one episode, as events do not say whose they are */
+/**
+ * Plays the task's episodes side by side.
+ * @param log records the events; only for a task of one episode, as events do not name their environment
+ */
 export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = null): EvaluationPart {
   const count = task.to - task.from;
   const env = new VectorDispatchEnv({
@@ -88,7 +105,7 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
   const actions = new Int32Array(count);
   env.reset({ seed: task.seed });
   const { beats, slot = 0 } = task;
-  // Looking ahead takes seconds for all episodes together.
+  // One step of look-ahead takes seconds for all episodes together: count each episode.
   const stride = task.policy.kind === 'lookahead' ? 1 : count;
   while (world.state.ended.includes(0)) {
     for (let e = 0; e < count; e += stride) {

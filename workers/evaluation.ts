@@ -1,4 +1,4 @@
-// Evaluation over all threads: paired episodes, so that two policies with the same seed and split meet the same days.
+// Evaluation over all threads, on paired episodes: policies with the same seed and split play the same days.
 
 import { EngineError, kpisOf, meanKpis, splits } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
@@ -10,15 +10,21 @@ import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
 import { MAX_WORKERS, closeThreads, openThreads, runAll } from './threads.js';
 import { DEFAULT_HANG_SECONDS, beatsOf } from './watchdog.js';
 
+/** Which policies play which episodes. */
 export interface EvaluationRequest {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** At least one; all play the same episodes. */
   readonly policies: readonly PolicySpec[];
+  /** Which held-out episodes. */
   readonly split: Split;
   /** Episodes per policy. On recorded trips at most, and by default, the days of the split; else default 200. */
   readonly episodes?: number | undefined;
+  /** Base seed, 0 to `MAX_SEED`; the same seed and split are the same episodes. */
   readonly seed: number;
+  /** Threads, 1 to 256; results do not depend on their number. */
   readonly workers: number;
-  /** Ends the evaluation before its time: the result is then empty. */
+  /** Ends the evaluation early: the result is then empty. */
   readonly signal?: AbortSignal | undefined;
   /** Seconds without a step after which a worker counts as hanging, default 300. */
   readonly hangSeconds?: number | undefined;
@@ -26,22 +32,33 @@ export interface EvaluationRequest {
   readonly progress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** One episode of one policy. */
 export interface EpisodeResult {
   /** The day on recorded trips, else split and number. */
   readonly id: string;
+  /** Undiscounted. */
   readonly return: number;
+  /** The episode's figures. */
   readonly kpis: Kpis;
 }
 
+/** Results of one policy. */
 export interface Evaluation {
+  /** The policy's name. */
   readonly policy: string;
+  /** The scenario's name. */
   readonly scenario: string;
+  /** Which held-out episodes were played. */
   readonly split: Split;
+  /** Base seed, as it was given. */
   readonly seed: number;
+  /** In order of their numbers. */
   readonly episodes: readonly EpisodeResult[];
+  /** Mean of the undiscounted returns. */
   readonly meanReturn: number;
   /** Half width of the 95% confidence interval of the mean return; null of a single episode, which has none. */
   readonly halfWidth: number | null;
+  /** Means over the episodes. */
   readonly kpis: Kpis;
 }
 
@@ -53,7 +70,7 @@ const known = ['compiled', 'policies', 'split', 'episodes', 'seed', 'workers', '
 /**
  * How many episodes an evaluation plays.
  * @param asked undefined for the default
- * @throws WorkerError `ERR_WORKERS_OPTION` for a number that there cannot be, EngineError `ERR_OPTION` for more than days
+ * @throws WorkerError `ERR_WORKERS_OPTION` for a number out of range, EngineError `ERR_OPTION` for more than the split has days
  */
 export function episodeCount(compiled: CompiledScenario, split: Split, asked: number | undefined): number {
   check.compiled('compiled', compiled);
@@ -70,7 +87,11 @@ export function episodeCount(compiled: CompiledScenario, split: Split, asked: nu
   return episodes;
 }
 
-/** @throws WorkerError, EngineError `ERR_OPTION` for more episodes than days, PolicyError for one that cannot play */
+/**
+ * Plays the same held-out episodes with each policy.
+ * @returns one evaluation per policy, in their order; empty if the signal aborted
+ * @throws WorkerError, EngineError `ERR_OPTION` for more episodes than the split has days, PolicyError
+ */
 export async function evaluatePolicies(request: EvaluationRequest): Promise<Evaluation[]> {
   check.members('the evaluation', request, known, ['policies', 'seed']);
   const { compiled, split, policies } = request;
@@ -83,7 +104,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
   if (!(policies instanceof Array) || policies.length === 0) {
     throw new WorkerError('ERR_WORKERS_OPTION', `policies is ${shown(policies)}: it must be a list of at least one`);
   }
-  // Here, where its fault is the caller's; in a thread it would be the worker's.
+  // Checked here, so that the caller gets the error as his; in a thread it would be a worker's failure.
   for (const policy of policies) makePolicy(policy);
   const seed = heldOutSeed(request.seed, split);
   const tasks: (EvaluationTask & { readonly index: number })[] = policies.flatMap((policy, index) =>
@@ -130,7 +151,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
       };
     });
   } catch (error) {
-    // Threads that were stopped on purpose are no fault.
+    // The threads were stopped on purpose.
     if (aborted()) return [];
     throw error;
   } finally {

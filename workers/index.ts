@@ -7,10 +7,12 @@ export { MAX_SEED, evaluateEpisodes, heldOutSeed, makePolicy } from './evaluate.
 export type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
 export { episodeCount, evaluatePolicies } from './evaluation.js';
 export type { EpisodeResult, Evaluation, EvaluationRequest } from './evaluation.js';
-export { rolloutSpec } from './rollout-layout.js';
-export type { RolloutViews } from './rollout-layout.js';
+export { recorderNames } from './recorder.js';
+export type { ActorCriticViews, RecordedViews, RecorderName, TransitionViews } from './recorder.js';
 export { RolloutPool } from './rollout-pool.js';
 export type { RolloutPoolOptions, RolloutSeconds } from './rollout-pool.js';
+export { makeSampler } from './sampler.js';
+export type { Sampler, SamplerSpec } from './sampler.js';
 export { simulate } from './simulate.js';
 export type { Simulation, SimulationRequest } from './simulate.js';
 export { MAX_WORKERS, closeThreads, defaultWorkers, openThreads, ranges, runAll } from './threads.js';

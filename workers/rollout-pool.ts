@@ -17,26 +17,38 @@ import { networkKinds, networkLayout } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
 import { check } from './check-options.js';
 import { MAX_SEED } from './evaluate.js';
-import { rolloutSpec } from './rollout-layout.js';
-import type { RolloutViews } from './rollout-layout.js';
+import { recorderNames, recorders } from './recorder.js';
+import type { RecordedViews, RecorderName } from './recorder.js';
 import type { RolloutSetup, RolloutTask, RolloutTiming } from './rollout.js';
+import { makeSampler } from './sampler.js';
+import type { SamplerSpec } from './sampler.js';
 import { MAX_WORKERS, closeThreads, openThreads, ranges, runAll } from './threads.js';
 import { beatsOf } from './watchdog.js';
 import type { Beats } from './watchdog.js';
 
-export interface RolloutPoolOptions {
+/** What a pool of rollout threads is made for. */
+export interface RolloutPoolOptions<Name extends RecorderName = RecorderName> {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** What the environments observe. */
   readonly observation: ObservationKind;
+  /** Environments of all threads together, 1 to 65,536. */
   readonly numEnvs: number;
-  /** Steps per rollout. */
+  /** Steps of each environment per rollout, 1 to 65,536. */
   readonly steps: number;
+  /** What each rollout records. */
+  readonly recorder: Name;
+  /** Kind of the actor. */
   readonly network: NetworkKind;
-  /** Widths of the hidden layers. */
+  /** Widths of the actor's hidden layers, each a multiple of 8. */
   readonly hidden: readonly number[];
+  /** Widths of the critic's hidden layers, each a multiple of 8. */
   readonly criticHidden: readonly number[];
+  /** Threads, 1 to 256; never more than environments are started. */
   readonly workers: number;
+  /** Base seed of all environments, 0 to `MAX_SEED`. */
   readonly seed: number;
-  /** Seconds without a step after which a worker counts as hanging, asked again and again; default 300. */
+  /** Seconds without a step after which a worker counts as hanging; called again and again. Default 300. */
   readonly hangSeconds?: (() => number) | undefined;
 }
 
@@ -45,6 +57,7 @@ const known = [
   'observation',
   'numEnvs',
   'steps',
+  'recorder',
   'network',
   'hidden',
   'criticHidden',
@@ -55,38 +68,43 @@ const known = [
 
 /** Seconds that a rollout took. */
 export interface RolloutSeconds {
-  /** In the environment alone, the mean over the threads that worked side by side. */
+  /** In the environment alone, the mean over the threads. */
   readonly env: number;
-  /** On the clock: environment and policy. */
+  /** Elapsed: environment and policy. */
   readonly wall: number;
 }
 
-export class RolloutPool {
+/** Environments in shared memory and the threads that step them; close it after use. */
+export class RolloutPool<Name extends RecorderName = RecorderName> {
+  /** The network that plays. */
   readonly shape: NetworkShape;
-  /** Flat weights that the next rollout uses; write them while no rollout runs. */
+  /** Flat weights that the next rollout uses; write them only while no rollout runs. */
   readonly weights: Float32Array;
-  readonly rollout: RolloutViews;
-  /** Memory of environments and of what they last wrote: with the weights, all that a checkpoint needs of the pool. */
+  /** Records of the last rollout. */
+  readonly rollout: RecordedViews[Name];
+  /** Memory of the environments. With `outputs` and `weights`, all that a checkpoint needs of the pool. */
   readonly state: StateViews;
+  /** What the environments last wrote. */
   readonly outputs: OutputViews;
-  /** Threads that there are. */
+  /** Threads that were started. */
   readonly workers: number;
   readonly #beats: Beats;
   readonly #hangSeconds: (() => number) | undefined;
   readonly #pool: Piscina;
-  readonly #tasks: readonly RolloutTask[];
+  readonly #ranges: readonly { readonly from: number; readonly to: number }[];
 
   /** @throws WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError */
-  constructor(options: RolloutPoolOptions) {
+  constructor(options: RolloutPoolOptions<Name>) {
     check.members('the pool', options, known, ['hidden', 'criticHidden']);
     check.compiled('compiled', options.compiled);
     check.oneOf('observation', options.observation, observationKinds);
+    check.oneOf('recorder', options.recorder, recorderNames);
     check.oneOf('network', options.network, networkKinds);
     check.whole('numEnvs', options.numEnvs, 1, 65_536);
     check.whole('steps', options.steps, 1, 65_536);
     check.whole('workers', options.workers, 1, MAX_WORKERS);
     check.whole('seed', options.seed, 0, MAX_SEED);
-    const { compiled, observation, numEnvs, steps, workers } = options;
+    const { compiled, observation, numEnvs, steps, workers, recorder } = options;
     const source = episodeSource(compiled.dataset, 'training', 'sampled');
     this.shape = {
       kind: options.network,
@@ -97,14 +115,14 @@ export class RolloutPool {
     };
     const states = stateSpec(compiled, numEnvs);
     const outputs = outputSpec(compiled, numEnvs, observation);
-    const rollouts = rolloutSpec(steps, numEnvs, this.shape);
+    const sizes = { steps, envs: numEnvs, shape: this.shape };
     const stateBuffer = allocate(states);
     const outputBuffer = allocate(outputs);
-    const rolloutBuffer = allocate(rollouts);
+    const recordBuffer = recorders[recorder].allocate(sizes);
     this.weights = new Float32Array(new SharedArrayBuffer(4 * networkLayout(this.shape).size));
     this.state = viewsOf(states, stateBuffer);
     this.outputs = viewsOf(outputs, outputBuffer);
-    this.rollout = viewsOf(rollouts, rolloutBuffer);
+    this.rollout = recorders[recorder].views(sizes, recordBuffer);
     new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer }).reset({
       seed: options.seed,
     });
@@ -119,20 +137,28 @@ export class RolloutPool {
       numEnvs,
       steps,
       shape: this.shape,
+      recorder,
       stateBuffer,
       outputBuffer,
-      rolloutBuffer,
+      recordBuffer,
       weights: this.weights,
       beats: this.#beats,
     };
-    this.#tasks = ranges(numEnvs, this.workers).map((range, slot) => ({ ...range, slot }));
+    this.#ranges = ranges(numEnvs, this.workers);
     this.#pool = openThreads(this.workers, setup);
   }
 
-  /** Steps every environment T times; the results stand in `rollout`. */
-  async collect(): Promise<RolloutSeconds> {
+  /**
+   * Steps every environment T times; the records are then in `rollout`.
+   * @param sampler how actions are drawn; it may change from one rollout to the next
+   * @throws WorkerError `ERR_WORKERS_OPTION`; `ERR_WORKER` if a thread fails; `ERR_WORKER_HANGS`
+   */
+  async collect(sampler: SamplerSpec): Promise<RolloutSeconds> {
+    // Checked here, so that the caller gets the error as his; in a thread it would be a worker's failure.
+    makeSampler(sampler);
     const started = performance.now();
-    const timings = await runAll<RolloutTask, RolloutTiming>(this.#pool, 'rollout', this.#tasks, {
+    const tasks = this.#ranges.map((range, slot) => ({ ...range, slot, sampler }));
+    const timings = await runAll<RolloutTask, RolloutTiming>(this.#pool, 'rollout', tasks, {
       beats: this.#beats,
       ...(this.#hangSeconds === undefined ? {} : { hangSeconds: this.#hangSeconds }),
     });
@@ -140,6 +166,7 @@ export class RolloutPool {
     return { env: env / 1000, wall: (performance.now() - started) / 1000 };
   }
 
+  /** Ends the threads; a rollout under way is rejected. */
   async close(): Promise<void> {
     await closeThreads(this.#pool);
   }

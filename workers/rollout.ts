@@ -1,130 +1,118 @@
-// Steps a range of environments T times with the present weights, in one thread. State, weights and results live in
-// shared memory; nothing but timings is returned.
+// Steps a range of environments T times with the present weights, in one thread. State, weights and records live in shared
+// memory; nothing but timings is returned. How actions are drawn and what is recorded is the sampler's and the recorder's part.
 
-import { PAIR_COLUMNS, Purpose, VectorDispatchEnv, viewsOf } from '../engine/index.js';
+import { Purpose, VectorDispatchEnv } from '../engine/index.js';
 import type { CompiledScenario, EpisodeSource, ObservationKind } from '../engine/index.js';
-import { Actor, SimdMlp, logSumExp, networkLayout, sample } from '../policy/index.js';
+import { Actor } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { rolloutSpec } from './rollout-layout.js';
-import type { RolloutViews } from './rollout-layout.js';
+import { recorders } from './recorder.js';
+import type { Recorder, RecorderName } from './recorder.js';
+import { makeSampler } from './sampler.js';
+import type { Sampler, SamplerSpec } from './sampler.js';
 import type { Beats } from './watchdog.js';
 
 /** Everything that the threads of one training run share. */
 export interface RolloutSetup {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** What the environments observe. */
   readonly observation: ObservationKind;
+  /** Which episodes the environments play. */
   readonly source: EpisodeSource;
+  /** Environments of all threads together, n. */
   readonly numEnvs: number;
-  /** Steps per rollout, T. */
+  /** Steps of each environment per rollout, T. */
   readonly steps: number;
+  /** The network that plays. */
   readonly shape: NetworkShape;
+  /** What is recorded. */
+  readonly recorder: RecorderName;
+  /** Memory of the environments. */
   readonly stateBuffer: SharedArrayBuffer;
+  /** What the environments last wrote. */
   readonly outputBuffer: SharedArrayBuffer;
-  readonly rolloutBuffer: SharedArrayBuffer;
+  /** Memory of the records, as the recorder lays it out. */
+  readonly recordBuffer: SharedArrayBuffer;
+  /** Flat weights of the network, shared; not written while a rollout runs. */
   readonly weights: Float32Array;
+  /** The threads' counts of steps, for the watchdog. */
   readonly beats: Beats;
 }
 
+/** One thread's part of one rollout. */
 export interface RolloutTask {
-  /** Environments `from` to `to` (exclusive). */
+  /** First environment of the range. */
   readonly from: number;
+  /** End of the range, exclusive. */
   readonly to: number;
-  /** Where it counts its steps in `RolloutSetup.beats`. */
+  /** Index in `RolloutSetup.beats` at which the thread counts its steps. */
   readonly slot: number;
+  /** How actions are drawn in this rollout. */
+  readonly sampler: SamplerSpec;
 }
 
+/** What a thread reports of its part. */
 export interface RolloutTiming {
   /** Milliseconds in the environment alone. */
   readonly envMs: number;
 }
 
+/** One thread's environments, network and recorder; lives as long as the thread. */
 export class RolloutWorker {
   readonly #setup: RolloutSetup;
   readonly #env: VectorDispatchEnv;
   readonly #actor: Actor;
-  readonly #critic: SimdMlp;
-  readonly #rollout: RolloutViews;
+  readonly #recorder: Recorder;
   readonly #actions: Int32Array;
-  /** Entries used so far of each environment's stretch of legal actions. */
-  readonly #used: Int32Array;
 
+  /** @param setup its environments have been reset, or restored from a checkpoint */
   constructor(setup: RolloutSetup) {
     this.#setup = setup;
-    const { compiled, observation, source, numEnvs, stateBuffer, outputBuffer, shape } = setup;
+    const { compiled, observation, source, numEnvs, steps, stateBuffer, outputBuffer, shape } = setup;
     this.#env = new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer });
-    // The main thread has reset the environments, or restored them from a checkpoint.
     this.#env.resume();
     this.#actor = new Actor(shape, this.#env.world);
-    this.#critic = new SimdMlp(networkLayout(shape).critic);
-    this.#rollout = viewsOf(rolloutSpec(setup.steps, numEnvs, shape), setup.rolloutBuffer);
+    this.#recorder = recorders[setup.recorder].open({ steps, envs: numEnvs, shape }, setup.recordBuffer);
     this.#actions = new Int32Array(numEnvs);
-    this.#used = new Int32Array(numEnvs);
   }
 
+  /** Steps the task's environments T times and records every step. */
   run(task: RolloutTask): RolloutTiming {
-    const { steps, numEnvs, shape, weights, beats } = this.#setup;
-    const { from, to } = task;
-    const { inputs } = shape;
+    const { steps, weights, beats } = this.#setup;
+    const { from, to, slot } = task;
     const { out } = this.#env.world;
-    const roll = this.#rollout;
+    const recorder = this.#recorder;
+    const sampler = makeSampler(task.sampler);
     let envMs = 0;
     this.#actor.load(weights);
-    this.#critic.load(weights);
-    this.#used.fill(0);
+    recorder.begin(weights);
     for (let t = 0; t < steps; t++) {
-      Atomics.add(beats, task.slot, 1);
-      const row = t * numEnvs;
-      roll.observations.set(out.observations.subarray(from * inputs, to * inputs), (row + from) * inputs);
-      this.#critic.run(out.observations, from, to - from, roll.values, row + from);
-      this.#decide(from, to, row);
+      Atomics.add(beats, slot, 1);
+      recorder.observe(t, from, to, out);
+      this.#decide(t, from, to, sampler);
       const before = performance.now();
       this.#env.stepRange(this.#actions, from, to);
       envMs += performance.now() - before;
-      for (let e = from; e < to; e++) {
-        const p = row + e;
-        roll.rewards[p] = out.rewards[e]!;
-        roll.terminated[p] = out.terminations[e]!;
-        roll.truncated[p] = out.truncations[e]!;
-        roll.finalValues[p] = 0;
-        if (out.truncations[e] === 1) this.#critic.run(out.finalObservations, e, 1, roll.finalValues, p);
-        if ((out.truncations[e] | out.terminations[e]) === 1) {
-          roll.episodeReturns[p] = out.episodeReturns[e]!;
-          roll.episodeLengths[p] = out.episodeLengths[e]!;
-        }
-      }
+      recorder.outcome(t, from, to, out);
     }
-    this.#critic.run(out.observations, from, to - from, roll.values, steps * numEnvs + from);
+    recorder.end(from, to, out);
     return { envMs };
   }
 
-  /** Draws the actions of one step, and notes in row `row` what they were drawn from. */
-  #decide(from: number, to: number, row: number): void {
+  /** Draws and records the actions of step `t`. */
+  #decide(t: number, from: number, to: number, sampler: Sampler): void {
     const { world } = this.#env;
     const actor = this.#actor;
-    const roll = this.#rollout;
-    const stretch = this.#setup.steps * this.#setup.shape.actions;
-    const withFeatures = this.#setup.shape.kind === 'pairs';
+    const recorder = this.#recorder;
     for (let first = from; first < to; first += actor.block) {
       const end = Math.min(first + actor.block, to);
       actor.consider(first, end);
       for (let e = first; e < end; e++) {
         const start = actor.starts[e - first];
         const stop = actor.starts[e - first + 1];
-        const normaliser = logSumExp(actor.logits, start, stop);
-        const k = sample(actor.logits, start, stop, normaliser, world.floatNow(e, Purpose.action));
+        const k = sampler.draw(actor.logits, start, stop, world.floatNow(e, Purpose.action));
         this.#actions[e] = actor.actions[k]!;
-        const p = row + e;
-        const used = this.#used[e];
-        const place = e * stretch + used;
-        roll.legalActions.set(actor.actions.subarray(start, stop), place);
-        if (withFeatures) {
-          roll.features.set(actor.features.subarray(start * PAIR_COLUMNS, stop * PAIR_COLUMNS), place * PAIR_COLUMNS);
-        }
-        roll.legalStarts[p] = used;
-        roll.legalCounts[p] = stop - start;
-        this.#used[e] = used + stop - start;
-        roll.taken[p] = k - start;
-        roll.logProbs[p] = actor.logits[k] - normaliser;
+        recorder.decide(t, e, actor, start, stop, k, sampler.logProb);
       }
     }
   }

@@ -1,4 +1,4 @@
-// One episode in full: what happened, second by second, and what came of it.
+// One episode in full: every event with its second, the return and the figures.
 
 import { EngineError, EventLog, kpisOf, splits } from '../engine/index.js';
 import type { CompiledScenario, DispatchEvent, Kpis, Split } from '../engine/index.js';
@@ -6,27 +6,42 @@ import { check } from './check-options.js';
 import { MAX_SEED, episodeId, evaluateEpisodes, heldOutSeed } from './evaluate.js';
 import type { PolicySpec } from './evaluate.js';
 
+/** Which policy plays which episode. */
 export interface SimulationRequest {
+  /** The scenario, with its data. */
   readonly compiled: CompiledScenario;
+  /** Who plays. */
   readonly policy: PolicySpec;
+  /** Which held-out episodes. */
   readonly split: Split;
-  /** Which episode of the split, 0 first: the same as `eval` plays under this number. */
+  /** Number of the episode within the split, from 0; `eval` plays the same one under this number. */
   readonly episode: number;
+  /** Base seed, 0 to `MAX_SEED`. */
   readonly seed: number;
 }
 
+/** What happened in one episode. */
 export interface Simulation {
+  /** The policy's name. */
   readonly policy: string;
+  /** The scenario's name. */
   readonly scenario: string;
+  /** The day on recorded trips, else split and number. */
   readonly id: string;
+  /** Undiscounted. */
   readonly return: number;
+  /** The episode's figures. */
   readonly kpis: Kpis;
+  /** In order of time. */
   readonly events: readonly DispatchEvent[];
 }
 
 const known = ['compiled', 'policy', 'split', 'episode', 'seed'];
 
-/** @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have */
+/**
+ * Plays one held-out episode and records its events.
+ * @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have
+ */
 export function simulate(request: SimulationRequest): Simulation {
   check.members('the simulation', request, known, ['policy']);
   const { compiled, split, episode } = request;

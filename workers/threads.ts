@@ -9,12 +9,18 @@ import { WorkerError } from './errors.js';
 import { DEFAULT_HANG_SECONDS, Watchdog } from './watchdog.js';
 import type { Beats } from './watchdog.js';
 
-/** One worker a core. */
+/** One worker per core. */
 export const defaultWorkers: number = availableParallelism();
 
+/** Most threads that a caller may ask for. */
 export const MAX_WORKERS = 256;
 
-/** @throws WorkerError `ERR_WORKERS_OPTION` */
+/**
+ * Starts a pool of threads; close it with `closeThreads`.
+ * @param workers    threads, 1 to 256
+ * @param workerData cloned to each thread; shared memory stays shared
+ * @throws WorkerError `ERR_WORKERS_OPTION`
+ */
 export function openThreads(workers: number, workerData: unknown): Piscina {
   check.whole('workers', workers, 1, MAX_WORKERS);
   const loaded = new Int32Array(new SharedArrayBuffer(4));
@@ -38,12 +44,13 @@ export function openThreads(workers: number, workerData: unknown): Piscina {
 export interface ThreadData {
   /** Counts threads that have loaded their code. */
   readonly loaded: Int32Array;
+  /** What the caller of `openThreads` gave. */
   readonly data: unknown;
 }
 
 const birthsOf = new WeakMap<Piscina, { readonly loaded: Int32Array; expected: number }>();
 
-/** Ends the threads, whatever they do. Node aborts the whole process if a thread is ended while it loads: that is waited for. */
+/** Ends the threads at once, except that it waits for those that still load: Node aborts the process if one is ended then. */
 export async function closeThreads(pool: Piscina): Promise<void> {
   const births = birthsOf.get(pool);
   for (let tries = 0; births !== undefined && tries < 500; tries++) {
@@ -54,19 +61,20 @@ export async function closeThreads(pool: Piscina): Promise<void> {
   await pool.destroy();
 }
 
+/** How `runAll` reports and watches its tasks. */
 export interface RunOptions<R> {
   /** Called as tasks end. */
   readonly done?: (result: R) => void;
-  /** Where the tasks count their steps, in their order; without it nobody looks whether they hang. */
+  /** Where the tasks count their steps, in order of the tasks; without it hanging tasks are not detected. */
   readonly beats?: Beats;
-  /** Seconds without a step after which a task hangs; asked again and again. Default 300. */
+  /** Seconds without a step after which a task counts as hanging; called again and again. Default 300. */
   readonly hangSeconds?: () => number;
 }
 
 /**
  * Runs `tasks`, and gives their results in order.
  * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; the pool stays usable. `ERR_WORKER_HANGS` if one of
- *   them does not move; the pool is then destroyed
+ *   them makes no step; the pool is then destroyed
  */
 export async function runAll<T, R>(
   pool: Piscina,
@@ -83,7 +91,7 @@ export async function runAll<T, R>(
             'ERR_WORKER_HANGS',
             `a worker hangs at "${name}": ${task < 0 ? 'no task has begun' : `task ${task} has made no step`} for ${seconds} s`,
           );
-          // Ends its threads, whatever they do; their tasks reject.
+          // Ends its threads at once; their tasks reject.
           void closeThreads(pool);
         });
   try {

@@ -1,10 +1,11 @@
-// Tells a worker that hangs from one that is slow: each task counts its steps in shared memory, and a task whose count stands
-// still for long enough hangs. Time is counted in wake-ups of this thread, not on the clock: on a machine that was suspended,
-// or is merely busy, workers get time when this thread does.
+// Detects workers that hang, and spares those that are slow: each task counts its steps in shared memory, and a task whose count
+// has not changed for long enough hangs. Time is counted in wake-ups of this thread, not by the clock: on a machine that was
+// suspended, or is busy, workers get time when this thread does.
 
-/** One count a task. */
+/** Steps of each task, one count per task. */
 export type Beats = Int32Array<SharedArrayBuffer>;
 
+/** Shared counts for `tasks` tasks, all 0. */
 export function beatsOf(tasks: number): Beats {
   return new Int32Array(new SharedArrayBuffer(4 * tasks));
 }
@@ -12,18 +13,19 @@ export function beatsOf(tasks: number): Beats {
 /** Seconds without a single step after which a worker counts as hanging. */
 export const DEFAULT_HANG_SECONDS = 300;
 
+/** Watches counts once a second; it does not keep the process alive. Stop it after use. */
 export class Watchdog {
   readonly #beats: Beats;
   readonly #seen: Int32Array;
-  /** Wake-ups since the count moved. */
+  /** Wake-ups since the count changed. */
   readonly #still: Int32Array;
   readonly #ended: Uint8Array;
   #stillAll = 0;
   readonly #timer: NodeJS.Timeout;
 
   /**
-   * @param seconds asked at each wake-up
-   * @param onHang  called once, with the task that does not move; -1 if none ever began
+   * @param seconds limit without a step; called at each wake-up
+   * @param onHang  called once, with the task that makes no step, or -1 if none ever began, and the limit
    */
   constructor(beats: Beats, seconds: () => number, onHang: (task: number, seconds: number) => void) {
     this.#beats = beats;
@@ -40,12 +42,13 @@ export class Watchdog {
     this.#timer.unref();
   }
 
-  /** A task that has ended need not move. */
+  /** Says that a task has ended: it is no longer watched. */
   ended(task: number): void {
     this.#ended[task] = 1;
     this.#stillAll = 0;
   }
 
+  /** Ends the watch; a second call does nothing. */
   stop(): void {
     clearInterval(this.#timer);
   }
@@ -65,7 +68,7 @@ export class Watchdog {
       }
     }
     this.#stillAll = moved ? 0 : this.#stillAll + 1;
-    // Tasks that wait for a thread have not begun; if nothing moves at all, no thread does.
+    // A task that waits for a thread has not begun; if no count changes at all, no thread runs.
     return hanging ?? (this.#stillAll >= limit ? -1 : null);
   }
 }

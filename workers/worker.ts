@@ -10,11 +10,13 @@ import type { ThreadData } from './threads.js';
 
 let rolloutWorker: RolloutWorker | undefined;
 
+/** One thread's part of a rollout of the training run that the thread belongs to. */
 export function rollout(task: RolloutTask): RolloutTiming {
   rolloutWorker ??= new RolloutWorker((workerData as ThreadData).data as RolloutSetup);
   return rolloutWorker.run(task);
 }
 
+/** Some episodes of one policy. */
 export function evaluate(task: EvaluationTask): EvaluationPart {
   return evaluateEpisodes(task);
 }

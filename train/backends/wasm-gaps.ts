@@ -1,12 +1,12 @@
-// Kernels that TensorFlow.js has not written for its wasm backend, and that gradients need (of gathering, embeddings and
-// convolutions): they run on the cpu backend, with their data copied there and back. Slow, and right.
+// Kernels that TensorFlow.js lacks on its wasm backend and that gradients of gathering, embeddings and convolutions need. They
+// run on the cpu backend, with the data copied there and back: slow, but correct.
 
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs';
-import type { Tensorflow } from './backend.js';
+import type { Tensorflow } from './tfjs.js';
 
 type Storage = Pick<KernelBackend, 'write' | 'readSync' | 'disposeData'>;
 
-/** Of those that the cpu backend has and wasm lacks, the ones on real numbers. */
+/** Kernels on real numbers that the cpu backend has and the wasm backend lacks. */
 const gaps = [
   'UnsortedSegmentSum',
   'Einsum',
@@ -15,7 +15,7 @@ const gaps = [
   'DepthwiseConv2dNativeBackpropInput',
 ] as const;
 
-/** Registers what is missing; what a later TensorFlow.js brings itself is left alone. */
+/** Registers the missing kernels; those that a later TensorFlow.js has are kept. */
 export function fillWasmGaps(tf: Tensorflow): void {
   for (const kernelName of gaps) {
     if (tf.getKernel(kernelName, 'wasm') != null) continue;

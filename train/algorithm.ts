@@ -1,0 +1,137 @@
+// What a training algorithm is to everything around it: runs, checkpoints, evaluation and the command line know algorithms by
+// these interfaces only. registry.ts lists them.
+
+import { observationKinds } from '../engine/index.js';
+import type { CompiledScenario, ObservationKind } from '../engine/index.js';
+import { networkKinds } from '../policy/index.js';
+import type { NetworkKind, NetworkShape } from '../policy/index.js';
+import { MAX_SEED } from '../workers/index.js';
+import type { OptionCheck } from '../workers/index.js';
+import type { Backend } from './backend.js';
+
+/** Settings that every algorithm has; each adds its own. */
+export interface TrainingConfig {
+  /** What the critic sees, and a `flat` actor. */
+  readonly observation: ObservationKind;
+  /** Kind of the actor. */
+  readonly network: NetworkKind;
+  /** Base seed of demand, weights, actions and shuffling; 0 to `MAX_SEED`. */
+  readonly seed: number;
+  /** Environment steps in all, at least 1; rounded up to whole iterations. */
+  readonly totalSteps: number;
+  /** Parallel environments, 1 to 65,536. */
+  readonly numEnvs: number;
+  /** Steps of each environment per iteration, 1 to 65,536. */
+  readonly rolloutSteps: number;
+}
+
+/** What every snapshot holds; each algorithm adds its own. Plain data and typed arrays: it is written to the checkpoint. */
+export interface TrainingState {
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Flat weights of the network that plays. */
+  readonly weights: Float32Array;
+}
+
+/** One iteration in figures, under the names that the field's tools know (CleanRL); each algorithm adds its own. */
+export interface Metrics {
+  /** Iterations done, 1 after the first. */
+  readonly iteration: number;
+  /** Environment steps done. */
+  readonly global_step: number;
+  /** Elapsed seconds of this iteration. */
+  readonly seconds: number;
+  /** Environment steps per second of all threads, the environment alone. */
+  readonly 'charts/SPS_env': number;
+  /** Environment steps per second, environment and policy. */
+  readonly 'charts/SPS_env_policy': number;
+  /** Environment steps per second, learning included. */
+  readonly 'charts/SPS': number;
+  /** Mean undiscounted return of the episodes that ended in this iteration; null if none did. */
+  readonly 'charts/episodic_return': number | null;
+  /** Mean decisions of the episodes that ended in this iteration; null if none did. */
+  readonly 'charts/episodic_length': number | null;
+  readonly [name: string]: number | null;
+}
+
+/** A training in progress: environments, threads, networks and optimiser. Close it after use. */
+export interface Algorithm<
+  Config extends TrainingConfig = TrainingConfig,
+  State extends TrainingState = TrainingState,
+> {
+  /** As it was created with, and checked. */
+  readonly config: Config;
+  /** Iterations in all. */
+  readonly iterations: number;
+  /** Iterations done. */
+  readonly iteration: number;
+  /** Environment steps done. */
+  readonly globalStep: number;
+  /** Threads that step the environments. */
+  readonly workers: number;
+  /** The network that plays. */
+  readonly shape: NetworkShape;
+  /** Its present weights, flat; not to be written. */
+  readonly weights: Float32Array;
+  /** One iteration. @throws TrainError `ERR_DIVERGED`, WorkerError; the state is then undefined until `restore` */
+  step(): Promise<Metrics>;
+  /** A copy of all that the next iteration depends on. */
+  snapshot(): State;
+  /** Goes on from a snapshot of a run with the same scenario and config. @throws TrainError `ERR_CHECKPOINT` if it does not fit */
+  restore(state: State): void;
+  /** Ends the threads and frees the backend's memory. */
+  close(): Promise<void>;
+}
+
+/** Where an algorithm runs. */
+export interface AlgorithmSetup {
+  /** What it is trained on. */
+  readonly compiled: CompiledScenario;
+  /** What its networks run on. */
+  readonly backend: Backend;
+  /** Threads, 1 to 256; results do not depend on their number. */
+  readonly workers: number;
+  /** Seconds without a step after which a worker counts as hanging; called again and again. Default 300. */
+  readonly hangSeconds?: (() => number) | undefined;
+}
+
+/** An algorithm's entry in the registry. */
+export interface AlgorithmDefinition<
+  Config extends TrainingConfig = TrainingConfig,
+  State extends TrainingState = TrainingState,
+> {
+  /** Its policy's name in tables, and part of a run's name. */
+  readonly name: string;
+  /** What it is, in a few words for help texts. */
+  readonly description: string;
+  /** All settings but the run's own. */
+  readonly defaults: Omit<Config, 'seed' | 'totalSteps'>;
+  /** @throws TrainError `ERR_TRAIN_OPTION` naming what is unknown, missing or out of range */
+  check(config: Config): void;
+  /**
+   * Starts a training from the beginning; it checks `config` first.
+   * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
+   */
+  create(setup: AlgorithmSetup, config: Config): Algorithm<Config, State>;
+  /** Its losses in a few words, for the progress line. */
+  summary(metrics: Metrics): string;
+}
+
+/** Checks the settings that every algorithm has. @throws the error of `check`, naming what is out of range */
+export function checkTrainingConfig(check: OptionCheck, config: TrainingConfig): void {
+  check.oneOf('observation', config.observation, observationKinds);
+  check.oneOf('network', config.network, networkKinds);
+  check.whole('totalSteps', config.totalSteps, 1);
+  for (const name of ['numEnvs', 'rolloutSteps'] as const) check.whole(name, config[name], 1, 65_536);
+  check.whole('seed', config.seed, 0, MAX_SEED);
+}
+
+/** Environment steps done after `iterations` iterations. */
+export function stepsAfter(iterations: number, config: TrainingConfig): number {
+  return iterations * config.numEnvs * config.rolloutSteps;
+}
+
+/** Iterations that `totalSteps` takes. */
+export function iterationsOf(config: TrainingConfig): number {
+  return Math.ceil(config.totalSteps / (config.numEnvs * config.rolloutSteps));
+}
