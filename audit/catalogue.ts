@@ -301,6 +301,34 @@ async function foreignFindings(sql: Connection, owner: string): Promise<Finding[
       and (l.lanname not in ('sql', 'c') or p.proname in ('sha256', 'convert_to', 'encode', 'float8send', 'int8send', 'jsonb_build_array',
         'clock_timestamp', 'count', 'to_jsonb', 'jsonb_build_object', 'jsonb_to_recordset'))
     union all
+    select 'function ' || p.oid::regprocedure, 'lends the rights of ' || pg_get_userbyid(p.proowner) || ', and is not one that this version ships'
+    from pg_proc p
+    where p.prosecdef and pg_get_userbyid(p.proowner) in ('${OWNER_ROLE}', ${literal(owner)}) and ${notOfExtension('pg_proc', 'p.oid')}
+      and not (p.pronamespace ${inPublic} and p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' in (${list(shippedNames('function'))}))
+      and p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+      and has_function_privilege('${APP_ROLE}', p.oid, 'execute')
+    union all
+    select 'table ' || c.oid::regclass, 'lends the rights of ' || pg_get_userbyid(c.relowner) || ' to ' || coalesce(g.rolname, 'PUBLIC')
+      || ', and is not one that this version ships: ' || string_agg(distinct x.privilege_type, ', ' order by x.privilege_type)
+    from pg_class c, aclexplode(c.relacl) as x left join pg_roles g on g.oid = x.grantee
+    where c.relkind in ('v', 'm', 'f') and pg_get_userbyid(c.relowner) in ('${OWNER_ROLE}', ${literal(owner)})
+      and ${notOfExtension('pg_class', 'c.oid')} and x.grantee in (0, (select oid from pg_roles where rolname = '${APP_ROLE}'))
+      and x.privilege_type in ('INSERT', 'UPDATE', 'DELETE')
+    group by c.oid, c.relowner, g.rolname
+    union all
+    select 'sequence ' || c.oid::regclass, 'may be set by ' || coalesce(g.rolname, 'PUBLIC')
+    from pg_class c join pg_depend own on own.classid = 'pg_class'::regclass and own.objid = c.oid and own.deptype in ('i', 'a')
+      join pg_class t on t.oid = own.refobjid, aclexplode(c.relacl) as x left join pg_roles g on g.oid = x.grantee
+    where c.relkind = 'S' and t.relnamespace ${inPublic} and t.relname in (${list(shippedNames('table'))})
+      and x.grantee <> c.relowner and x.privilege_type = 'UPDATE'
+    union all
+    select 'schema public', 'lets ' || coalesce(g.rolname, 'PUBLIC') || ' create in it'
+    from pg_namespace n, aclexplode(n.nspacl) as x left join pg_roles g on g.oid = x.grantee
+    where n.nspname = 'public' and x.privilege_type = 'CREATE' and g.rolname = '${APP_ROLE}'
+    union all
+    select 'setting session_replication_role of the server', 'takes triggers out of force: ' || reset_val
+    from pg_settings where name = 'session_replication_role' and reset_val <> 'origin'
+    union all
     select 'cast ' || k.castsource::regtype || ' as ' || k.casttarget::regtype, 'is not one that this version ships'
     from pg_cast k where k.oid >= 16384 and ${notOfExtension('pg_cast', 'k.oid')}
       and (k.castsource < 16384 and k.casttarget < 16384 or exists (
@@ -329,6 +357,17 @@ async function foreignFindings(sql: Connection, owner: string): Promise<Finding[
       and (s.setdatabase = 0 or d.datname = current_database())
     order by 1, 2`);
   return rows.map(({ what, reason }) => ({ what, reason }));
+}
+
+/** Of what this version ships of a kind. */
+function shippedNames(kind: string): string[] {
+  return Object.keys(expectedCatalogue())
+    .filter((key) => key.startsWith(`${kind} `))
+    .map((key) => key.slice(kind.length + 1));
+}
+
+function list(names: readonly string[]): string {
+  return names.map(literal).join();
 }
 
 function literal(text: string): string {

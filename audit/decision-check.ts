@@ -31,6 +31,8 @@ export class DecisionSeals {
   before: Before | undefined;
   /** Where the numbers begin: after those that were pruned, or at the first. */
   start: Seal = BEGINNING;
+  /** Where numbers began anew with fewer rows than the chain had spoken of: what it bound is gone, whatever came after. */
+  readonly lost: Fault[] = [];
 
   note(kind: string, content: unknown): void {
     const detail = content as { readonly state?: { readonly decisions?: Before } } & Partial<Seal> & Partial<Tombstone>;
@@ -38,6 +40,10 @@ export class DecisionSeals {
       this.seals.push({ through: detail.through, hash: detail.hash, hour: detail.hour ?? '' });
     } else if (kind === 'settings' && detail.state?.decisions !== undefined) {
       // Their numbers begin anew.
+      const bound = (this.before?.rows ?? 0) + Math.max(0, (this.seals.at(-1)?.through ?? 0) - this.start.through);
+      const { rows } = detail.state.decisions;
+      if (rows < bound)
+        this.lost.push(fault('had been taken away before their numbers began anew', `${bound}`, `${rows}`));
       this.before = detail.state.decisions;
       this.seals.length = 0;
       this.start = BEGINNING;
@@ -108,6 +114,7 @@ export async function checkDecisions(
   const tell = (what: string, found: Fault): void => {
     findings.push({ what: `company ${companyId}, ${what}`, ...found, companyId });
   };
+  for (const found of seals.lost) tell('decisions and events', found);
   let rows = await checkUnnumbered(sql, companyId, seals.before, tell);
 
   let at = seals.start.through;

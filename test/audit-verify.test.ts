@@ -280,6 +280,71 @@ describe('verify', () => {
     expect(await verify(made.database)).toMatchObject({ ok: true });
   });
 
+  it('finds whatever lends the owner’s rights to the application, wherever it stands, and under whatever name', async () => {
+    const definer = (name: string): string =>
+      `create function ${name}() returns void language sql security definer as $$ update public.autonomy set stopped = false $$;
+       alter function ${name}() owner to fleetstep_owner`;
+    const lent: [string, string, RegExp][] = [
+      [definer('public.helper'), 'function public.helper()', /^lends the rights of fleetstep_owner, and is not one/],
+      [
+        `create schema aside; grant usage on schema aside to public; ${definer('aside.helper')}`,
+        'function aside.helper()',
+        /^lends the rights of fleetstep_owner/,
+      ],
+      [
+        `create view public.handy as select * from public.autonomy; alter view public.handy owner to fleetstep_owner;
+         grant select, update on public.handy to fleetstep_app`,
+        'table public.handy',
+        /^lends the rights of fleetstep_owner to fleetstep_app, .*: UPDATE$/,
+      ],
+      [
+        `grant all on sequence public.autonomous_action_id_seq to fleetstep_app`,
+        'sequence public.autonomous_action_id_seq',
+        /^may be set by fleetstep_app$/,
+      ],
+      [`grant create on schema public to fleetstep_app`, 'schema public', /^lets fleetstep_app create in it$/],
+    ];
+    for (const [statement, what, reason] of lent) {
+      const { ok, findings } = await after((tx) => tx.unsafe(statement));
+      expect(ok, statement).toBe(false);
+      expect(findings, statement).toContainEqual(
+        expect.objectContaining({ what, reason: expect.stringMatching(reason) as string }),
+      );
+    }
+    // What others make for themselves is theirs.
+    const own = `create role reader; create view public.mine as select count(*) from public.autonomous_action;
+      create function public.mine() returns void language sql security definer as $$ select 1 $$;
+      create function public.no_lender() returns integer language sql as $$ select 1 $$;
+      alter function public.no_lender() owner to fleetstep_owner; grant select on public.mine to reader`;
+    expect(await after((tx) => tx.unsafe(own))).toMatchObject({ ok: true });
+  });
+
+  it('misses decisions that were bound, also where an entry says that their numbers begin anew', async () => {
+    const [companyId] = companies;
+    const begin = (rows: string): string => `
+      select audit_note(${companyId}, 'settings', jsonb_build_object('origin', 'migration 0007', 'state',
+        audit_state(${companyId}) || jsonb_build_object('decisions', jsonb_build_object('rows', ${rows},
+          'hash', encode(sha256('fleetstep'), 'hex')))))`;
+    const sealed = `
+      select decision_record(json_build_array(json_build_object('id', gen_random_uuid(), 'companyId', ${companyId}, 'requestedBy', 'x',
+        'mode', 'recommend', 'policy', 'x', 'policyHash', 'x', 'stateHash', 'x', 'assigned', 0, 'waiting', 0, 'unassigned', 0,
+        'request', '', 'answer', '')));
+      select audit_seal_decisions()`;
+    expect(await after((tx) => tx.unsafe(sealed))).toMatchObject({ ok: true });
+    const gone = `${sealed}; set local fleetstep.prune = '${companyId}'; delete from decision where company_id = ${companyId};
+      update decision_head set seq = 0, sealed = 0, hour = null, hash = sha256('fleetstep') where company_id = ${companyId};
+      ${begin('0')}`;
+    const { ok, findings } = await after((tx) => tx.unsafe(gone));
+    expect(ok).toBe(false);
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        what: `company ${companyId}, decisions and events`,
+        reason: 'had been taken away before their numbers began anew',
+        actual: '0',
+      }),
+    );
+  });
+
   it('is not blinded by functions and operators that were planted beside the tables', async () => {
     const [{ id }] = await owner<[{ id: number }]>`
       select id from autonomous_action where status = 'succeeded' order by id limit 1`;
