@@ -1,3 +1,7 @@
-// The package's version.
+// The package's version, read without loading any room.
 
-export { version } from '../train/index.js';
+import { createRequire } from 'node:module';
+
+const about = createRequire(import.meta.url)('fleetstep/package.json') as { version: string };
+
+export const version: string = about.version;

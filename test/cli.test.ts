@@ -141,6 +141,23 @@ describe('fleetstep', () => {
     expect(spawnSync(main, ['--version'], { encoding: 'utf8' }).stdout.trim()).toBe(version);
   });
 
+  it('loads no room to say its version, and of the commands only the one that is asked for', () => {
+    const module = (text: string): string => `data:text/javascript,${encodeURIComponent(text)}`;
+    const watch = module(
+      "import { writeSync } from 'node:fs'; export function load(url, c, next) { writeSync(2, `${url}\\n`); return next(url, c); }",
+    );
+    const hook = module(`import { register } from 'node:module'; register(${JSON.stringify(watch)});`);
+    const loaded = (...args: string[]): string[] =>
+      spawnSync(process.execPath, ['--import', hook, main, ...args], { encoding: 'utf8' })
+        .stderr.split('\n')
+        .flatMap((url) => /\/dist\/(.*)$/.exec(url)?.[1] ?? [])
+        .filter((file) => !file.includes('node_modules'));
+    expect(loaded('--version').sort()).toEqual(['cli/main.js', 'cli/version.js']);
+    const forToken = loaded('token', '--help');
+    expect(forToken).toContain('cli/token.js');
+    expect(forToken.filter((file) => /^cli\/(train|eval|serve|recommend|audit)\.js/.test(file))).toEqual([]);
+  });
+
   it('every command explains itself with examples', () => {
     for (const command of ['train', 'eval', 'simulate', 'import', 'doctor']) {
       const { stdout, status } = fleetstep(command, '--help');
