@@ -19,6 +19,7 @@ import {
   setLimits,
   statistics,
   statisticsPeriods,
+  timeOf,
 } from '../audit/index.js';
 import type { ActionFilter, ActionRow, ActionType, LimitChange, Settings, StatisticsPeriod } from '../audit/index.js';
 import { answerProps } from './answer-schema.js';
@@ -533,11 +534,19 @@ function datesOf({
   date_to: to,
 }: Readonly<Record<string, unknown>>): Pick<ActionFilter, 'from' | 'to'> {
   for (const [name, value] of Object.entries({ date_from: from, date_to: to })) {
-    if (value !== undefined && Number.isNaN(Date.parse(value as string))) {
-      throw badField(name, `is ${show(value)}: expected a time in ISO 8601, such as 2026-01-31T08:00:00Z`);
+    if (value === undefined) continue;
+    try {
+      timeOf(name, value as string);
+    } catch (cause) {
+      // In the words of the record, and with the address that all faults of requests have.
+      throw new ServeError('ERR_REQUEST', (cause as Error).message, { cause, path: name });
     }
   }
-  if (from !== undefined && to !== undefined && Date.parse(from as string) >= Date.parse(to as string)) {
+  if (
+    from !== undefined &&
+    to !== undefined &&
+    timeOf('date_from', from as string) >= timeOf('date_to', to as string)
+  ) {
     throw badField('date_to', `is ${show(to)}: expected a time after date_from, ${show(from)}`);
   }
   return { from: from as string | undefined, to: to as string | undefined };
