@@ -78,10 +78,14 @@ export class BoundState {
     return this.#companies;
   }
 
-  /** What an entry without a row of its own says. */
+  /**
+   * What an entry without a row of its own says.
+   * @throws TypeError for a content that no such entry can have: whoever forges may put anything there
+   */
   note(kind: string, content: unknown): void {
     if (content === null || typeof content !== 'object') return;
     const detail = content as Detail;
+    checkDetail(kind, detail);
     if (kind === 'settings' && detail.company !== undefined) this.#companies.set(detail.company, detail.state);
     else if ((kind === 'settings' || kind === 'pruned') && detail.state !== undefined) {
       // A migration may come after a rollback that has put everything back to its defaults.
@@ -211,6 +215,10 @@ export class BoundState {
       const expected = new Date(level.at).toISOString();
       return [fault(`limit ${bucket} was edited: last refilled`, expected, refilledAt.toISOString())];
     }
+    if (!Number.isFinite(last) || !Number.isFinite(tokens)) {
+      const found = { tokens: String(tokens), refilledAt: String(refilledAt) };
+      return [fault(`limit ${bucket} was edited`, 'a number of tokens, and a time', found)];
+    }
     const most = filled(limit, per, level, last + 2, 0).tokens + 1e-9 * limit.capacity + 1e-6;
     return tokens > most || tokens < 0 ? [fault(`limit ${bucket} was edited: tokens`, `at most ${most}`, tokens)] : [];
   }
@@ -225,6 +233,36 @@ export class BoundState {
     }
     return found;
   }
+}
+
+function checkDetail(kind: string, { state, after, bucket, actionType, company, origin, ...rest }: Detail): void {
+  if (state !== undefined) checkState(state);
+  if ((kind === 'settings' || kind === 'switch') && after !== undefined) requireRecord(after);
+  if (kind === 'limit' && after !== undefined && after !== null) requireRecord(after);
+  for (const name of [bucket, actionType, origin]) if (name !== undefined && typeof name !== 'string') refuse();
+  if (company !== undefined && !Number.isSafeInteger(company)) refuse();
+  if (kind === 'settings' && state === undefined && after === undefined) refuse();
+  if (kind === 'switch' && after === undefined && typeof rest.stopped !== 'boolean') refuse();
+}
+
+function checkState(state: State): void {
+  requireRecord(state);
+  const { settings, limits, breakers, companies } = state;
+  if (settings !== undefined) requireRecord(settings);
+  for (const all of [limits, breakers]) {
+    if (all === undefined) continue;
+    requireRecord(all);
+    for (const one of Object.values(all)) requireRecord(one);
+  }
+  if (companies !== undefined && !(Array.isArray(companies) && companies.every(Number.isSafeInteger))) refuse();
+}
+
+function requireRecord(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse();
+}
+
+function refuse(): never {
+  throw new TypeError('no content of such an entry');
 }
 
 /** A driver's own bucket is as the company's for all drivers. */

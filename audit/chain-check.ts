@@ -10,8 +10,7 @@ import type { Connection } from './database.js';
 import { DecisionSeals } from './decision-check.js';
 import { ChainLink, EMPTY_HASH, digestOf, hex, integer, json, flag, text, time, uuid } from './digests.js';
 import type { SignedHead } from './heads.js';
-import { isSignedBy } from './tombstone.js';
-import type { Tombstone } from './tombstone.js';
+import { isSignedBy, isTombstone } from './tombstone.js';
 
 export interface Finding {
   /** Id of an act, or what else is not as it should be. */
@@ -203,9 +202,9 @@ export class ChainCheck {
    * written shows in its turn.
    */
   async #beginAfterPruned(sql: Connection): Promise<void> {
-    const stones = await sql<{ seq: number; detail: Tombstone }[]>`
+    const stones = await sql<{ seq: number; detail: unknown }[]>`
       select seq, detail from public.audit_ledger where company_id = ${this.companyId} and kind = 'pruned' order by seq`;
-    const last = stones.at(-1);
+    const last = stones.flatMap(({ seq, detail }) => (isTombstone(detail) ? [{ seq, detail }] : [])).at(-1);
     if (last === undefined) {
       if (this.#opening !== undefined) this.state.begin(this.#opening);
       return;
@@ -236,15 +235,27 @@ export class ChainCheck {
     const found = this.#fault(row, seq, kind);
     if (found !== undefined) this.#tell(this.#whose(row) ?? `company ${this.companyId}, entry ${seq}`, found);
     this.#count(row, seq, kind);
-    if (!row.isNull(entry.detail)) {
-      const detail = JSON.parse(row.json(entry.detail)) as unknown;
-      this.state.note(kind, detail);
-      this.seals.note(kind, detail);
-    }
+    this.#note(row, seq, kind);
     this.seq = seq;
     this.hash = row.hex(entry.hash);
     this.#link.stand(this.hash);
     this.#meet(seq, this.hash);
+  }
+
+  /** What an entry without a row of its own says. Whoever forges may put anything there. */
+  #note(row: BinaryRow, seq: number, kind: string): void {
+    const content = row.isNull(entry.detail) ? null : (JSON.parse(row.json(entry.detail)) as unknown);
+    try {
+      if (kind === 'pruned' && !isTombstone(content)) throw new TypeError('no prune');
+      this.state.note(kind, content);
+      this.seals.note(kind, content);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      this.#tell(
+        `company ${this.companyId}, entry ${seq}`,
+        fault(`says nothing that an entry of kind ${kind} can say`),
+      );
+    }
   }
 
   #whose(row: BinaryRow): number | undefined {
@@ -308,6 +319,10 @@ export class ChainCheck {
   }
 
   #birthFault(row: BinaryRow, seq: number, kind: string, digest: string): Fault | undefined {
+    // In a digest, JSON's null looks like none at all.
+    if (!row.isNull(act.refusal) && row.json(act.refusal) === 'null') {
+      return fault('the act was edited', 'no refusal', 'null as its refusal');
+    }
     if (row.integer(act.seq) !== seq || row.integer(act.company) !== this.companyId) {
       return fault(
         'the act names another entry',

@@ -7,6 +7,7 @@ import { fault, short } from './chain-check.js';
 import type { Fault, Finding } from './chain-check.js';
 import type { Connection } from './database.js';
 import { ChainLink, EMPTY_HASH, digestOf, hashed, integer, json, text, time, uuid } from './digests.js';
+import { isHash } from './tombstone.js';
 import type { Tombstone } from './tombstone.js';
 
 interface Seal {
@@ -34,14 +35,18 @@ export class DecisionSeals {
   /** Where numbers began anew with fewer rows than the chain had spoken of: what it bound is gone, whatever came after. */
   readonly lost: Fault[] = [];
 
+  /** @throws TypeError for a content that no such entry can have */
   note(kind: string, content: unknown): void {
+    if (content === null || typeof content !== 'object') return;
     const detail = content as { readonly state?: { readonly decisions?: Before } } & Partial<Seal> & Partial<Tombstone>;
     if (kind === 'decisions' && detail.through !== undefined && detail.hash !== undefined) {
+      if (!Number.isSafeInteger(detail.through) || !isHash(detail.hash)) throw new TypeError('no seal');
       this.seals.push({ through: detail.through, hash: detail.hash, hour: detail.hour ?? '' });
     } else if (kind === 'settings' && detail.state?.decisions !== undefined) {
+      const { rows, hash } = detail.state.decisions;
+      if (!Number.isSafeInteger(rows) || !isHash(hash)) throw new TypeError('no decisions');
       // Their numbers begin anew.
       const bound = (this.before?.rows ?? 0) + Math.max(0, (this.seals.at(-1)?.through ?? 0) - this.start.through);
-      const { rows } = detail.state.decisions;
       if (rows < bound)
         this.lost.push(fault('had been taken away before their numbers began anew', `${bound}`, `${rows}`));
       this.before = detail.state.decisions;

@@ -70,5 +70,6 @@ export { Recorder } from './recorder.js';
 export type { Act, ActContext, RecorderOptions } from './recorder.js';
 export { Sweeper, sweep } from './sweeper.js';
 export type { Orphan, SweeperOptions } from './sweeper.js';
+export { timeOf } from './times.js';
 export { verify, verifyWithin } from './verify.js';
 export type { Finding, VerifyOptions, VerifyResult } from './verify.js';

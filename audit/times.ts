@@ -54,7 +54,10 @@ function parse(field: string, text: string): Date {
   return new Date(sign === '+' ? local - shift : local + shift);
 }
 
-function fault(field: string, value: unknown, why = 'expected a time in ISO 8601'): AuditError {
+function fault(field: string, value: unknown, why?: string): AuditError {
   const shown = value instanceof Date ? String(value) : JSON.stringify(value);
-  return new AuditError('ERR_FIELD', `field "${field}" is ${shown}: ${why}, such as 2026-01-31T08:00:00Z`);
+  return new AuditError(
+    'ERR_FIELD',
+    `field "${field}" is ${shown}: ${why === undefined ? '' : `${why}; `}expected a time in ISO 8601, such as 2026-01-31T08:00:00Z`,
+  );
 }

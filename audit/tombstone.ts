@@ -36,6 +36,33 @@ export interface Tombstone {
   readonly signature: string;
 }
 
+/** Whether the content of an entry can be one: whoever forges may put anything there. */
+export function isTombstone(content: unknown): content is Tombstone {
+  if (!isRecord(content)) return false;
+  const { from, through, hash, entries, signature, decisions } = content;
+  return (
+    [from, through, entries].every(Number.isSafeInteger) &&
+    isHash(hash) &&
+    typeof signature === 'string' &&
+    (decisions === null ||
+      (isRecord(decisions) &&
+        Number.isSafeInteger(decisions['through']) &&
+        isHash(decisions['hash']) &&
+        isRecord(decisions['unnumbered']) &&
+        Number.isSafeInteger(decisions['unnumbered']['rows']) &&
+        isHash(decisions['unnumbered']['hash'])))
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** SHA-256 in hex. */
+export function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
 /** What is signed: everything but the state, in this order. */
 export function tombstoneBytes(companyId: number, stone: Omit<Tombstone, 'signature' | 'state'>): Buffer {
   const { by, before, from, through, hash, entries, acts, firstAt, lastAt, decisions } = stone;

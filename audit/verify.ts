@@ -98,9 +98,15 @@ async function refuseOtherVersions(sql: Connection): Promise<void> {
 
 /** Whom everything belonged to when it was migrated. The entry that says so is checked with its chain. */
 async function recordedOwner(sql: Connection): Promise<string> {
-  const rows = await sql<{ detail: { state?: { owner?: string } } | null }[]>`
-    select detail from public.audit_ledger where company_id = 0 and kind = 'settings' order by seq desc`;
-  return rows.find(({ detail }) => detail?.state?.owner !== undefined)?.detail?.state?.owner ?? OWNER_ROLE;
+  // Where a policy may hide rows, the catalogue says so; nothing is read before that.
+  const [{ hidden }] = await sql<[{ hidden: boolean }]>`
+    select relrowsecurity as hidden from pg_class where oid = 'public.audit_ledger'::regclass`;
+  if (hidden) return OWNER_ROLE;
+  const rows = await sql<{ owner: string }[]>`
+    select detail -> 'state' ->> 'owner' as owner from public.audit_ledger
+    where company_id = 0 and kind = 'settings' and jsonb_typeof(detail -> 'state' -> 'owner') = 'string'
+    order by seq desc limit 1`;
+  return rows.at(0)?.owner ?? OWNER_ROLE;
 }
 
 interface Head extends DecisionHead {

@@ -1,5 +1,6 @@
 // fleetstep audit prune
 
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { Command, Option } from 'commander';
 import { AuditError, migrate, prune, signingKey } from '../audit/index.js';
@@ -38,7 +39,7 @@ export function pruneCommand(): Command {
     .addOption(
       new Option(
         '--key <file>',
-        'Ed25519 private key of the signed heads; made if missing (default: audit-key.pem in the data folder)',
+        'Ed25519 private key of the signed heads (default: audit-key.pem in the data folder, made if missing)',
       ),
     )
     .addOption(byOption())
@@ -48,7 +49,7 @@ export function pruneCommand(): Command {
       const { before, company: companyId, by, json } = options;
       await withDatabase(async (database) => {
         if (database.kind === 'embedded') await migrate(database);
-        const key = signingKey(options.key ?? defaultKey());
+        const key = signingKey(givenKey(options.key) ?? defaultKey());
         const run = (dryRun: boolean): Promise<Pruned> =>
           prune(database, { companyId, before, by, key, dryRun, allowYoung: options.allowUnderSixMonths });
         let result = await run(true);
@@ -60,6 +61,18 @@ export function pruneCommand(): Command {
         else process.stdout.write(describe(result));
       });
     });
+}
+
+/**
+ * A key that is named must be there: what is pruned under a new one that a slip of the pen made would look to whoever holds
+ * signed heads like a forgery, for ever.
+ */
+function givenKey(file: string | undefined): string | undefined {
+  if (file === undefined || existsSync(file)) return file;
+  throw new AuditError(
+    'ERR_HEADS',
+    `--key is ${file}, which is not there: name the key that signs the heads; "fleetstep audit heads --key ${file}" makes a new one`,
+  );
 }
 
 function describe(pruned: Pruned): string {

@@ -12,8 +12,10 @@ import {
   reviewAction,
   statistics,
   statisticsPeriods,
+  timeOf,
 } from '../audit/index.js';
 import type { ActionFilter, ActionRow, StatisticsPeriod } from '../audit/index.js';
+import { ServeError } from './errors.js';
 import { actionProps, actionsProps, statisticsProps } from './other-schemas.js';
 import { admins, company, flag, number, optional } from './route-rules.js';
 import type { Route, RouteContext } from './routes.js';
@@ -141,11 +143,19 @@ function datesOf({
   date_to: to,
 }: Readonly<Record<string, unknown>>): Pick<ActionFilter, 'from' | 'to'> {
   for (const [name, value] of Object.entries({ date_from: from, date_to: to })) {
-    if (value !== undefined && Number.isNaN(Date.parse(value as string))) {
-      throw badField(name, `is ${show(value)}: expected a time in ISO 8601, such as 2026-01-31T08:00:00Z`);
+    if (value === undefined) continue;
+    try {
+      timeOf(name, value as string);
+    } catch (cause) {
+      // In the words of the record, and with the address that all faults of requests have.
+      throw new ServeError('ERR_REQUEST', (cause as Error).message, { cause, path: name });
     }
   }
-  if (from !== undefined && to !== undefined && Date.parse(from as string) >= Date.parse(to as string)) {
+  if (
+    from !== undefined &&
+    to !== undefined &&
+    timeOf('date_from', from as string) >= timeOf('date_to', to as string)
+  ) {
     throw badField('date_to', `is ${show(to)}: expected a time after date_from, ${show(from)}`);
   }
   return { from: from as string | undefined, to: to as string | undefined };

@@ -216,7 +216,8 @@ function expired(): ServeError {
 }
 
 export function isSubject(text: string): boolean {
-  return SUBJECT.test(text);
+  // Those beyond the first plane count as two wherever a subject goes on record.
+  return text.length <= 200 && SUBJECT.test(text);
 }
 
 /** Beyond what the library looks at: it knows neither milliseconds nor tokens of tomorrow. @throws ServeError */

@@ -6,8 +6,8 @@ import { AuditError, DeadlinePool, isStopped, turnSwitch } from '../audit/index.
 import type { Database, SwitchScope } from '../audit/index.js';
 import { ServeError } from './errors.js';
 
-/** Milliseconds within which it is known to have taken effect, or said that it is not known. */
-const ANSWER_MS = 1800;
+/** Milliseconds within which it is known to have taken effect, or said that it is not known: less than two seconds also where the machine is busy. */
+const ANSWER_MS = 1500;
 /** Before a try that follows one which came to nothing. */
 const AGAIN_MS = 1000;
 /** For a look before a delivery is tried again. */

@@ -345,6 +345,44 @@ describe('verify', () => {
     );
   });
 
+  it('finds, and is not stopped by, contents that no entry, bucket or act can have', async () => {
+    const [companyId] = companies;
+    const note = (chain: number, kind: string, detail: unknown): [string, string] => [
+      `select audit_note(${chain}, '${kind}', '${JSON.stringify(detail)}')`,
+      `says nothing that an entry of kind ${kind} can say`,
+    ];
+    const forged: [string, string][] = [
+      note(companyId, 'settings', { state: { limits: { a: null }, settings: [1], breakers: { b: 3 } } }),
+      note(companyId, 'settings', { state: { limits: 5 } }),
+      note(companyId, 'settings', { state: { decisions: 'x' } }),
+      note(companyId, 'settings', { after: null }),
+      note(companyId, 'settings', { origin: 5, state: {} }),
+      note(companyId, 'limit', { bucket: 'all/hour', after: 'x' }),
+      note(companyId, 'limit', { bucket: 7 }),
+      note(companyId, 'breaker', { actionType: {} }),
+      note(companyId, 'decisions', { through: 'x', hash: null }),
+      note(companyId, 'pruned', {}),
+      note(companyId, 'pruned', null),
+      note(0, 'settings', { company: {}, state: {} }),
+      note(0, 'settings', { company: companyId, state: { limits: null, settings: null } }),
+      note(0, 'settings', { state: { owner: 5, companies: {} } }),
+      note(0, 'switch', { stopped: 'no' }),
+      [`update token_bucket set tokens = 'NaN' where company_id = ${companyId}`, 'limit all/hour was edited'],
+      [`update token_bucket set refilled_at = 'infinity' where company_id = ${companyId}`, 'limit all/hour was edited'],
+      [
+        `update token_bucket set refilled_at = '-infinity' where company_id = ${companyId}`,
+        'limit all/hour was edited',
+      ],
+      [`update autonomous_action set refusal = 'null' where status = 'succeeded'`, 'the act was edited'],
+      [`alter table audit_ledger enable row level security`, 'differs in its row security'],
+    ];
+    for (const [statement, reason] of forged) {
+      const { ok, findings } = await after((tx) => tx.unsafe(statement));
+      expect(ok, statement).toBe(false);
+      expect(findings, statement).toContainEqual(expect.objectContaining({ reason }));
+    }
+  });
+
   it('is not blinded by functions and operators that were planted beside the tables', async () => {
     const [{ id }] = await owner<[{ id: number }]>`
       select id from autonomous_action where status = 'succeeded' order by id limit 1`;

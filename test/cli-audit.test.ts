@@ -233,6 +233,11 @@ describe('fleetstep audit', () => {
     [['audit', 'limits', '1', '--set', 'all/week=3'], /all\/week=3.*reassign\/hour=10/],
     [['audit', 'stop'], /either --company <id> or --all/],
     [['audit', 'verify', '--heads', 'none.jsonl', '--public-key', 'key.pem.pub'], /none\.jsonl/],
+    // A slip of the pen signs no prune with a new key.
+    [
+      ['audit', 'prune', '--company', '1', '--before', '2020-01-01', '--key', 'none.pem', '--yes'],
+      /--key is none\.pem, which is not there/,
+    ],
     [['audit', 'fly'], /unknown command/],
     [['collect'], /--out/],
     [['collect', '--out', 'x', '--company', '77'], /company 77/],

@@ -325,6 +325,8 @@ describe('tokens', () => {
       [{ iat: now + 60 }, /its iat is in the future/],
       [{ nbf: now + 60 }, /its nbf is in the future/],
       [{ sub: 'a\tb' }, /its sub must have 1 to 200 characters/],
+      // Each counts as two where it goes on record.
+      [{ sub: '🚕'.repeat(101) }, /its sub must have 1 to 200 characters/],
       [{ exp: now - 1 }, /has expired/],
     ] as const) {
       const { status, text } = await ask(claims);

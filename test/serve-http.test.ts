@@ -542,6 +542,10 @@ describe('the administration', () => {
     }
     for (const [query, path] of [
       ['date_from=yesterday', 'date_from'],
+      ['date_from=2026-02-30', 'date_from'],
+      ['date_to=01/02/2026', 'date_to'],
+      ['date_to=2026-01-31T08:00', 'date_to'],
+      ['date_from=%2B275760-09-13', 'date_from'],
       ['date_from=2026-02-01&date_to=2026-01-01', 'date_to'],
     ]) {
       const bad = await service.call('GET', `${actions}?${query}`, undefined, admin);
