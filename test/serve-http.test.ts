@@ -782,14 +782,14 @@ describe('the documents', () => {
   it('for the dispatcher name every field of a request, and every constraint', () => {
     const text = readFileSync(join(import.meta.dirname, '../docs/dispatcher.md'), 'utf8');
     const namesOf = (props: Props): string[] =>
-      Object.entries(props).flatMap(([name, rule]) => [name, ...(name === 'matrices' ? [] : inner(rule))]);
+      Object.entries(props).flatMap(([name, rule]) => [name, ...(name.startsWith('matrices') ? [] : inner(rule))]);
     const inner = (rule: Rule): string[] => {
       if (rule.type === 'object') return namesOf(rule.props);
       if (rule.type === 'array') return inner(rule.items);
       return rule.type === 'record' ? inner(rule.value) : [];
     };
     const names = [...new Set([...namesOf(documentedRequest), ...constraints])];
-    expect(names.length).toBeGreaterThan(50);
+    expect(names.length).toBeGreaterThan(40);
     expect(names.filter((name) => !new RegExp(`[\`.]${name}[\`.\\[{]`).test(text))).toEqual([]);
   });
 
