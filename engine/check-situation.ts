@@ -151,6 +151,7 @@ function checkBooking(path: string, booking: SituationBooking, { now, zones, rea
   if (booking.earliestDropoff !== undefined) whole(path, 'earliestDropoff', booking.earliestDropoff, START);
   if (booking.latestDropoff !== undefined) whole(path, 'latestDropoff', booking.latestDropoff, TIME);
   const { windowStart, windowEnd, earliestDropoff = 0, latestDropoff = NEVER, dropoffService } = booking;
+  if (windowEnd < windowStart) wrong(path, 'windowEnd', windowEnd, `at least windowStart (${windowStart})`);
   checkWindows(path, 'windows', booking.windows, [windowStart, windowEnd], windows);
   checkWindows(
     path,

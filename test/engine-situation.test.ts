@@ -131,7 +131,11 @@ describe('a situation', () => {
     expect(free({}) - free({ pickupService: 0, dropoffService: 0 })).toBeGreaterThanOrEqual(600);
     world.place(0, 1, 0, { ...situation, drivers: [driver], bookings: [{ ...bookings[0], skills: 0b100 }] });
     expect([world.hasSkills(0, 0, 0), world.isInTime(0, 0, 0), world.accepts(0, 0, 0)]).toEqual([false, true, false]);
-    world.place(0, 1, 0, { ...situation, drivers: [driver], bookings: [{ ...bookings[0], windowEnd: -2000 }] });
+    world.place(0, 1, 0, {
+      ...situation,
+      drivers: [driver],
+      bookings: [{ ...bookings[0], windowStart: -3000, windowEnd: -2000 }],
+    });
     expect([world.hasSkills(0, 0, 0), world.isInTime(0, 0, 0), world.accepts(0, 0, 0)]).toEqual([true, false, false]);
   });
 
@@ -140,7 +144,7 @@ describe('a situation', () => {
     const situation = situationOf(world);
     const [driver] = situation.drivers;
     const [a, b, c] = situation.bookings;
-    const late = { ...b, windowEnd: situation.now - 5000 };
+    const late = { ...b, windowStart: situation.now - 6000, windowEnd: situation.now - 5000 };
     const idle = { ...driver, plan: [], onBoard: false, freeAt: 0, load: 2 };
     world.place(0, 1, 0, { ...situation, drivers: [{ ...idle, promised: [a, late] }], bookings: [c] });
     const st = world.state;
@@ -253,12 +257,17 @@ describe('a situation', () => {
     const { world } = played(10);
     const situation = situationOf(world);
     const [driver] = situation.drivers;
+    const [booking] = situation.bookings;
     const plan = Array.from({ length: 4 }, () => ({ pickupAt: 0, dropoffAt: NEVER }));
     for (const [wrong, message] of [
       [{ now: 28_800 }, /second 28800.*0 to 28799/],
       [{ now: -1 }, /second -1/],
       [{ drivers: Array.from({ length: 11 }, () => driver) }, /11 drivers.*10/],
-      [{ bookings: Array.from({ length: 21 }, () => situation.bookings[0]) }, /21 bookings.*20/],
+      [{ bookings: Array.from({ length: 21 }, () => booking) }, /21 bookings.*20/],
+      [
+        { bookings: [{ ...booking, windowStart: 600, windowEnd: 599 }] },
+        /bookings\[0\]\.windowEnd is 599: expected at least windowStart \(600\)/,
+      ],
       [{ drivers: [{ ...driver, plan }] }, /4 bookings in a driver's plan.*3/],
     ] as const) {
       expect(() => world.place(0, 1, 0, { ...situation, ...wrong })).toThrow(message);

@@ -107,13 +107,13 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     const page = await open();
     await enter(page, 'dispatcher');
     await service.call('POST', '/v1/recommend', { ...example, explain: true });
-    await page.getByText('Shipment 101 to vehicle 1').waitFor();
+    await page.getByText('Shipment 103 to vehicle 1').waitFor();
     await page.getByText('105: vehicles 1, 3, 2 could take it but for the skills that it needs').waitFor();
     expect(await page.locator('.marker.vehicle').count()).toBe(4);
     for (const [kind, count] of [
-      ['assigned', 3],
+      ['assigned', 2],
       ['locked', 1],
-      ['waiting', 1],
+      ['waiting', 2],
       ['unserved', 1],
     ]) {
       expect([kind, await page.locator(`.marker.${kind}`).count()]).toEqual([kind, count]);
@@ -127,17 +127,17 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.waitForTimeout(2500);
     expect(await page.getByRole('link', { name: 'Actions' }).count()).toBe(0);
     await look(page, 'live');
-    await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
-    await page.getByText('Shipment 101: accepted by tester').waitFor();
-    await page.getByRole('button', { name: 'Override 103' }).click();
+    await page.getByRole('button', { name: 'Accept 103 to 1' }).click();
+    await page.getByText('Shipment 103: accepted by tester').waitFor();
+    await page.getByRole('button', { name: 'Override 102' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Who drives it instead').selectOption('1');
-    await dialog.getByLabel(/^Why/).fill('vehicle 3 is at the garage');
+    await dialog.getByLabel('Who drives it instead').selectOption('3');
+    await dialog.getByLabel(/^Why/).fill('vehicle 2 is at the garage');
     // Those who can come first; of the others it is said why not.
     expect(await dialog.getByRole('option').allTextContents()).toEqual([
       'nobody, or not decided',
       'vehicle 1',
-      'vehicle 2',
+      'vehicle 3',
       expect.stringMatching(/^vehicle 4: breaks .*status/),
     ]);
     await look(page, 'override');
@@ -147,13 +147,13 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await dialog.getByRole('button', { name: 'Put on record' }).click();
     await dialog.getByRole('status').getByText('not now').waitFor();
     await dialog.getByRole('button', { name: 'Put on record' }).click();
-    await page.getByText('Shipment 103: overridden by tester, vehicle 1 instead: vehicle 3 is at the garage').waitFor();
+    await page.getByText('Shipment 102: overridden by tester, vehicle 3 instead: vehicle 2 is at the garage').waitFor();
     // The last but one: another was asked meanwhile, and shows when it may.
     const { decisions } = (await service.call('GET', '/v1/decisions?limit=2')).body as { decisions: { id: string }[] };
     const { events } = (await service.call('GET', `/v1/decisions/${decisions[1].id}`)).body;
     expect(events.map(({ detail }: { detail: object }) => detail)).toMatchObject([
-      { shipment: 101, outcome: 'accepted' },
-      { shipment: 103, outcome: 'overridden', vehicle: 1, reason: 'vehicle 3 is at the garage' },
+      { shipment: 103, outcome: 'accepted' },
+      { shipment: 102, outcome: 'overridden', vehicle: 3, reason: 'vehicle 2 is at the garage' },
     ]);
   });
 
@@ -166,9 +166,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByRole('button', { name: 'Ask with an example state' }).click();
     await page.getByRole('heading', { name: /^Example: recommended/ }).waitFor();
     await page.getByText('an example, not on record').waitFor();
-    await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
-    await page.getByText('Shipment 101: accepted by you. An example: nothing goes on record.').waitFor();
-    await page.getByRole('button', { name: 'Override 103' }).click();
+    await page.getByRole('button', { name: 'Accept 103 to 1' }).click();
+    await page.getByText('Shipment 103: accepted by you. An example: nothing goes on record.').waitFor();
+    await page.getByRole('button', { name: 'Override 102' }).click();
     await page.getByRole('dialog').getByLabel('Who drives it instead').waitFor();
     await page.keyboard.press('Escape');
     expect([await count(), (await service.call('GET', '/v1/live')).body]).toEqual([before, live]);

@@ -1,6 +1,16 @@
 // Whole training runs: reproducible, independent of the number of workers, resumable, and robust.
 
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -249,6 +259,16 @@ describe('a checkpoint', () => {
     const moved = join(root, 'moved.trips');
     writeTrips(moved, collected(20));
     expect(datasetSha256(worldOf(checkpoint, out, moved).dataset!)).toBe(sha256);
+    // The scenario's file may have moved with the trips: the run holds it.
+    rmSync(scenarioFile);
+    expect(() => worldOf(checkpoint, out)).toThrow(/cannot read scenario file .*give --data with where they lie now/);
+    const folder = join(root, 'moved');
+    mkdirSync(folder);
+    renameSync(moved, join(folder, 'trips.msgpack'));
+    for (const data of [folder, join(folder, 'trips.msgpack')]) {
+      const world = worldOf(checkpoint, out, data);
+      expect([world.scenario, datasetSha256(world.dataset!)]).toEqual([compiled.scenario, sha256]);
+    }
     // Another version.
     writeCheckpoint(out, { ...checkpoint, identity: { ...checkpoint.identity, fleetstep: '99.1.0' } });
     expect(() => readCheckpoint(out)).toThrow(

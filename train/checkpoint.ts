@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileScenario } from '../engine/index.js';
-import type { CompiledScenario, Scenario } from '../engine/index.js';
+import type { CompiledScenario, Dataset, Scenario } from '../engine/index.js';
 import { heuristicNames, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import { SealError, openSealed, writeSealed } from '../files/index.js';
 import type { SealFault } from '../files/index.js';
-import { loadScenario } from '../trips/index.js';
+import { loadScenario, tripsAt } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
 import type { TrainingConfig, TrainingState } from './algorithm.js';
 import type { BackendName } from './backend.js';
@@ -148,9 +148,11 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
       `${path} was trained on recorded trips, and does not record where they lie: give --scenario and --data`,
     );
   }
-  let loaded: CompiledScenario;
+  let dataset: Dataset | null;
   try {
-    loaded = loadScenario({ ...request, ...(data === undefined ? {} : { data }) });
+    // The scenario's file may have moved with the trips: where these lie is enough.
+    dataset = data === undefined ? null : tripsAt(data);
+    dataset ??= loadScenario({ ...request, ...(data === undefined ? {} : { data }) }).dataset;
   } catch (cause) {
     const where = data ?? request.data ?? request.scenario;
     throw new TrainError(
@@ -159,8 +161,8 @@ export function worldOf(checkpoint: Checkpoint, path: string, data?: string): Co
       { cause },
     );
   }
-  // The run's own scenario, even if its file has changed since.
-  const compiled = compileScenario(scenario, loaded.dataset);
+  // The scenario is the run's own, whatever its file says by now.
+  const compiled = compileScenario(scenario, dataset);
   checkWorld(checkpoint, compiled, path);
   return compiled;
 }

@@ -75,6 +75,16 @@ function ownTrips({ names, files }: ScenarioSource, data: string | undefined): D
   return dataset;
 }
 
+/**
+ * Trips that lie where they were written by `fleetstep import` or `collect`, whatever scenario stands beside them.
+ * @param data a trips file, or a folder that holds one; null if it is neither, such as a clone of the benchmark
+ * @throws TripsError
+ */
+export function tripsAt(data: string): Dataset | null {
+  const file = isFolder(data) ? join(data, COLLECTED_TRIPS) : data;
+  return isFile(file) ? readTrips(file) : null;
+}
+
 /** The benchmark's trips. @throws TripsError */
 export function loadDataset(scenario: string, data: string | undefined): Dataset {
   const nyc = nycScenarios.find((name) => name === scenario);
