@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto';
 import { readRows } from './binary-rows.js';
 import type { BinaryRow } from './binary-rows.js';
 import { BoundState } from './bound-state.js';
+import type { State as Opening } from './bound-state.js';
 import type { Connection } from './database.js';
 import { DecisionSeals } from './decision-check.js';
 import { ChainLink, EMPTY_HASH, digestOf, hex, integer, json, flag, text, time, uuid } from './digests.js';
@@ -123,12 +124,23 @@ export class ChainCheck {
   /** What signed heads say of entries that have not come yet, in hex. */
   readonly #signed = new Map<number, string>();
 
+  readonly #opening: Opening | undefined;
   /** Signs prunes as it signs heads; unknown if no heads were given. */
   readonly #key: KeyObject | undefined;
 
-  constructor(companyId: number, signed: readonly SignedHead[], key: KeyObject | undefined) {
+  /**
+   * @param signed what signed heads say of this chain, and `key` with what they are verified, if any were given
+   * @param opening how the company stood when it began, as chain 0 has it
+   */
+  constructor(
+    companyId: number,
+    signed: readonly SignedHead[],
+    key: KeyObject | undefined,
+    opening: Opening | undefined,
+  ) {
     this.companyId = companyId;
     this.#key = key;
+    this.#opening = opening;
     this.state = new BoundState(companyId);
     for (const { seq, hash } of signed) {
       const other = this.#signed.get(seq);
@@ -194,14 +206,22 @@ export class ChainCheck {
     const stones = await sql<{ seq: number; detail: Tombstone }[]>`
       select seq, detail from public.audit_ledger where company_id = ${this.companyId} and kind = 'pruned' order by seq`;
     const last = stones.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) {
+      if (this.#opening !== undefined) this.state.begin(this.#opening);
+      return;
+    }
     const { from, through, hash, entries } = last.detail;
     const what = `company ${this.companyId}, entry ${last.seq}`;
     if (entries !== through - from + 1) {
       this.#tell(what, fault('stands for entries that were pruned', `${through - from + 1} entries`, `${entries}`));
     }
     const signed = this.#key !== undefined && isSignedBy(this.companyId, last.detail, this.#key);
-    if (this.#key !== undefined && !signed) this.#tell(what, fault('says what was pruned, and is not signed'));
+    if (this.#key !== undefined && !signed) {
+      this.#tell(
+        `company ${this.companyId}, entries up to ${through}`,
+        fault('were pruned, and the key of the heads has not signed that'),
+      );
+    }
     this.seq = through;
     this.hash = hash;
     this.#link.stand(hash);
@@ -238,6 +258,10 @@ export class ChainCheck {
       case 'refused':
       case 'dry_run':
         this.counts.acts++;
+        if (kind !== 'refused' && !row.isNull(act.id)) {
+          const driver = row.isNull(act.driver) ? undefined : row.integer(act.driver);
+          this.state.admitted(row.text(act.type), driver, row.milliseconds(act.createdAt));
+        }
         break;
       case 'outcome':
         this.counts.outcomes++;

@@ -145,7 +145,7 @@ export async function readControls(connection: Connection, companyId: number): P
 }
 
 /**
- * Changes a company's settings; what is absent stays. `stopped` is its kill switch: when this returns, nothing follows.
+ * Changes a company's settings; what is absent stays. `stopped` is its kill switch: when this returns, nothing is begun.
  * @param by who changed it
  * @throws AuditError `ERR_FIELD`, `ERR_NOT_FOUND`
  */

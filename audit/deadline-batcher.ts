@@ -47,6 +47,8 @@ export interface BatcherOptions {
   readonly deadlineMs: number;
   /** Batches under way at once. */
   readonly inFlight: number;
+  /** Requests of a batch at most; default 64. */
+  readonly maxBatch?: number;
 }
 
 interface Request<I, O> {
@@ -103,7 +105,7 @@ export class DeadlineBatcher<I, O> {
 
   #flush(): void {
     while (this.#underWay < this.#options.inFlight && this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_BATCH);
+      const batch = this.#queue.splice(0, this.#options.maxBatch ?? MAX_BATCH);
       this.#underWay++;
       void this.#deliver(batch).finally(() => {
         this.#underWay--;

@@ -47,13 +47,23 @@ export interface DecisionLogOptions {
   readonly deadlineMs?: number;
 }
 
+/** Decisions of more bytes take seconds to write; they go a way of their own, in which others need not wait. */
+const LARGE = 512 * 1024;
+const LARGE_DEADLINE_MS = 10_000;
+
 export class DecisionLog {
   readonly #connection: RenewableConnection;
   readonly #rows: DeadlineBatcher<DecisionRow, true>;
+  readonly #largeConnection: RenewableConnection;
+  readonly #largeRows: DeadlineBatcher<DecisionRow, true>;
 
   constructor(database: Database, { deadlineMs = 500 }: DecisionLogOptions = {}) {
     this.#connection = new RenewableConnection(database, 2, deadlineMs);
     this.#rows = new DeadlineBatcher(this.#connection, { deadlineMs, inFlight: 1 }, insertAll);
+    const large = Math.max(deadlineMs, LARGE_DEADLINE_MS);
+    this.#largeConnection = new RenewableConnection(database, 1, large);
+    const one = { deadlineMs: large, inFlight: 1, maxBatch: 1 };
+    this.#largeRows = new DeadlineBatcher(this.#largeConnection, one, insertAll);
   }
 
   /**
@@ -63,14 +73,15 @@ export class DecisionLog {
    */
   async record(row: DecisionRow): Promise<void> {
     try {
-      await this.#rows.request(row);
+      const isLarge = row.request.length + row.answer.length > LARGE;
+      await (isLarge ? this.#largeRows : this.#rows).request(row);
     } catch (error) {
       throw databaseError(error);
     }
   }
 
   async close(): Promise<void> {
-    await this.#connection.end(5);
+    await Promise.all([this.#connection.end(5), this.#largeConnection.end(5)]);
   }
 }
 

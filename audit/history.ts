@@ -56,6 +56,12 @@ export async function appendHistory(tx: Connection): Promise<void> {
     )
     update audit_head h set seq = last.seq, hash = last.hash
     from (select distinct on (company_id) company_id, seq, hash from entry order by company_id, seq desc) as last
-    where h.company_id = last.company_id`; // These acts took nothing of limits and stopped nothing: how everything stands is on record beside them.
-  await tx`select audit_note_state(company_id, 'history') from (select distinct company_id from history order by 1) as added`;
+    where h.company_id = last.company_id`;
+  // These acts took nothing of limits and stopped nothing: how everything stands is on record beside them, at the same time.
+  await tx`
+    select audit_append(head, 'settings', null, null, last.at, stands.detail,
+      audit_detail_digest('settings', null, stands.detail, last.at))
+    from (select company_id, max(at) as at from history group by company_id order by company_id) as last
+    join audit_head head using (company_id),
+      lateral (select jsonb_build_object('origin', 'history', 'state', audit_state(company_id)) as detail) as stands`;
 }

@@ -7,7 +7,7 @@ import { catalogueFindings, isStructural, pinPlanner, pinSession } from './catal
 import { ChainCheck, fault, short } from './chain-check.js';
 import type { Counts, Finding } from './chain-check.js';
 import { readPresent, stateFindings } from './bound-state.js';
-import type { PresentTables } from './bound-state.js';
+import type { BoundState, PresentTables, State } from './bound-state.js';
 import { OWNER_ROLE, connect, databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
 import { checkDecisions } from './decision-check.js';
@@ -155,12 +155,18 @@ async function readAll(
     ...(await companiesOf(sql, 'decision_event')),
   ]);
   const all = await readChain(sql, 0, context);
-  for (const id of all.companies) known.add(id);
+  for (const id of all.companies.keys()) known.add(id);
   known.delete(0);
   let decisions = 0;
   const found = [all.findings];
   for (const companyId of [...known].sort((a, b) => a - b)) {
-    const { findings } = await readChain(sql, companyId, context, (count) => (decisions += count));
+    const { findings } = await readChain(
+      sql,
+      companyId,
+      context,
+      all.companies.get(companyId),
+      (count) => (decisions += count),
+    );
     found.push(findings);
   }
   // Of all companies' first breaks, the one with the earliest act comes first; then the rest, company by company.
@@ -177,9 +183,10 @@ async function readChain(
   sql: Connection,
   companyId: number,
   { counts, heads, decisionHeads, present, signed, key, progress }: Context,
+  opening?: State,
   decisions: (count: number) => void = () => undefined,
-): Promise<{ findings: Finding[]; companies: ReadonlySet<number> }> {
-  const chain = new ChainCheck(companyId, signed.get(companyId) ?? [], key);
+): Promise<{ findings: Finding[]; companies: BoundState['companies'] }> {
+  const chain = new ChainCheck(companyId, signed.get(companyId) ?? [], key, opening);
   await chain.read(sql, progress);
   const findings: Finding[] = [...chain.findings];
   // What is missing or too much explains more than what follows from it.

@@ -148,7 +148,11 @@ function switchCommand(name: string, stopped: boolean, description: string): Com
 }
 
 export function stopCommand(): Command {
-  return switchCommand('stop', true, 'The kill switch: when this returns, no autonomous act follows.');
+  return switchCommand(
+    'stop',
+    true,
+    'The kill switch: when this returns, no act is begun any more, and none is delivered again after a failure.',
+  );
 }
 
 export function resumeCommand(): Command {

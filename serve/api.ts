@@ -214,8 +214,9 @@ export function apiRoutes({ service, runs }: ApiOptions): Route[] {
       answer: runsProps,
       tag: 'runs',
       roles: everyone,
-      summary: 'Training runs in the runs folder, newest first',
-      handle: async () => ({ runs: snake(await reader.list()) }),
+      summary: 'Training runs in the runs folder, newest first: the company’s own, and those on nobody’s data',
+      query: company,
+      handle: async (c) => ({ runs: snake(await reader.list(c.companyId)) }),
     },
     {
       method: 'GET',
@@ -225,9 +226,13 @@ export function apiRoutes({ service, runs }: ApiOptions): Route[] {
       roles: everyone,
       summary: 'A run’s configuration, metrics and evaluation',
       params: { name: { type: 'string', min: 1, max: 200 } },
-      query: { after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only later iterations') },
-      handle: async ({ params, query }) => {
-        const { summary, ...files } = await reader.read(params['name'], (query['after'] as number | undefined) ?? -1);
+      query: {
+        ...company,
+        after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only later iterations'),
+      },
+      handle: async ({ params, query, companyId }) => {
+        const after = (query['after'] as number | undefined) ?? -1;
+        const { summary, ...files } = await reader.read(params['name'], after, companyId);
         return { ...(snake(summary) as object), ...files };
       },
     },

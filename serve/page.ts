@@ -16,8 +16,14 @@ const own = fileURLToPath(new URL('.', import.meta.url));
 /**
  * @param tiles       template of a tile server, such as `https://tile.example/{z}/{x}/{y}.png`; null: a plain map
  * @param attribution whose map that is
+ * @param answered    answers the example state; it is nobody's, and nothing of it goes on record
  */
-export async function addPage(app: FastifyInstance, tiles: string | null, attribution: string): Promise<void> {
+export async function addPage(
+  app: FastifyInstance,
+  tiles: string | null,
+  attribution: string,
+  answered: (example: object) => Promise<object>,
+): Promise<void> {
   const config = { open: true };
   const images = tiles === null ? '' : ` ${originOf(tiles)}`;
   const policy = [
@@ -39,6 +45,15 @@ export async function addPage(app: FastifyInstance, tiles: string | null, attrib
   app.get('/page/config.json', { config }, (_, reply) => reply.send({ tiles, attribution }));
   const example = readFileSync(join(own, '../../docs/state.json'), 'utf8');
   app.get('/page/example.json', { config }, (_, reply) => reply.type('application/json').send(example));
+  let answer: Promise<object> | undefined;
+  app.get('/page/example-answer.json', { config }, async (_, reply) => {
+    // Computed once, whoever asks how often; again if that failed.
+    answer ??= answered({ ...(JSON.parse(example) as object), explain: true }).catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    return reply.send(await answer);
+  });
   const files = [
     { root: join(own, 'page'), prefix: '/page/', allowed: /\.js$/ },
     { root: join(root('leaflet'), 'dist'), prefix: '/lib/leaflet/', allowed: /\.(js|css|png)$/ },

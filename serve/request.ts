@@ -90,7 +90,7 @@ export interface RecommendRequest {
 export const MAX_VEHICLES = 200;
 export const MAX_SHIPMENTS = 500;
 /** Places in a table. */
-export const MAX_PLACES = 700;
+export const MAX_PLACES = 1200;
 /** About the year 2100. */
 const LATEST = 4_102_444_800;
 

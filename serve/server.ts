@@ -180,7 +180,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 
   const document = JSON.stringify(openApi(routes, version));
   app.get('/openapi.json', { config: { open: true } }, (_, reply) => reply.type('application/json').send(document));
-  await addPage(app, options.tiles ?? null, options.attribution ?? '');
+  await addPage(app, options.tiles ?? null, options.attribution ?? '', (example) => service.example(example));
   app.get('/health', { config: { open: true } }, (_, reply) => reply.send({ status: 'ok', version }));
   app.get('/ready', { config: { open: true } }, async (_, reply) => {
     const database = await service.pool

@@ -69,6 +69,8 @@ export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 
   readonly database: Database;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
+  /** Companies in which whoever asked may approve his own act; default none: a second person or program does. */
+  readonly ownApproval?: readonly number[] | 'all' | undefined;
   /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
   readonly deadlineMs?: number | undefined;
 }
@@ -311,6 +313,7 @@ export class Service {
     const by = caller.subject;
     const acting = { companyId, answer, at: row.createdAt, by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
+    if (approves) this.#checkApprover(row, by);
     if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
     const detail = {
       ...outcome,
@@ -335,6 +338,16 @@ export class Service {
     return { decision_id: id, ...told, act };
   }
 
+  /** @throws ServeError `ERR_FORBIDDEN` */
+  #checkApprover({ companyId, requestedBy }: DecisionDetail, by: string): void {
+    const { ownApproval = [] } = this.#options;
+    if (requestedBy !== by || ownApproval === 'all' || ownApproval.includes(companyId)) return;
+    throw new ServeError(
+      'ERR_FORBIDDEN',
+      `${by} has asked for this act, and may not approve it: another account does, or the operator allows it for company ${companyId} (--own-approval)`,
+    );
+  }
+
   /** What the vehicle that drives it instead breaks, were it given this shipment alone. */
   async #breaksOf(
     { shipment, outcome, vehicle }: Outcome,
@@ -353,6 +366,15 @@ export class Service {
   #candidates(request: RecommendRequest, shipment: Id, way?: Way): Promise<AnalyzedPair[]> {
     const options = { ...request.options, horizon: LONGEST_HORIZON };
     return this.background.candidates({ ...request, options, explain: false }, shipment, way);
+  }
+
+  /** An answer to look at, of a state that is nobody's: not on record, and not in anybody's live view. */
+  async example(state: object): Promise<Answer> {
+    const request = bounded(checkRequest(state));
+    const packed = pack(request);
+    const context = { decisionId: 'example', stateHash: sha256(packed) };
+    const answer = await this.background.recommend(request, context, { packed });
+    return { ...answer, provenance: { ...answer.provenance, recorded: false } };
   }
 
   /** Scores a person's plan beside the policy's; if asked for, also what each vehicle would make of a shipment. */

@@ -189,7 +189,7 @@ describe('the catalogue', () => {
       return readCatalogue(tx, OWNER_ROLE);
     });
     const sorted = Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
-    await expect(`${JSON.stringify(sorted, null, 1)}\n`).toMatchFileSnapshot(CATALOGUE_FILE);
+    await expect(`${JSON.stringify(sorted, null, 2)}\n`).toMatchFileSnapshot(CATALOGUE_FILE);
   });
 
   it.each(attacks)('shows %s', async (statements, what, reason) => {

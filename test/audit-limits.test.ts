@@ -7,9 +7,11 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   Recorder,
+  actionTypes,
   configure,
   connect,
   migrate,
+  periods,
   readControls,
   resetBreaker,
   setLimits,
@@ -42,10 +44,13 @@ async function attack(made: TestDatabase, owner: Connection, processes: number, 
   const companies: number[] = [];
   for (let k = 0; k < 4; k++) companies.push((await addCompany(owner, `attacked ${k}`)).id);
   // Rates and capacities that a run both fills and empties.
-  await owner`update autonomy set breaker_failures = 0`;
-  await owner`
-    update token_bucket set capacity = case scope when 'all' then 1000 else 300 end * case per when 'hour' then 1 else 2 end`;
-  await owner`update token_bucket set tokens = capacity, refilled_at = clock_timestamp()`;
+  const limits = ['all' as const, ...actionTypes].flatMap((scope) => {
+    return periods.map((per) => ({ scope, per, capacity: (scope === 'all' ? 1000 : 300) * (per === 'hour' ? 1 : 2) }));
+  });
+  for (const id of companies) {
+    await configure(owner, id, { breakerFailures: 0 }, 'test');
+    await setLimits(owner, id, limits, 'test');
+  }
   const [{ from, deadlocks }] = await owner<[{ from: Date; deadlocks: number }]>`
     select clock_timestamp() as from, deadlocks from pg_stat_database where datname = current_database()`;
   const results = await Promise.all(

@@ -22,7 +22,7 @@ import {
 } from '#audit/index.js';
 import type { Connection, DecisionRow, PruneOptions, Pruned } from '#audit/index.js';
 import { shippedMigrations } from '#audit/migrate.js';
-import { addCompany, liftLimits, superuser, testDatabase } from './support/database.js';
+import { addManualCompany, letAct, superuser, testDatabase } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
 
 let made: TestDatabase;
@@ -104,8 +104,8 @@ async function counts(): Promise<{ acts: number; entries: number; decisions: num
 }
 
 beforeEach(async () => {
-  company = await addCompany(owner);
-  await liftLimits(owner);
+  // Nothing is on its record yet: what comes first is the oldest.
+  company = await addManualCompany(owner);
 });
 
 describe('pruning', () => {
@@ -127,6 +127,7 @@ describe('pruning', () => {
     expect(stone.detail).toMatchObject({ by: 'eve', from: plan.from, through: plan.through, acts: 3 });
 
     // The record goes on, and is pruned again, what stands for the first time included.
+    await letAct(owner, company.id);
     const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
     const act = (): Promise<unknown> =>
       recorder.act(
@@ -189,6 +190,7 @@ describe('pruning', () => {
     expect(await pruned()).toMatchObject({ acts: 2, heldBy: rows[2].id });
     expect(await verify(made.database)).toMatchObject({ ok: true });
     expect(await pruned()).toMatchObject({ acts: 0, heldBy: rows[2].id });
+    await letAct(owner, company.id);
     const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
     let during: Pruned | undefined;
     await recorder.act(
@@ -207,7 +209,7 @@ describe('pruning', () => {
   it('is done by nobody but the owner, for no other company, and only for what is old enough', async () => {
     await history([400, 100]);
     const other = company;
-    company = await addCompany(owner);
+    company = await addManualCompany(owner);
     await history([400, 100]);
     await expect(pruned({ before: daysAgo(150) })).rejects.toMatchObject({
       code: 'ERR_FIELD',

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseOf } from '#audit/database.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
-import { Recorder, Sweeper, connect, migrate, readAction, sweep, verify } from '#audit/index.js';
+import { Recorder, Sweeper, configure, connect, migrate, readAction, sweep, verify } from '#audit/index.js';
 import type { Connection, Database, Intent, Orphan } from '#audit/index.js';
 import { Purpose, RandomStream } from '#engine/index.js';
 import {
@@ -144,10 +144,10 @@ describe('an act', () => {
     await recorder.act(intent(key), () => Promise.reject(new Error('no'))).catch(() => undefined);
     let acted = 0;
     await expect(recorder.act(intent(key), () => ++acted)).rejects.toMatchObject({ code: 'ERR_ACT_FAILED' });
-    await owner`update autonomy set auto_assign = false where company_id = ${company.id}`;
+    await configure(owner, company.id, { autoAssign: false }, 'test');
     const later = { idempotencyKey: 'later' };
     await expect(recorder.act(intent(later), () => ++acted)).rejects.toMatchObject({ code: 'ERR_REFUSED' });
-    await owner`update autonomy set auto_assign = true where company_id = ${company.id}`;
+    await configure(owner, company.id, { autoAssign: true }, 'test');
     await recorder.act(intent(later), () => ++acted);
     expect(acted).toBe(1);
   });
@@ -378,7 +378,7 @@ describe('an acting process', () => {
     const company = await addCompany(owner);
     await liftLimits(owner);
     // Unknown outcomes count as failures; here there are many of them.
-    await owner`update autonomy set breaker_failures = 0`;
+    await configure(owner, company.id, { breakerFailures: 0 }, 'test');
     const folder = mkdtempSync(join(tmpdir(), 'fleetstep-acts-'));
     const file = join(folder, 'acts');
     const random = new RandomStream(13, Purpose.action);

@@ -9,9 +9,11 @@ import {
   Recorder,
   configure,
   exportHeads,
+  resetBreaker,
   reviewAction,
   setLimits,
   signingKey,
+  stopAll,
   verify,
   verifyWithin,
 } from '#audit/index.js';
@@ -278,6 +280,130 @@ describe('verify', () => {
     expect(await verify(made.database)).toMatchObject({ ok: true });
   });
 
+  it('is not blinded by functions and operators that were planted beside the tables', async () => {
+    const [{ id }] = await owner<[{ id: number }]>`
+      select id from autonomous_action where status = 'succeeded' order by id limit 1`;
+    const plant = `
+      create function public.convert_to(text, text) returns bytea language sql as $$ select ''::bytea $$;
+      create function public.sha256(text) returns bytea language sql as $$ select ''::bytea $$;
+      create function public.count(integer) returns bigint language sql as $$ select 0::bigint $$;
+      create function public.same(bytea, text) returns boolean language sql as $$ select true $$;
+      create operator public.= (leftarg = bytea, rightarg = text, function = public.same);
+      create operator public.<> (leftarg = bytea, rightarg = text, function = public.same);
+      update autonomous_action set action_description = 'forged' where id = ${id}`;
+    // Also where the session looks in `public` first.
+    const { ok, findings } = await after((tx) => tx.unsafe(`set local search_path = public, pg_catalog; ${plant}`));
+    expect(ok).toBe(false);
+    expect(findings).toContainEqual(expect.objectContaining({ what: id, reason: 'the act was edited' }));
+    expect(findings).toContainEqual(expect.objectContaining({ what: 'function public.sha256(text)' }));
+  });
+
+  it('finds edits of settings, limits, switches and breakers that are on no entry, and of those that were put back before the next change', async () => {
+    const [, company] = companies;
+    const edits: [string, RegExp, string?, string?][] = [
+      [
+        `update autonomy set mode = 'MANUAL' where company_id = ${company}`,
+        /setting mode was edited/,
+        'FULLY_AUTO',
+        'MANUAL',
+      ],
+      [`update autonomy set stopped = true where company_id = ${company}`, /setting stopped was edited/],
+      [
+        `update autonomy set breaker_failures = 1000 where company_id = ${company}`,
+        /setting breaker_failures was edited/,
+        '0',
+        '1000',
+      ],
+      [`delete from autonomy where company_id = ${company}`, /the settings are missing/],
+      [
+        `update token_bucket set capacity = 50000 where company_id = ${company} and scope = 'all' and per = 'day'`,
+        /limit all\/day was edited/,
+        '{"kind":"bucket","capacity":900}',
+        '{"kind":"bucket","capacity":50000}',
+      ],
+      [
+        `update token_bucket set kind = 'window' where company_id = ${company} and scope = 'assign'`,
+        /limit assign\/(hour|day) was edited/,
+      ],
+      [
+        `delete from token_bucket where company_id = ${company} and scope = 'assign'`,
+        /limit assign\/(hour|day) was edited/,
+      ],
+      [
+        `insert into token_bucket (company_id, scope, per, capacity, tokens) values (${company}, 'driver', 'hour', 5, 5)`,
+        /limit driver\/hour was edited/,
+      ],
+      [
+        `insert into token_bucket (company_id, scope, per, capacity, tokens) values (${company}, 'driver/7', 'hour', 5, 5)`,
+        /limit driver\/7\/hour was edited/,
+      ],
+      ['update breaker set failures = failures + 1', /breaker assign was edited/],
+      ['update breaker set stopped_at = clock_timestamp()', /breaker assign was edited/],
+      ['update autonomy_all set stopped = true', /switch of all companies was edited/],
+      ['delete from autonomy_all', /switch of all companies was edited/],
+      [
+        `update autonomy set dry_run = true where company_id = ${company};
+         select autonomy_configure(${company}, '{"adjust_time_max_minutes": 5}', 'test');
+         select autonomy_configure(${company}, '{"dry_run": false}', 'test')`,
+        /settings had been edited before the entry that changed them/,
+      ],
+      [
+        `update token_bucket set capacity = 7 where company_id = ${company} and scope = 'all' and per = 'hour';
+         select autonomy_limit(${company}, 'all', 'hour', 'bucket', 8, 'test')`,
+        /limit all\/hour had been edited/,
+      ],
+    ];
+    for (const [statement, reason, expected, actual] of edits) {
+      const { ok, findings } = await after((tx) => tx.unsafe(statement));
+      expect([ok, findings.map((finding) => finding.reason).join('; ')], statement).toEqual([
+        false,
+        expect.stringMatching(reason),
+      ]);
+      if (expected !== undefined) expect(findings).toContainEqual(expect.objectContaining({ expected, actual }));
+    }
+  });
+
+  it('misses a company that was deleted with all that was its own, without signed heads and with them', async () => {
+    const erase = async (tx: Connection, company: number): Promise<void> => {
+      await tx`delete from action_review where action_id in (select id from autonomous_action where company_id = ${company})`;
+      for (const table of [
+        ...['autonomous_action', 'audit_ledger', 'audit_head', 'decision_event', 'decision', 'decision_head'],
+        ...['window_admission', 'token_bucket', 'breaker', 'autonomy', 'booking', 'driver'],
+      ]) {
+        await tx`delete from ${tx(table)} where company_id = ${company}`;
+      }
+      await tx`delete from company where id = ${company}`;
+    };
+    const file = join(folder, 'deleted.jsonl');
+    await exportHeads(owner, file, signingKey(join(folder, 'key.pem')));
+    const heads = { file, publicKey: join(folder, 'key.pem.pub') };
+    const [, company] = companies;
+    const bare = await after((tx) => erase(tx, company));
+    expect(bare).toMatchObject({ ok: false, companyId: company });
+    expect(bare.findings).toContainEqual({ what: `company ${company}`, reason: 'is missing', companyId: company });
+    // Chain 0 written anew as well: only the signature knows.
+    const everywhere = async (tx: Connection): Promise<void> => {
+      await erase(tx, company);
+      await tx`delete from audit_ledger where company_id = 0 and (detail ->> 'company')::bigint = ${company}`;
+      await tx`
+        update audit_ledger l set seq = n.seq, hash = n.hash from (
+          select seq as old, number as seq, audit_chain_over(sha256('fleetstep'), number, digest) over (order by number) as hash
+          from (select *, row_number() over (order by seq) as number from audit_ledger where company_id = 0) as numbered) as n
+        where l.company_id = 0 and l.seq = n.old`;
+      await tx`
+        update audit_head set (seq, hash) = (select seq, hash from audit_ledger where company_id = 0 order by seq desc limit 1)
+        where company_id = 0`;
+    };
+    expect(await after(everywhere)).toMatchObject({ ok: true });
+    const signed = await after(everywhere, heads);
+    expect(signed.findings.map(({ what, reason }) => `${what} ${reason}`)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(new RegExp(`^company ${company}, entry \\d+ was signed, and is gone$`)),
+        expect.stringMatching(/^company 0, entry \d+ was signed, and is gone$/),
+      ]),
+    );
+  });
+
   it('finds with signed heads what a chain alone cannot show: an end cut off with its head, and a chain written anew', async () => {
     const company = companies[1];
     const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
@@ -335,5 +461,33 @@ describe('verify', () => {
     writeFileSync(join(folder, 'rsa.pem'), 'no key');
     expect(() => signingKey(join(folder, 'rsa.pem'))).toThrow(/rsa.pem cannot be read as a key/);
     expect(() => signingKey(keyFile)).not.toThrow();
+  });
+
+  it('follows every change that was made as it should be', async () => {
+    const { id } = await addCompany(owner, 'changed');
+    await setLimits(owner, id, [{ scope: 'driver', per: 'hour', capacity: 3 }], 'test');
+    await setLimits(owner, id, [{ scope: 'driver', per: 'hour', capacity: null }], 'test');
+    await setLimits(owner, id, [{ scope: 'reassign', per: 'day', kind: 'window', capacity: 2 }], 'test');
+    await configure(owner, id, { adjustTimeMaxMinutes: 0.1, breakerFailures: 2 }, 'test');
+    await stopAll(owner, true, 'test');
+    expect(await verify(made.database)).toMatchObject({ ok: true, findings: [] });
+    await stopAll(owner, false, 'test');
+    const recorder = new Recorder(made.database, { deadlineMs: 20_000 });
+    const intent = { companyId: id, actionType: 'assign', description: 'fails', triggerSource: 'test' } as const;
+    for (let k = 0; k < 2; k++) {
+      await expect(recorder.act(intent, () => Promise.reject(new Error('broken')))).rejects.toThrow();
+    }
+    expect(await verify(made.database)).toMatchObject({ ok: true, findings: [] });
+    const lifted = await after((tx) => tx`update breaker set failures = 0, stopped_at = null where company_id = ${id}`);
+    expect(lifted).toMatchObject({
+      ok: false,
+      reason: 'breaker assign was edited',
+      expected: '{"failures":2,"stopped":true}',
+      actual: '{"failures":0,"stopped":false}',
+    });
+    await resetBreaker(owner, id, 'assign', 'test');
+    await recorder.act(intent, () => undefined);
+    await recorder.close();
+    expect(await verify(made.database)).toMatchObject({ ok: true, findings: [] });
   });
 });

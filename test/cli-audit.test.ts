@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { actionColumns } from '#audit/index.js';
 import type { ActionDetail, ActionPage, Controls, Statistics } from '#audit/index.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
+import { shippedMigrations } from '#audit/migrate.js';
 import { heuristicNames } from '#policy/index.js';
 import { openServer, reachableFolder, superuser } from './support/database.js';
 
@@ -204,11 +205,16 @@ describe('fleetstep audit', () => {
   it('status, rollback and migrate tell and do what they say', () => {
     const before = json<{ current: boolean; separated: boolean; migrations: unknown[] }>('audit', 'status');
     expect(before).toMatchObject({ database: 'embedded', current: true, separated: true });
-    expect(json('audit', 'rollback', '--steps', '2')).toEqual({ undone: ['0005-decisions', '0004-functions'] });
+    const last = shippedMigrations()
+      .slice(-2)
+      .map(({ name }) => name);
+    expect(json('audit', 'rollback', '--steps', '2')).toEqual({ undone: last.toReversed() });
     expect(json<object>('audit', 'status')).toMatchObject({ current: false });
-    expect(fleetstep('audit', 'status').stdout).toMatch(/0004-functions +[^\d]+ no[^]*run "fleetstep audit migrate"/);
-    expect(json('audit', 'migrate')).toEqual({ applied: ['0004-functions', '0005-decisions'] });
-    const refused = fleetstep('audit', 'rollback', '--steps', '5');
+    expect(fleetstep('audit', 'status').stdout).toMatch(
+      new RegExp(`${last[0]} +[^\\d]+ no[^]*run "fleetstep audit migrate"`),
+    );
+    expect(json('audit', 'migrate')).toEqual({ applied: last });
+    const refused = fleetstep('audit', 'rollback', '--steps', String(shippedMigrations().length));
     expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(/would destroy.*--force/) as string });
     expect(fleetstep('audit', 'migrate').stdout).toBe('nothing to do\n');
   });

@@ -97,9 +97,6 @@ describe('connections that have gone silent', () => {
       ['GET', '/api/admin/autonomy/limits'],
       ['POST', `/v1/decisions/${id}/outcome`, { shipment, outcome: 'accepted' }],
       ['PUT', '/api/admin/autonomy', { breaker_failures: 7 }],
-      ['GET', `/v1/decisions/${id}`],
-      ['GET', '/api/admin/autonomous-actions'],
-      ['GET', '/v1/companies'],
     ];
     for (const [method, path, sent] of asked) {
       // So that each finds its connection silent that it has had before.

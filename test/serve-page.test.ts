@@ -1,7 +1,7 @@
 // The dashboard in a real browser: log in, ask, accept, override, filter, review, limits, kill switch, runs. With
 // FLEETSTEP_SCREENSHOTS set to a folder, it leaves pictures there.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { reachableFolder } from './support/database.js';
 import { easyRequest, testService } from './support/service.js';
 import type { TestService } from './support/service.js';
 
+const example = JSON.parse(readFileSync(join(import.meta.dirname, '../docs/state.json'), 'utf8')) as object;
 const pictures = process.env['FLEETSTEP_SCREENSHOTS'];
 
 describe.skipIf(browserMissing())('the dashboard', () => {
@@ -105,7 +106,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
   it('shows the last request on a map, and puts accepting and overriding on record', async () => {
     const page = await open();
     await enter(page, 'dispatcher');
-    await page.getByRole('button', { name: 'Ask with an example state' }).click();
+    await service.call('POST', '/v1/recommend', { ...example, explain: true });
     await page.getByText('Shipment 101 to vehicle 1').waitFor();
     await page.getByText('105: vehicles 1, 3, 2 could take it but for the skills that it needs').waitFor();
     expect(await page.locator('.marker.vehicle').count()).toBe(4);
@@ -132,6 +133,13 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Who drives it instead').selectOption('1');
     await dialog.getByLabel(/^Why/).fill('vehicle 3 is at the garage');
+    // Those who can come first; of the others it is said why not.
+    expect(await dialog.getByRole('option').allTextContents()).toEqual([
+      'nobody, or not decided',
+      'vehicle 1',
+      'vehicle 2',
+      expect.stringMatching(/^vehicle 4: breaks .*status/),
+    ]);
     await look(page, 'override');
     // What was typed is not lost where the service does not take it.
     const refusal = { status: 409, json: { error: { message: 'not now' } } };
@@ -149,10 +157,29 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     ]);
   });
 
+  it('keeps an example in the browser that asked for it: not on record, and in nobody’s live view', async () => {
+    const page = await open();
+    await enter(page, 'dispatcher');
+    const count = async (): Promise<number> =>
+      ((await service.call('GET', '/v1/decisions?limit=200')).body.decisions as unknown[]).length;
+    const [before, { body: live }] = [await count(), await service.call('GET', '/v1/live')];
+    await page.getByRole('button', { name: 'Ask with an example state' }).click();
+    await page.getByRole('heading', { name: /^Example: recommended/ }).waitFor();
+    await page.getByText('an example, not on record').waitFor();
+    await page.getByRole('button', { name: 'Accept 101 to 1' }).click();
+    await page.getByText('Shipment 101: accepted by you. An example: nothing goes on record.').waitFor();
+    await page.getByRole('button', { name: 'Override 103' }).click();
+    await page.getByRole('dialog').getByLabel('Who drives it instead').waitFor();
+    await page.keyboard.press('Escape');
+    expect([await count(), (await service.call('GET', '/v1/live')).body]).toEqual([before, live]);
+    await page.getByRole('button', { name: 'Back to what is live' }).click();
+    await page.getByRole('heading', { name: /^Recommended at/ }).waitFor();
+  });
+
   it('shows what colleagues said of it, without asking for the page again', async () => {
     const [mine, yours] = [await open(), await open()];
     for (const page of [mine, yours]) await enter(page, 'dispatcher');
-    await mine.getByRole('button', { name: 'Ask with an example state' }).click();
+    await service.call('POST', '/v1/recommend', example);
     await yours.getByText('Shipment 102 to vehicle 2').waitFor();
     await mine.getByRole('button', { name: 'Accept 102 to 2' }).click();
     const card = yours.getByRole('listitem').filter({ hasText: 'Shipment 102 to vehicle 2' });
@@ -201,10 +228,8 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     expect(settings).toMatchObject({ mode: 'SEMI_AUTO', auto_notify_customer: false });
     await look(page, 'rules');
     const { bookings, drivers } = service.company;
-    await service.call('POST', '/v1/recommend', {
-      ...easyRequest({ bookings: bookings.slice(0, 1), drivers }),
-      mode: 'auto',
-    });
+    const ask = { ...easyRequest({ bookings: bookings.slice(0, 1), drivers }), mode: 'auto' };
+    await service.call('POST', '/v1/recommend', ask, await service.token({ subject: 'agent' }));
     await page.getByRole('link', { name: 'Live' }).click();
     await page.getByText(/^Act: refused \(mode SEMI_AUTO/).waitFor();
     await page.getByRole('button', { name: `Approve ${bookings[0]} to` }).click();

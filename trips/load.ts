@@ -6,7 +6,7 @@ import { EngineError, compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
 import { nycScenarios, readNycAmod } from './nyc-amod.js';
-import { checkPlayable } from './playable.js';
+import { checkPlayable, checkSkillsNamed } from './playable.js';
 import { scenarioSource } from './scenario-file.js';
 import type { ScenarioSource } from './scenario-file.js';
 import { readTrips } from './trips-file.js';
@@ -40,12 +40,17 @@ export function loadScenario(request: ScenarioRequest): CompiledScenario {
     }
     compiled = compileScenario(candidate);
   } else if (nyc !== undefined && kindOf('travel') === 'matrix') {
-    compiled = compileScenario(candidate, loadDataset(nyc, request.data));
+    compiled = withTrips(candidate, loadDataset(nyc, request.data));
   } else {
-    compiled = compileScenario(candidate, ownTrips(source, request.data));
+    compiled = withTrips(candidate, ownTrips(source, request.data));
   }
   checkPlayable(compiled, nyc === undefined ? undefined : preset(nyc).horizonSeconds);
   return compiled;
+}
+
+function withTrips(candidate: ScenarioSource['candidate'], dataset: Dataset): CompiledScenario {
+  checkSkillsNamed(candidate, dataset);
+  return compileScenario(candidate, dataset);
 }
 
 /** Trips of the scenario, or of one that it extends: in `data`, or beside the first of their files that has any. */

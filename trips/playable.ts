@@ -2,7 +2,7 @@
 // hours after the record's end.
 
 import { EngineError } from '../engine/index.js';
-import type { CompiledScenario } from '../engine/index.js';
+import type { CompiledScenario, Dataset } from '../engine/index.js';
 
 /**
  * @param recordedSeconds how long the recorded part of a day is; default: what the data says, if it does
@@ -39,16 +39,27 @@ export function checkPlayable(compiled: CompiledScenario, recordedSeconds?: numb
     }
   });
   if (dataset === null) return;
+  const recorded = recordedSeconds ?? dataset.recordedSeconds;
+  if (recorded !== undefined && horizonSeconds > recorded) {
+    throw fault('horizonSeconds', horizonSeconds, `must be at most ${recorded}: the recorded days are no longer`);
+  }
+}
+
+/**
+ * Before a scenario is compiled with recorded trips, in the words of who writes scenario files.
+ * @throws EngineError `ERR_SCENARIO` if recorded bookings need more skills than the scenario names
+ */
+export function checkSkillsNamed(candidate: { readonly skills?: unknown }, { trace }: Dataset): void {
+  const { skills = [] } = candidate;
+  if (!Array.isArray(skills)) return;
+  let needed = 0;
+  for (const bits of trace.skills) needed |= bits;
   if (needed >>> skills.length > 0) {
     throw fault(
       'skills',
       `a list of ${skills.length}`,
       `must have the ${32 - Math.clz32(needed)} skills that recorded bookings need, in their order`,
     );
-  }
-  const recorded = recordedSeconds ?? dataset.recordedSeconds;
-  if (recorded !== undefined && horizonSeconds > recorded) {
-    throw fault('horizonSeconds', horizonSeconds, `must be at most ${recorded}: the recorded days are no longer`);
   }
 }
 

@@ -1,6 +1,6 @@
 -- The value `decisions` of ledger_kind stays: PostgreSQL takes none back, and entries of it may be on record.
 drop trigger states_settings on company;
-drop function company_states_settings, audit_note_state, audit_state, audit_seal_decisions;
+drop function company_states_settings, audit_state, audit_seal_decisions;
 
 drop function decision_lock_head, decision_seal, decision_digest, decision_event_digest;
 drop index decision_seq, decision_event_seq;

@@ -141,21 +141,14 @@ select jsonb_build_object(
     from public.breaker where company_id = p_company))
 $$;
 
--- An entry that says so: from here on every change has its own.
-create function audit_note_state(p_company bigint, p_origin text) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-  perform public.audit_note(p_company, 'settings', jsonb_build_object('origin', p_origin, 'state', public.audit_state(p_company)));
-end $$;
-
--- After `gets_limits` and `opens_chain`, as triggers run in the order of their names. Chain 0 learns of every company, so that one
--- that is deleted with all that is its own is missed there.
+-- After `gets_limits` and `opens_chain`, as triggers run in the order of their names. Chain 0 learns of every company and how it
+-- begins, so that one that is deleted with all that is its own is missed there.
 create function company_states_settings() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into public.decision_head (company_id) values (new.id);
-  perform public.audit_note(0, 'settings', jsonb_build_object('origin', session_user, 'company', new.id));
-  perform public.audit_note_state(new.id, session_user);
+  perform public.audit_note(0, 'settings', jsonb_build_object('origin', session_user, 'company', new.id,
+    'state', public.audit_state(new.id)));
   return new;
 end $$;
 create trigger states_settings after insert on company for each row execute function company_states_settings();
@@ -187,6 +180,6 @@ begin
 end $$;
 
 revoke all on function decision_digest, decision_event_digest, decision_seal, decision_lock_head, audit_seal_decisions, audit_state,
-  audit_note_state, company_states_settings from public;
+  company_states_settings from public;
 grant execute on function audit_seal_decisions to fleetstep_app;
 grant select on decision_head to fleetstep_app;

@@ -56,9 +56,18 @@ interface Outcome {
   readonly outcome: 'accepted' | 'overridden';
   readonly vehicle?: Id;
   readonly reason?: string;
+  /** What the other vehicle breaks. */
+  readonly breaks?: readonly string[];
   readonly by: string;
 }
+interface Candidate {
+  readonly vehicle: Id;
+  readonly breaks: readonly string[];
+  readonly pickup_eta: number | null;
+}
 interface Last {
+  /** Of this browser alone: nothing of it goes to the service. */
+  readonly example?: boolean;
   readonly at: string;
   readonly outcomes: readonly Outcome[];
   readonly request: {
@@ -99,6 +108,8 @@ export async function live(main: HTMLElement): Promise<void> {
   const lists = h('div', { tabindex: -1 });
   /** Somebody wants time to look at it, while others are asked. */
   let held = false;
+  /** What is shown is an example, until somebody goes back to what is live. */
+  let example = false;
   const ask = h(
     'button',
     {
@@ -106,6 +117,20 @@ export async function live(main: HTMLElement): Promise<void> {
       onclick: () => void askExample().catch(tellFault),
     },
     'Ask with an example state',
+  );
+  const back = h(
+    'button',
+    {
+      type: 'button',
+      hidden: true,
+      onclick: () => {
+        example = false;
+        back.hidden = true;
+        shown = '';
+        void refresh().catch(tellFault);
+      },
+    },
+    'Back to what is live',
   );
   main.append(
     h(
@@ -136,7 +161,8 @@ export async function live(main: HTMLElement): Promise<void> {
             held = on;
             if (!on) void refresh().catch(tellFault);
           }),
-          account()?.role === 'viewer' ? null : ask,
+          ask,
+          back,
         ),
       ),
       lists,
@@ -147,13 +173,13 @@ export async function live(main: HTMLElement): Promise<void> {
   let shown = '';
   let onMap: string | undefined;
   const refresh = async (): Promise<void> => {
-    if (held) return;
+    if (held || example) return;
     const { last } = await call<{ last: Last | null }>('GET', '/v1/live');
     const decision = last?.answer.provenance.decision_id;
     const key = JSON.stringify([decision, last?.outcomes, last?.answer.acts]);
     if (key === shown) return;
     // While the answer was under way.
-    if (held) return;
+    if (held || example) return;
     shown = key;
     if (last === null) {
       redraw(
@@ -172,10 +198,21 @@ export async function live(main: HTMLElement): Promise<void> {
     redraw(lists, recommendations(last));
   };
   async function askExample(): Promise<void> {
-    const example = (await (await fetch('/page/example.json')).json()) as object;
-    await call('POST', '/v1/recommend', { ...example, explain: true });
-    tell('Asked.');
-    await refresh();
+    const files = ['/page/example.json', '/page/example-answer.json'];
+    const [request, answer] = await Promise.all(
+      files.map(async (file) => {
+        const response = await fetch(file);
+        if (!response.ok) throw new Error('the example cannot be had now: try again');
+        return (await response.json()) as unknown;
+      }),
+    );
+    const last = { example: true, at: new Date().toISOString(), outcomes: [], request, answer } as unknown as Last;
+    example = true;
+    back.hidden = false;
+    onMap = undefined;
+    draw(map, layer, last);
+    redraw(lists, recommendations(last));
+    tell('An example: it is in this browser alone, and nothing of it goes on record.');
   }
   poll(mapBox, 2000, refresh);
 }
@@ -251,7 +288,7 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
   if (bounds.length > 0) map.fitBounds(L.latLngBounds(bounds).pad(0.1), { animate: false });
 }
 
-function recommendations({ request, answer, at, outcomes }: Last): HTMLElement {
+function recommendations({ request, answer, at, outcomes, example = false }: Last): HTMLElement {
   const { provenance } = answer;
   const local = new Intl.DateTimeFormat(undefined, {
     // A clock that counts from a midnight (clock.ts) shows what it is.
@@ -266,7 +303,7 @@ function recommendations({ request, answer, at, outcomes }: Last): HTMLElement {
   return h(
     'section',
     { class: 'panel' },
-    h('h2', {}, `Recommended at ${hour(request.as_of)}`),
+    h('h2', {}, `${example ? 'Example: recommended' : 'Recommended'} at ${hour(request.as_of)}`),
     h(
       'p',
       { class: 'muted' },
@@ -275,7 +312,7 @@ function recommendations({ request, answer, at, outcomes }: Last): HTMLElement {
         ? ''
         : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason.replaceAll('_', ' ')})`,
       `; asked ${clock(new Date(at))}`,
-      provenance.recorded ? '' : '; NOT on record',
+      provenance.recorded ? '' : example ? '; an example, not on record' : '; NOT on record',
     ),
     answer.assignments.length === 0 ? h('p', {}, 'No assignments.') : null,
     h(
@@ -284,8 +321,8 @@ function recommendations({ request, answer, at, outcomes }: Last): HTMLElement {
       ...answer.assignments.map((assignment) =>
         card(
           assignment,
-          request.vehicles,
-          provenance.decision_id,
+          request,
+          example ? null : provenance.decision_id,
           hour,
           acts.get(assignment.shipment),
           said.get(assignment.shipment),
@@ -338,8 +375,8 @@ function card(
     nearest,
     what_if: whatIf,
   }: Assignment,
-  vehicles: readonly Vehicle[],
-  decision: string,
+  request: Last['request'],
+  decision: string | null,
   hour: (second: number) => string,
   act: Act | undefined,
   outcome: Outcome | undefined,
@@ -352,7 +389,12 @@ function card(
   };
   if (act !== undefined) showAct(act);
   const approves = act?.refusal?.reason === 'approval';
-  const send = async (body: object): Promise<string> => {
+  const send = async (body: Partial<Outcome>): Promise<string> => {
+    if (decision === null) {
+      const told: Outcome = { shipment, outcome: 'accepted', by: 'you', ...body };
+      said.textContent = words(told);
+      return `Shipment ${shipment}: ${words(told)}. An example: nothing goes on record.`;
+    }
     const path = `/v1/decisions/${decision}/outcome`;
     const reply = await call<Outcome & { act?: Act }>('POST', path, { shipment, ...body });
     if (reply.act !== undefined) showAct(reply.act);
@@ -409,7 +451,7 @@ function card(
             {
               type: 'button',
               'aria-label': `Override ${shipment}`,
-              onclick: () => override(shipment, vehicle, vehicles, send),
+              onclick: () => void override(shipment, vehicle, request, send).catch(tellFault),
             },
             'Override…',
           ),
@@ -458,25 +500,45 @@ function whatIfTable(shipment: Id, { futures, seconds_ahead: ahead, candidates }
   );
 }
 
-function words({ outcome, by, vehicle, reason }: Outcome): string {
+function words({ outcome, by, vehicle, reason, breaks = [] }: Outcome): string {
   const instead = outcome === 'overridden' && vehicle !== undefined ? `, vehicle ${vehicle} instead` : '';
-  return `${outcome} by ${by}${instead}${reason === undefined ? '' : `: ${reason}`}`;
+  const broken = breaks.length === 0 ? '' : ` (breaks ${named(breaks)})`;
+  return `${outcome} by ${by}${instead}${broken}${reason === undefined ? '' : `: ${reason}`}`;
 }
 
-function override(
+function named(breaks: readonly string[]): string {
+  return breaks.join(', ').replaceAll('_', ' ');
+}
+
+/** Those who can drive it first, then those who could but for something, each with that. */
+async function override(
   shipment: Id,
   recommended: Id,
-  vehicles: readonly Vehicle[],
-  send: (outcome: object) => Promise<string>,
-): void {
+  request: Last['request'],
+  send: (outcome: Partial<Outcome>) => Promise<string>,
+): Promise<void> {
+  const { candidates = [] } = await call<{ candidates?: readonly Candidate[] }>('POST', '/v1/analyze', {
+    ...request,
+    plan: [],
+    candidates_for: shipment,
+  });
+  const others = candidates.filter(({ vehicle }) => vehicle !== recommended);
+  const able = others
+    .filter(({ breaks }) => breaks.length === 0)
+    .sort((a, b) => (a.pickup_eta ?? Infinity) - (b.pickup_eta ?? Infinity));
+  const unable = others.filter(({ breaks }) => breaks.length > 0);
   const form = h(
     'form',
     {
       onsubmit: (event) => {
         event.preventDefault();
-        const { vehicle, reason } = filled(form);
-        const chosen = vehicles.find(({ id }) => String(id) === vehicle)?.id;
-        const body = { outcome: 'overridden', reason, ...(chosen === undefined ? {} : { vehicle: chosen }) };
+        const { vehicle, reason = '' } = filled(form);
+        const chosen = others.find((one) => String(one.vehicle) === vehicle);
+        const body = {
+          outcome: 'overridden',
+          reason,
+          ...(chosen === undefined ? {} : { vehicle: chosen.vehicle }),
+        } as const;
         void send(body).then((text) => {
           dialog.close();
           tell(text);
@@ -485,9 +547,8 @@ function override(
     },
     select('vehicle', 'Who drives it instead', [
       ['', 'nobody, or not decided'],
-      ...vehicles
-        .filter(({ id, status }) => id !== recommended && status !== 'offline')
-        .map(({ id, status }) => [String(id), `vehicle ${id}${status === 'busy' ? ' (busy)' : ''}`] as const),
+      ...able.map(({ vehicle }) => [String(vehicle), `vehicle ${vehicle}`] as const),
+      ...unable.map(({ vehicle, breaks }) => [String(vehicle), `vehicle ${vehicle}: breaks ${named(breaks)}`] as const),
     ]),
     h(
       'label',

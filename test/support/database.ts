@@ -6,7 +6,7 @@ import { createServer, connect as openSocket } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { actionTypes, configure, connect, migrate, periods, setLimits } from '#audit/index.js';
+import { actionTypes, connect, migrate, periods, setLimits } from '#audit/index.js';
 import type { Connection, Database, LimitScope } from '#audit/index.js';
 import { databaseOf } from '#audit/database.js';
 import { openEmbedded } from '#audit/embedded.js';
@@ -74,6 +74,13 @@ export interface TestCompany {
 
 /** A company that may do everything alone, with three drivers and three bookings. */
 export async function addCompany(owner: Connection, name = 'test'): Promise<TestCompany> {
+  const company = await addManualCompany(owner, name);
+  await letAct(owner, company.id);
+  return company;
+}
+
+/** One that has never been changed: software does nothing there. */
+export async function addManualCompany(owner: Connection, name = 'test'): Promise<TestCompany> {
   const [{ id }] = await owner<[{ id: number }]>`insert into company (name) values (${name}) returning id`;
   const ids = (rows: readonly { id: number }[]): number[] => rows.map((row) => row.id);
   const drivers = ids(
@@ -84,16 +91,21 @@ export async function addCompany(owner: Connection, name = 'test'): Promise<Test
       { id: number }[]
     >`insert into booking (company_id) select ${id} from generate_series(1, 3) returning id`,
   );
+  return { id, drivers, bookings };
+}
+
+/** Turns everything on, and puts it on record as an admin's change does. */
+export async function letAct(owner: Connection, companyId: number): Promise<void> {
   const everything = {
     mode: 'FULLY_AUTO',
-    autoAssign: true,
-    autoReassign: true,
-    autoNotifyCustomer: true,
-    autoAdjustTime: true,
-    autoReoptimize: true,
-  } as const;
-  await configure(owner, id, everything, 'test');
-  return { id, drivers, bookings };
+    auto_assign: true,
+    auto_reassign: true,
+    auto_notify_customer: true,
+    auto_adjust_time: true,
+    auto_reoptimize: true,
+  };
+  // Not prepared: tests of migrations make the row's type anew.
+  await owner.unsafe(`select public.autonomy_configure(${companyId}, '${JSON.stringify(everything)}', 'test')`);
 }
 
 /** Makes every limit of all companies so large that it does not matter. */
