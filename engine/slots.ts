@@ -2,7 +2,7 @@
 // Knows nothing of drivers or observations; it lists the slots that have changed for whoever writes those.
 
 import { expiryReward, refusalReward } from './reward.js';
-import { NEVER } from './situation.js';
+import { NEVER } from './snapshot.js';
 import { WorldBase } from './world-base.js';
 
 /** Marks of changed slots. */

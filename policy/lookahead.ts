@@ -69,7 +69,7 @@ export class Lookahead {
    * @param timeIsUp asked again and again, with the number of futures that have been played; what it interrupts does not count
    * @param most     futures, default those of the options
    */
-  judge(
+  evaluate(
     world: World,
     e: number,
     actions: readonly number[],
@@ -93,7 +93,7 @@ export class Lookahead {
         for (let c = 0; c < count; c++) {
           const k = f * count + c;
           copies.copy(k, world, e);
-          copies.imagine(k, seed, played + f, 0);
+          copies.resampleDemand(k, seed, played + f, 0);
         }
       }
       const n = futures * count;
@@ -199,7 +199,7 @@ export function promising(world: World, e: number, chosen: number, most: number)
   return [chosen, ...others.slice(0, most - 1)];
 }
 
-/** Takes the candidate with the highest mean return over imagined futures; the base policy's own on ties. */
+/** Takes the candidate with the highest mean return over sampled futures; the base policy's own on ties. */
 export class LookaheadPolicy implements Policy {
   readonly name = 'lookahead';
   readonly #lookahead: Lookahead;
@@ -225,7 +225,7 @@ export class LookaheadPolicy implements Policy {
    * The action of environment e, and in how many futures it was found: 0 where there is no choice, or no time, and then it is
    * the base policy's own.
    * @param most     futures, default those of the options
-   * @param timeIsUp as of `Lookahead.judge`
+   * @param timeIsUp as of `Lookahead.evaluate`
    */
   choose(
     world: World,
@@ -240,7 +240,7 @@ export class LookaheadPolicy implements Policy {
     if (candidates.length === 1) return { action: own, futures: 0 };
     // The futures are a function of the environment and its step, not of who asks.
     const seed = Math.floor(world.floatNow(e, Purpose.action) * NEVER);
-    const { outlooks, futures } = this.#lookahead.judge(world, e, candidates, seed, timeIsUp, most);
+    const { outlooks, futures } = this.#lookahead.evaluate(world, e, candidates, seed, timeIsUp, most);
     if (futures === 0) return { action: own, futures };
     const best = outlooks.reduce((a, b) => (b.return.mean > a.return.mean ? b : a));
     return { action: best.action, futures };

@@ -38,7 +38,7 @@ export function explain(
     const timeIsUp = (played: number): boolean =>
       // Without new demand all futures are one.
       (!demand && played > 0) || (replay === undefined ? performance.now() > deadline : played >= replay.futures[k]);
-    const { outlooks, futures: played } = lookahead.judge(world, e, actions, request.seed ?? 1, timeIsUp);
+    const { outlooks, futures: played } = lookahead.evaluate(world, e, actions, request.seed ?? 1, timeIsUp);
     world.step(e, actions[0]);
     if (played === 0) return { ...assignment, what_if: null };
     futures.push(played);

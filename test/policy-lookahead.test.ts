@@ -1,4 +1,4 @@
-// Trying decisions out in imagined futures: a fair comparison, the same answer to the same question, and a better policy.
+// Trying decisions out in sampled futures: a fair comparison, the same answer to the same question, and a better policy.
 
 import { describe, expect, it } from 'vitest';
 import { VectorDispatchEnv } from '#engine/index.js';
@@ -31,7 +31,7 @@ describe('a look ahead', () => {
     const actions = promising(world, 0, choice(base, world), 4);
     expect(actions).toHaveLength(4);
     const seconds = 6000;
-    const { outlooks, futures } = new Lookahead({ futures: 12, seconds, base: 'edf' }).judge(world, 0, actions, 77);
+    const { outlooks, futures } = new Lookahead({ futures: 12, seconds, base: 'edf' }).evaluate(world, 0, actions, 77);
     expect(futures).toBe(12);
     // The same by hand, one future after the other.
     const copy = new VectorDispatchEnv({ scenario: 'geneva', numEnvs: 1 }).world;
@@ -42,7 +42,7 @@ describe('a look ahead', () => {
       let minutes = 0;
       for (let f = 0; f < 12; f++) {
         copy.copy(0, world, 0);
-        copy.imagine(0, 77, f, 0);
+        copy.resampleDemand(0, 77, f, 0);
         const lostBefore = copy.state.expired[0] + copy.state.refused[0];
         const lateBefore = copy.state.sums[0];
         const until = copy.state.now[0] + seconds;
@@ -65,10 +65,10 @@ describe('a look ahead', () => {
     const before = JSON.stringify(Object.values(world.state).map((view) => [...(view as Float64Array)]));
     const actions = promising(world, 0, choice(heuristic('hungarian'), world), 5);
     const lookahead = new Lookahead({ futures: 16 });
-    const first = lookahead.judge(world, 0, actions, 1);
-    expect(new Lookahead({ futures: 16 }).judge(world, 0, actions, 1)).toEqual(first);
-    expect(lookahead.judge(world, 0, actions, 1)).toEqual(first);
-    expect(lookahead.judge(world, 0, actions, 2)).not.toEqual(first);
+    const first = lookahead.evaluate(world, 0, actions, 1);
+    expect(new Lookahead({ futures: 16 }).evaluate(world, 0, actions, 1)).toEqual(first);
+    expect(lookahead.evaluate(world, 0, actions, 1)).toEqual(first);
+    expect(lookahead.evaluate(world, 0, actions, 2)).not.toEqual(first);
     expect(JSON.stringify(Object.values(world.state).map((view) => [...(view as Float64Array)]))).toBe(before);
     const [{ advantage }, ...others] = first.outlooks;
     expect(advantage).toEqual({ mean: 0, low: 0, high: 0 });
@@ -89,21 +89,22 @@ describe('a look ahead', () => {
   it('stops when its time is up, and counts only futures that it has played to their end', () => {
     const { world } = playedTo(10, 1);
     const lookahead = new Lookahead({ futures: 64 });
-    expect(lookahead.judge(world, 0, [0], 1, () => true)).toEqual({ outlooks: [], futures: 0 });
-    const first = lookahead.judge(world, 0, [0], 1, (played) => played >= 24);
+    expect(lookahead.evaluate(world, 0, [0], 1, () => true)).toEqual({ outlooks: [], futures: 0 });
+    const first = lookahead.evaluate(world, 0, [0], 1, (played) => played >= 24);
     expect(first.futures).toBe(24);
     // In the midst of the fourth batch: what it has seen of it does not count.
     let within = 0;
-    expect(lookahead.judge(world, 0, [0], 1, (played) => played === 24 && ++within === 20)).toEqual(first);
+    expect(lookahead.evaluate(world, 0, [0], 1, (played) => played === 24 && ++within === 20)).toEqual(first);
   });
 
   it('covers the true mean as often as it says', () => {
     const { world } = playedTo(8, 2);
-    const truth = new Lookahead({ futures: 2000, seconds: 3600 }).judge(world, 0, [0], 999).outlooks[0].return.mean;
+    const truth = new Lookahead({ futures: 2000, seconds: 3600 }).evaluate(world, 0, [0], 999).outlooks[0].return.mean;
     let inside = 0;
     const tries = 200;
     for (let seed = 0; seed < tries; seed++) {
-      const { low, high } = new Lookahead({ futures: 16, seconds: 3600 }).judge(world, 0, [0], seed).outlooks[0].return;
+      const { low, high } = new Lookahead({ futures: 16, seconds: 3600 }).evaluate(world, 0, [0], seed).outlooks[0]
+        .return;
       if (low <= truth && truth <= high) inside++;
     }
     // 95% of 200, give or take three and a half standard errors.

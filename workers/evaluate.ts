@@ -10,7 +10,7 @@ import type { Beats } from './watchdog.js';
 
 export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
-  /** Tries actions out in imagined futures; see policy/lookahead.ts. */
+  /** Tries actions out in sampled futures; see policy/lookahead.ts. */
   | { readonly kind: 'lookahead'; readonly name: 'lookahead' }
   | {
       readonly kind: 'network';
