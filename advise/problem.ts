@@ -5,9 +5,9 @@ import type {
   CompiledScenario,
   MatrixTravel,
   PlaneTravelSpec,
-  Situation,
-  SituationBooking,
-  SituationDriver,
+  Snapshot,
+  SnapshotBooking,
+  SnapshotDriver,
   Window,
 } from '../engine/index.js';
 import type { Violation } from './answer.js';
@@ -64,7 +64,7 @@ export interface Problem {
   readonly demand: boolean;
   readonly travel: PlaneTravelSpec;
   readonly matrix: MatrixTravel | null;
-  readonly situation: Situation;
+  readonly snapshot: Snapshot;
   /** Whether any stop has more than one window left. */
   readonly several: boolean;
   /** Bits of skills, and 1 for EMERGENCY, by vehicle. */
@@ -126,7 +126,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
   };
 
   const skills = new SkillBits(base, vehicles);
-  const bookingOf = (shipment: Shipment, promise = false): SituationBooking => {
+  const bookingOf = (shipment: Shipment, promise = false): SnapshotBooking => {
     const { pickup, delivery, known_at: knownAt = asOf, priority = 50, leg } = shipment.input;
     const [pickupX, pickupY, pickupZone] = at(pickup);
     const [dropoffX, dropoffY, dropoffZone] = at(delivery);
@@ -184,7 +184,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     return null;
   });
 
-  const drivers = vehicles.map((vehicle, k): SituationDriver => {
+  const drivers = vehicles.map((vehicle, k): SnapshotDriver => {
     const { status = 'available', free_at: freeAt = asOf, load = 0 } = vehicle;
     const busy = isBusy(vehicle, asOf);
     const { location, index } = placeOf(vehicle, busy);
@@ -217,7 +217,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
   const free = shipments.filter(({ id }) => !locked.has(id));
   const considered: Shipment[] = [];
   const later: Shipment[] = [];
-  const bookings: SituationBooking[] = [];
+  const bookings: SnapshotBooking[] = [];
   for (const shipment of free) {
     if (shipment.windowStart > asOf + rules.horizon) {
       later.push(shipment);
@@ -252,7 +252,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     demand: inHours && inArea && tables === null,
     travel,
     matrix: tables?.matrix ?? null,
-    situation: { now, drivers, bookings, patience: rules.horizon },
+    snapshot: { now, drivers, bookings, patience: rules.horizon },
     several: considered.some(isSeveral) || promised.some((list) => list?.some(isSeveral) === true),
     driverSkills: Int32Array.from(vehicles, (vehicle) => skills.of(vehicle)),
     capacityBits: skills.capacityBits,

@@ -282,7 +282,7 @@ export function failingOf(problem: Problem, world: World, e: number, i: number, 
     if (!world.isDroppedInTime(e, i, j)) failing.push('delivery_window');
     if (!world.isWithinShift(e, i, j)) failing.push('shift');
   }
-  if (problem.situation.drivers[i].offDuty) failing.push('status');
+  if (problem.snapshot.drivers[i].offDuty) failing.push('status');
   else if (!world.isAvailable(e, i)) failing.push('queue');
   return failing;
 }

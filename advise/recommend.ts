@@ -304,12 +304,12 @@ class Answering {
   }
 
   locked(): Locked[] {
-    const { promised, offset, request, situation } = this.#problem;
+    const { promised, offset, request, snapshot } = this.#problem;
     const { state: st, compiled } = this.#stage.world;
     const { queue } = compiled.scenario;
     return promised.flatMap((list, i) => {
       // What is promised follows the ride under way.
-      const first = situation.drivers[i].plan.length;
+      const first = snapshot.drivers[i].plan.length;
       return (list ?? []).map(({ id, windows }, k): Locked => {
         const place = i * queue + first + k;
         const [pickupAt, dropoffAt] = [st.planPickupAt[place], st.planDropoffAt[place]];
@@ -327,11 +327,11 @@ class Answering {
 
   /** What promise k of vehicle i does not keep to. */
   #brokenBy(i: number, k: number, pickupAt: number, dropoffAt: number): Constraint[] {
-    const { promised, request, rules, situation, offset } = this.#problem;
+    const { promised, request, rules, snapshot, offset } = this.#problem;
     const vehicle = request.vehicles[i];
     const { windows, input } = promised[i]![k];
     const { skills = [], amount = [] } = input;
-    const { shiftEnd = Infinity, promised: bookings } = situation.drivers[i];
+    const { shiftEnd = Infinity, promised: bookings } = snapshot.drivers[i];
     const { latestDropoff = Infinity } = bookings![k];
     const kept: readonly (readonly [Constraint, boolean])[] = [
       ['skills', skills.every((skill) => has(vehicle, String(skill)))],

@@ -72,7 +72,7 @@ export class Stage {
         : changed === null
           ? factorByMinute
           : Float64Array.from(changed, (minute) => factorByMinute[minute]);
-    this.world.place(Env.start, seed, 0, problem.situation);
+    this.world.restore(Env.start, seed, 0, problem.snapshot);
     for (const e of [Env.hungarian, Env.nearest, Env.policy]) this.world.copy(e, this.world, Env.start);
   }
 
@@ -97,14 +97,14 @@ export class Stages {
 
   for(policy: ServedPolicy, problem: Problem): Stage {
     const { base, kind } = policy;
-    const vehicles = Math.max(1, problem.situation.drivers.length);
+    const vehicles = Math.max(1, problem.snapshot.drivers.length);
     const shipments = problem.considered.length;
     // A network sees what it was trained on: its size, the rest of it off duty.
     const padded = kind === 'network';
     const drivers = padded ? base.scenario.drivers : vehicles;
     // Where futures are played, what comes up in them needs room.
-    const imagines = problem.request.explain === true || policy.name === LOOKAHEAD;
-    const room = shipments + (problem.demand && imagines ? 20 : 0);
+    const samples = problem.request.explain === true || policy.name === LOOKAHEAD;
+    const room = shipments + (problem.demand && samples ? 20 : 0);
     const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= room) ?? room);
     const { rules, travel } = problem;
     const key = JSON.stringify([

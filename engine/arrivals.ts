@@ -56,10 +56,10 @@ export abstract class Arrivals extends AssignmentReward {
   }
 
   /**
-   * As `World.imagine`.
+   * As `World.resampleDemand`.
    * @throws EngineError `ERR_OPTION` for data without training days: nothing has changed then
    */
-  protected redrawDemand(e: number, seed: number, episode: number, env: number): void {
+  protected redraw(e: number, seed: number, episode: number, env: number): void {
     const st = this.state;
     const days = this.trainingDays();
     seedStream(st.demandStream, e * STREAM_WORDS, seed, env, episode, Purpose.demand);

@@ -55,7 +55,9 @@ export function checkTrace(trace: Trace, travel: MatrixTravel | null): void {
   // In a plane every booking is in the only zone.
   const zones = travel?.zones ?? 1;
   if ((travel === null) !== (trace.places !== undefined)) {
-    throw fault(`a trace has places in a plane, and zones under matrix travel: this one has not`);
+    const found = trace.places === undefined ? 'missing' : 'given';
+    const expected = travel === null ? 'given, as travel is in a plane' : 'absent, as travel is between zones';
+    throw fault(`trace.places is ${found}: expected it to be ${expected}`);
   }
   if (trace.places !== undefined) {
     for (const name of ['pickupX', 'pickupY', 'dropoffX', 'dropoffY'] as const) {

@@ -1,4 +1,4 @@
-// Checks at the edge: whole numbers, choices, and names of options. Each error says what was found and what would be right.
+// Checks of arguments: whole numbers, choices, and names of options. Each error says what was found and what was expected.
 
 import { EngineError } from './errors.js';
 import { nearest } from './nearest-name.js';
@@ -35,7 +35,7 @@ export function knownMembers(where: string, value: unknown, known: readonly stri
   }
 }
 
-/** A value in an error: short, and never a whole structure. */
+/** A value as errors show it: short, and for an object only its kind. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';

@@ -49,7 +49,7 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
   const traced = scenario.demand.kind === 'trace';
   if (traced) {
     if (dataset === null) {
-      throw new EngineError('ERR_SCENARIO', `scenario "${scenario.name}" runs on recorded trips: give its data folder`);
+      throw new EngineError('ERR_SCENARIO', `scenario "${scenario.name}" needs recorded trips: give its data folder`);
     }
     if (typeof dataset !== 'object') {
       throw new EngineError('ERR_TRACE', `dataset is ${String(dataset)}: expected recorded trips with their tables`);

@@ -42,8 +42,8 @@ export type {
   TraceDemandSpec,
   WeightedRewardSpec,
 } from './scenario.js';
-export { NEVER } from './situation.js';
-export type { PlannedBooking, Situation, SituationBooking, SituationDriver } from './situation.js';
+export { NEVER } from './snapshot.js';
+export type { PlannedBooking, Snapshot, SnapshotBooking, SnapshotDriver } from './snapshot.js';
 export { splits } from './trace.js';
 export type { Dataset, Split, Trace, TracePlaces } from './trace.js';
 export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';

@@ -3,8 +3,8 @@
 // plan, such as shared rides, would replace this file. Knows nothing of rewards or observations.
 
 import { countAssignment } from './episode.js';
-import { NEVER } from './situation.js';
-import type { PlannedBooking } from './situation.js';
+import { NEVER } from './snapshot.js';
+import type { PlannedBooking } from './snapshot.js';
 import { Slots } from './slots.js';
 import { secondsTable } from './travel.js';
 import { secondsAfter, windowAt } from './windows.js';

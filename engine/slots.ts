@@ -2,7 +2,7 @@
 // Knows nothing of drivers or observations; it lists the slots that have changed for whoever writes those.
 
 import { expiryReward, refusalReward } from './reward.js';
-import { NEVER } from './situation.js';
+import { NEVER } from './snapshot.js';
 import { WorldBase } from './world-base.js';
 
 /** Marks of changed slots. */
@@ -31,7 +31,7 @@ export abstract class Slots extends WorldBase {
     return count;
   }
 
-  /** Empties all slots of environment e, without a trace. */
+  /** Empties all slots of environment e; nothing is counted or logged. */
   protected clearSlots(e: number): void {
     for (let k = 0; k < this.words; k++) this.state.openBits[e * this.words + k] = 0;
     this.marks.fill(0);
@@ -119,7 +119,7 @@ export abstract class Slots extends WorldBase {
     return reward;
   }
 
-  /** Has every open slot of environment e count as opened. */
+  /** Marks every open slot of environment e as opened, so that the next refresh writes all of them. */
   protected markAllOpened(e: number): void {
     const open = this.openSlots(e, this.list);
     for (let k = 0; k < open; k++) this.markOpened(this.list[k]);

@@ -181,16 +181,16 @@ function checkWhole(s: Scenario): void {
   }
   s.skills.forEach(({ name }, k) => {
     const first = s.skills.findIndex((skill) => skill.name === name);
-    if (first < k) throw fault(`skills[${k}].name`, name, `must not be the name of skills[${first}], too`);
+    if (first < k) throw fault(`skills[${k}].name`, name, `must differ from the name of skills[${first}]`);
   });
   if (s.drivers * s.slots > 1_000_000) {
     throw fault('drivers', s.drivers, `times slots (${s.slots}) must not exceed 1000000`);
   }
   if (s.travel.kind === 'matrix' && s.demand.kind !== 'trace') {
-    throw fault('demand.kind', s.demand.kind, 'does not go with travel.kind "matrix": use "trace"');
+    throw fault('demand.kind', s.demand.kind, 'must be "trace" where travel.kind is "matrix"');
   }
   if (s.reward.kind === 'fare' && s.travel.kind !== 'matrix') {
-    throw fault('reward.kind', s.reward.kind, 'needs fares, which only travel.kind "matrix" brings');
+    throw fault('reward.kind', s.reward.kind, 'must be "weighted" unless travel.kind is "matrix", which has fares');
   }
   if (
     s.reward.kind === 'fare' &&

@@ -262,10 +262,16 @@ export class VectorDispatchEnv {
       throw new EngineError('ERR_ACTION', `actions is ${shown(actions)}: expected an Int32Array of ${this.numEnvs}`);
     }
     if (actions.length !== this.numEnvs) {
-      throw new EngineError('ERR_ACTION', `${actions.length} actions for ${this.numEnvs} environments`);
+      throw new EngineError(
+        'ERR_ACTION',
+        `actions has ${actions.length} entries, expected ${this.numEnvs}: one for each environment`,
+      );
     }
     if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= this.numEnvs)) {
-      throw new EngineError('ERR_ACTION', `environments ${from} to ${to} of ${this.numEnvs}: no such range`);
+      throw new EngineError(
+        'ERR_ACTION',
+        `environments ${from} to ${to}: expected a range within 0 to ${this.numEnvs}`,
+      );
     }
     for (let e = from; e < to; e++) this.#stepOne(e, actions[e]);
   }

@@ -11,7 +11,7 @@ import { STREAM_WORDS } from './random.js';
 import { metreCost } from './reward.js';
 import { actionCount } from './scenario.js';
 import type { RewardWeights } from './scenario.js';
-import { NEVER } from './situation.js';
+import { NEVER } from './snapshot.js';
 import { windowStride } from './windows.js';
 import type { OutputViews, StateViews } from './world-layout.js';
 

@@ -8,7 +8,7 @@
 //   assignment-reward.ts  what an assignment earns
 //   arrivals.ts           new bookings, drawn or recorded
 //   observe.ts            observations and masks
-//   load-situation.ts     live states from outside
+//   load-snapshot.ts      live states from outside
 //   world.ts              reset, step, copy
 // A layer knows those above it in this list only. Figures are counted in episode.ts; columns have their names in observation.ts.
 //
@@ -23,23 +23,23 @@
 // therefore treat observations and masks as read-only.
 
 import { wholeNumber } from './check-options.js';
-import { checkSituation } from './check-situation.js';
+import { checkSnapshot } from './check-snapshot.js';
 import type { CompiledScenario } from './compile.js';
 import { clearFigures, writeFigures } from './episode.js';
 import type { EpisodeSource } from './episode.js';
 import { EngineError } from './errors.js';
-import { SituationLoader } from './load-situation.js';
+import { SnapshotLoader } from './load-snapshot.js';
 import type { ObservationKind } from './observation.js';
 import { Purpose, floatAt, nextFloat, nextInteger, seedStream } from './random.js';
 import { waitReward } from './reward.js';
 import { Rows } from './rows.js';
 import type { Scenario } from './scenario.js';
-import { NEVER } from './situation.js';
-import type { Situation } from './situation.js';
+import { NEVER } from './snapshot.js';
+import type { Snapshot } from './snapshot.js';
 import type { OutputViews, StateViews } from './world-layout.js';
 
 /** `n` environments of one scenario, stepped one by one. `VectorDispatchEnv` steps all of them, and resets ended ones. */
-export class World extends SituationLoader {
+export class World extends SnapshotLoader {
   readonly #stateRows: Rows;
   readonly #outRows: Rows;
 
@@ -140,19 +140,19 @@ export class World extends SituationLoader {
   // ---------------------------------------------------------------- other states
 
   /**
-   * Puts a live state into environment e, in place of a reset. Demand goes on as `imagine` draws it.
-   * @throws EngineError `ERR_OPTION` for a situation that makes no sense or does not fit the world: nothing has changed then
+   * Puts a live state into environment e, in place of a reset. Demand goes on as `resampleDemand` draws it.
+   * @throws EngineError `ERR_OPTION` for a snapshot that contradicts itself or does not fit the world: nothing has changed then
    */
-  place(e: number, seed: number, episode: number, situation: Situation): void {
+  restore(e: number, seed: number, episode: number, snapshot: Snapshot): void {
     this.#checkStart(e, seed, episode);
-    checkSituation(situation, this.compiled);
+    checkSnapshot(snapshot, this.compiled);
     this.trainingDays();
     const { out } = this;
     this.#clear(e, seed, episode);
     out.rewards[e] = out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
-    this.loadSituation(e, situation);
+    this.loadSnapshot(e, snapshot);
     for (let i = 0; i < this.drivers; i++) this.observePlace(e, i);
-    this.redrawDemand(e, seed, episode, this.firstEnv + e);
+    this.redraw(e, seed, episode, this.firstEnv + e);
     this.refresh(e);
   }
 
@@ -187,10 +187,10 @@ export class World extends SituationLoader {
    * training. What is known now stays.
    * @throws EngineError `ERR_OPTION` for data without training days: nothing has changed then
    */
-  imagine(e: number, seed: number, episode: number, env: number): void {
+  resampleDemand(e: number, seed: number, episode: number, env: number): void {
     this.#checkStart(e, seed, episode);
     wholeNumber('env', env, 0);
-    this.redrawDemand(e, seed, episode, env);
+    this.redraw(e, seed, episode, env);
   }
 
   /**

@@ -105,7 +105,7 @@ export class Lookahead {
         for (let c = 0; c < count; c++) {
           const k = f * count + c;
           copies.copy(k, world, e);
-          copies.imagine(k, seed, played + f, 0);
+          copies.resampleDemand(k, seed, played + f, 0);
         }
       }
       const n = futures * count;

@@ -1,4 +1,4 @@
-// What a step depends on lies in the layout, environment by environment; and broken situations never get into it.
+// What a step depends on lies in the layout, environment by environment; and broken snapshots never get into it.
 
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
@@ -13,7 +13,7 @@ import {
   preset,
   stateSpec,
 } from '#engine/index.js';
-import type { MatrixTravel, Scenario, Situation, SituationBooking, SituationDriver, World } from '#engine/index.js';
+import type { MatrixTravel, Scenario, Snapshot, SnapshotBooking, SnapshotDriver, World } from '#engine/index.js';
 import { heuristic } from '#policy/index.js';
 import { RUNS } from './support/random-scenario.js';
 
@@ -25,7 +25,7 @@ const scenario: Scenario = {
 };
 const compiled = compileScenario(scenario);
 
-const driver: SituationDriver = {
+const driver: SnapshotDriver = {
   x: 0,
   y: 0,
   zone: 0,
@@ -35,7 +35,7 @@ const driver: SituationDriver = {
   load: 0,
   offDuty: false,
 };
-const booking: SituationBooking = {
+const booking: SnapshotBooking = {
   pickupX: 500,
   pickupY: 0,
   pickupZone: 0,
@@ -54,8 +54,8 @@ const booking: SituationBooking = {
 };
 const now = 600;
 /** A shift that ends before the ride can, and the same without a limit. */
-const limited: Situation = { now, drivers: [{ ...driver, shiftEnd: now + 300 }], bookings: [booking] };
-const free: Situation = { now, drivers: [driver], bookings: [booking] };
+const limited: Snapshot = { now, drivers: [{ ...driver, shiftEnd: now + 300 }], bookings: [booking] };
+const free: Snapshot = { now, drivers: [driver], bookings: [booking] };
 
 function make(numEnvs: number, options: object = {}): VectorDispatchEnv {
   return new VectorDispatchEnv({ scenario: compiled, numEnvs, ...options });
@@ -82,14 +82,14 @@ function bytesOf({ state, out }: World): string {
   return digest([...(Object.values(state) as unknown[]), ...(Object.values(out) as unknown[])]);
 }
 
-describe('the limits of a placed situation', () => {
+describe('the limits of a placed snapshot', () => {
   it('hold in their environment alone, whatever is placed beside them, before or after', () => {
     for (const order of [
       [0, 1],
       [1, 0],
     ]) {
       const { world } = make(2);
-      for (const e of order) world.place(e, 1, 0, e === 0 ? limited : free);
+      for (const e of order) world.restore(e, 1, 0, e === 0 ? limited : free);
       expect([legal(world, 0), legal(world, 1)]).toEqual([false, true]);
       // And still after a step of each.
       world.step(0, 0);
@@ -102,7 +102,7 @@ describe('the limits of a placed situation', () => {
     const stateBuffer = allocate(stateSpec(compiled, 1));
     const outputBuffer = allocate(outputSpec(compiled, 1, 'full'));
     const first = make(1, { stateBuffer, outputBuffer });
-    first.world.place(0, 1, 0, limited);
+    first.world.restore(0, 1, 0, limited);
     const second = make(1, { stateBuffer, outputBuffer });
     second.resume();
     expect(legal(second.world, 0)).toBe(false);
@@ -112,11 +112,11 @@ describe('the limits of a placed situation', () => {
 
   it('go along with a copy and its futures, and leave with it what it replaces', () => {
     const { world } = make(1);
-    world.place(0, 1, 0, limited);
+    world.restore(0, 1, 0, limited);
     const copies = make(3).world;
-    copies.place(2, 1, 0, free);
+    copies.restore(2, 1, 0, free);
     copies.copy(0, world, 0);
-    copies.imagine(0, 5, 1, 0);
+    copies.resampleDemand(0, 5, 1, 0);
     copies.copy(1, copies, 0);
     expect([0, 1, 2].map((e) => legal(copies, e))).toEqual([false, false, true]);
     copies.copy(0, copies, 2);
@@ -125,7 +125,7 @@ describe('the limits of a placed situation', () => {
 
   it('end with the episode: what is reset knows no shift', () => {
     const { world } = make(1);
-    world.place(0, 1, 0, { ...limited, bookings: [{ ...booking, latestDropoff: now + 10 }] });
+    world.restore(0, 1, 0, { ...limited, bookings: [{ ...booking, latestDropoff: now + 10 }] });
     expect(world.state.dropoffsBound[0]).toBe(1);
     world.reset(0, 3, 0);
     const plain = make(1);
@@ -181,7 +181,7 @@ describe('buffers', () => {
     expect(() => env.world.step(7, 0)).toThrow('e is 7: the world has environments 0 to 1');
     env.reset({ seed: 1, options: { resetMask: [true, false] } });
     expect(() => env.resume()).toThrow('environment 1');
-    env.world.place(1, 1, 0, free);
+    env.world.restore(1, 1, 0, free);
     env.resume();
     expect(env.step(new Int32Array(2)).truncations[0]).toBe(0);
   });
@@ -204,7 +204,7 @@ describe('buffers', () => {
     const { world } = make(1, {
       scenario: { ...compiled, matrix, arrivalByTick: compiled.arrivalByTick.map(() => 0) },
     });
-    world.place(0, 1, 0, {
+    world.restore(0, 1, 0, {
       now: 0,
       drivers: [{ ...driver, freeAt: 150 }],
       bookings: [{ ...booking, pickupZone: 1, windowEnd: 1000 }],
@@ -220,25 +220,25 @@ describe('buffers', () => {
 
 type Path = readonly (string | number)[];
 
-/** A situation with the member at `path` set to `value`, or left out. */
-function broken(situation: Situation, path: Path, value: unknown): Situation {
-  const copy = structuredClone(situation) as unknown as Record<string | number, unknown>;
+/** A snapshot with the member at `path` set to `value`, or left out. */
+function broken(snapshot: Snapshot, path: Path, value: unknown): Snapshot {
+  const copy = structuredClone(snapshot) as unknown as Record<string | number, unknown>;
   let at = copy;
   for (const key of path.slice(0, -1)) at = at[key] as typeof at;
   const last = path.at(-1)!;
   if (value === undefined) Reflect.deleteProperty(at, last);
   else at[last] = value;
-  return copy as unknown as Situation;
+  return copy as unknown as Snapshot;
 }
 
 function written(path: Path): string {
   return path.reduce<string>(
     (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}.${key}`),
-    'situation',
+    'snapshot',
   );
 }
 
-const sound: Situation = {
+const sound: Snapshot = {
   now,
   drivers: [
     driver,
@@ -326,17 +326,17 @@ const faults: fc.Arbitrary<readonly [Path, unknown]> = fc.oneof(
   ),
 );
 
-describe('a broken situation', () => {
+describe('a broken snapshot', () => {
   it('is refused whole, with the path of the field and what it is; a sound one is not', () => {
     fc.assert(
       fc.property(faults, fc.boolean(), ([path, value], placed) => {
         const { world } = make(2);
         world.reset(1, 8, 0);
-        if (placed) world.place(0, 1, 0, limited);
+        if (placed) world.restore(0, 1, 0, limited);
         const before = bytesOf(world);
         let thrown: unknown;
         try {
-          world.place(0, 2, 0, broken(sound, path, value));
+          world.restore(0, 2, 0, broken(sound, path, value));
         } catch (error) {
           thrown = error;
         }
@@ -347,7 +347,7 @@ describe('a broken situation', () => {
         if (value === undefined) expect(message).toContain('missing');
         else if (typeof value === 'number') expect(message).toContain(String(value));
         expect(bytesOf(world)).toBe(before);
-        world.place(0, 2, 0, sound);
+        world.restore(0, 2, 0, sound);
         expect(world.state.open[0]).toBe(2);
       }),
       { numRuns: 3 * RUNS },
@@ -357,18 +357,18 @@ describe('a broken situation', () => {
   it('is refused if a member is misspelt, with the name that was meant', () => {
     const { world } = make(1);
     const place = (drivers: object[], bookings: object[], more: object = {}): void =>
-      world.place(0, 1, 0, { now, drivers, bookings, ...more } as unknown as Situation);
+      world.restore(0, 1, 0, { now, drivers, bookings, ...more } as unknown as Snapshot);
     expect(() => place([{ ...driver, shiftend: 5 }], [])).toThrow(
-      'situation.drivers[0] has an unknown member "shiftend": did you mean "shiftEnd"?',
+      'snapshot.drivers[0] has an unknown member "shiftend": did you mean "shiftEnd"?',
     );
     expect(() => place([], [{ ...booking, latest_dropoff: 5 }])).toThrow('did you mean "latestDropoff"?');
-    expect(() => place([], [], { vehicles: [] })).toThrow('situation has an unknown member "vehicles" (known are now,');
-    expect(() => world.place(0, 1, 0, null as unknown as Situation)).toThrow('situation is null');
-    expect(() => world.place(0, NaN, 0, free)).toThrow('seed is NaN');
-    expect(() => world.place(0, 1, -1, free)).toThrow('episode is -1');
+    expect(() => place([], [], { vehicles: [] })).toThrow('snapshot has an unknown member "vehicles" (known are now,');
+    expect(() => world.restore(0, 1, 0, null as unknown as Snapshot)).toThrow('snapshot is null');
+    expect(() => world.restore(0, NaN, 0, free)).toThrow('seed is NaN');
+    expect(() => world.restore(0, 1, -1, free)).toThrow('episode is -1');
     expect(() => world.reset(0, 0.5, 0)).toThrow('seed is 0.5');
-    expect(() => world.imagine(0, 1, 0, -1)).toThrow('env is -1');
-    expect(() => world.place(1, 1, 0, free)).toThrow('e is 1: the world has environments 0 to 0');
+    expect(() => world.resampleDemand(0, 1, 0, -1)).toThrow('env is -1');
+    expect(() => world.restore(1, 1, 0, free)).toThrow('e is 1: the world has environments 0 to 0');
     expect(world.state.started[0]).toBe(0);
   });
 
@@ -383,14 +383,14 @@ describe('a broken situation', () => {
       y: new Float32Array(2),
     };
     const { world } = make(1, { scenario: { ...compiled, matrix } });
-    expect(() => world.place(0, 1, 0, { now, drivers: [driver], bookings: [{ ...booking, dropoffZone: 2 }] })).toThrow(
-      'situation.bookings[0].dropoffZone is 2: expected a whole number from 0 to 1',
-    );
+    expect(() =>
+      world.restore(0, 1, 0, { now, drivers: [driver], bookings: [{ ...booking, dropoffZone: 2 }] }),
+    ).toThrow('snapshot.bookings[0].dropoffZone is 2: expected a whole number from 0 to 1');
   });
 
   it('a copy into or out of an environment that is not there is refused, and changes nothing', () => {
     const { world } = make(2);
-    world.place(0, 1, 0, limited);
+    world.restore(0, 1, 0, limited);
     const before = bytesOf(world);
     for (const [e, from, message] of [
       [2, 0, 'e is 2'],

@@ -162,6 +162,6 @@ describe('VectorDispatchEnv', () => {
     expect(() => env.step(waits)).toThrow('step() before reset()');
     expect(() => env.reset({ seed: -1 })).toThrow('seed is -1');
     env.reset({ seed: 1 });
-    expect(() => env.step(new Int32Array(3))).toThrow('3 actions for 2 environments');
+    expect(() => env.step(new Int32Array(3))).toThrow('actions has 3 entries, expected 2');
   });
 });

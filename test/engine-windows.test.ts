@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { NEVER, Purpose, RandomStream, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
 import { Planner } from '#policy/index.js';
-import type { CompiledScenario, Situation, SituationBooking, SituationDriver, Window, World } from '#engine/index.js';
+import type { CompiledScenario, Snapshot, SnapshotBooking, SnapshotDriver, Window, World } from '#engine/index.js';
 
 const compiled: CompiledScenario = {
   ...compileScenario({
@@ -23,7 +23,7 @@ compiled.arrivalByTick.fill(0);
 
 const here = { pickupX: 0, pickupY: 0, pickupZone: 0, dropoffX: 0, dropoffY: 0, dropoffZone: 0 };
 const plain = { knownAt: 0, priority: 3, skills: 0, leg: 0, fare: 0, pickupService: 0, dropoffService: 60 };
-const idle: SituationDriver = {
+const idle: SnapshotDriver = {
   x: 0,
   y: 0,
   zone: 0,
@@ -34,7 +34,7 @@ const idle: SituationDriver = {
   offDuty: false,
 };
 
-function booking(windows: readonly Window[], deliveries: readonly Window[] = []): SituationBooking {
+function booking(windows: readonly Window[], deliveries: readonly Window[] = []): SnapshotBooking {
   return {
     ...here,
     ...plain,
@@ -51,17 +51,17 @@ function booking(windows: readonly Window[], deliveries: readonly Window[] = [])
   };
 }
 
-function placed(situation: Situation): World {
+function placed(snapshot: Snapshot): World {
   const { world } = new VectorDispatchEnv({ scenario: compiled, numEnvs: 1 });
-  world.place(0, 1, 0, situation);
+  world.restore(0, 1, 0, snapshot);
   return world;
 }
 
 /** Pickup, lateness and drop-off of one booking by a driver that is there at `freeAt`; null where it is not taken. */
 function taken(
-  one: SituationBooking,
+  one: SnapshotBooking,
   freeAt: number,
-  more: Partial<SituationDriver> = {},
+  more: Partial<SnapshotDriver> = {},
   patience = NEVER,
 ): readonly number[] | null {
   const world = placed({ now: 1000, drivers: [{ ...idle, freeAt, ...more }], bookings: [one], patience });
@@ -71,7 +71,7 @@ function taken(
   return [pickup, world.latenessAt(0, 0, pickup), world.dropoffSecond(0, 0, 0)];
 }
 
-function randomSituation(seed: number): Situation {
+function randomSnapshot(seed: number): Snapshot {
   const stream = new RandomStream(seed, Purpose.demand);
   const upTo = (most: number): number => stream.integer(0, most);
   const ascending = (): Window[] => {
@@ -157,7 +157,7 @@ describe('several windows', () => {
     let legal = 0;
     let illegal = 0;
     for (let seed = 1; seed <= 150; seed++) {
-      world.place(0, seed, 0, randomSituation(seed));
+      world.restore(0, seed, 0, randomSnapshot(seed));
       world.copy(1, world, 0);
       for (let step = 0; step < 40; step++) {
         for (const e of [0, 1]) {
@@ -184,7 +184,7 @@ describe('several windows', () => {
     const planner = new Planner();
     let driven = 0;
     for (let seed = 1; seed <= 200; seed++) {
-      const world = placed(randomSituation(seed));
+      const world = placed(randomSnapshot(seed));
       planner.construct(world, 0, null);
       planner.improve(50, seed, () => false);
       const { driver, drivers } = planner.input;
@@ -204,11 +204,11 @@ describe('several windows', () => {
   it('are refused where they are out of order, or more than the world has room for', () => {
     const place = (windows: Window[], scenario: CompiledScenario = compiled): void => {
       const { world } = new VectorDispatchEnv({ scenario, numEnvs: 1 });
-      world.place(0, 1, 0, { now: 0, drivers: [idle], bookings: [booking(windows)] });
+      world.restore(0, 1, 0, { now: 0, drivers: [idle], bookings: [booking(windows)] });
     };
     const many = Array.from({ length: 5 }, (_, k): Window => [10 * k, 10 * k + 5]);
     expect(() => place(many)).toThrow(
-      /situation has 5 windows of a booking \(situation\.bookings\[0\]\.windows\), the world 4/,
+      /snapshot has 5 windows of a booking \(snapshot\.bookings\[0\]\.windows\), the world 4/,
     );
     expect(() => place(many.slice(0, 2), { ...compiled, windows: 0 })).toThrow(
       /2 windows of a booking .*, the world 1/,
@@ -219,9 +219,9 @@ describe('several windows', () => {
     expect(() => place([many[0], [NaN, 20]])).toThrow(/windows\[1\]\.0 is NaN/);
     const { world } = new VectorDispatchEnv({ scenario: compiled, numEnvs: 1 });
     const short = { ...booking([many[0], many[1]]), windowEnd: 16 };
-    expect(() => world.place(0, 1, 0, { now: 0, drivers: [idle], bookings: [short] })).toThrow(
+    expect(() => world.restore(0, 1, 0, { now: 0, drivers: [idle], bookings: [short] })).toThrow(
       /bookings\[0\]\.windows is .*: expected windows from 0, where the first begins, to 16/,
     );
-    expect(() => world.place(0, 1, 0, { now: 0, drivers: [], bookings: [], patience: -1 })).toThrow(/patience is -1/);
+    expect(() => world.restore(0, 1, 0, { now: 0, drivers: [], bookings: [], patience: -1 })).toThrow(/patience is -1/);
   });
 });

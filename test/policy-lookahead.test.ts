@@ -1,4 +1,4 @@
-// Trying decisions out in imagined futures: a fair comparison, the same answer to the same question, and a better policy.
+// Trying decisions out in sampled futures: a fair comparison, the same answer to the same question, and a better policy.
 
 import { describe, expect, it } from 'vitest';
 import { VectorDispatchEnv } from '#engine/index.js';
@@ -42,7 +42,7 @@ describe('a look ahead', () => {
       let minutes = 0;
       for (let f = 0; f < 12; f++) {
         copy.copy(0, world, 0);
-        copy.imagine(0, 77, f, 0);
+        copy.resampleDemand(0, 77, f, 0);
         const lostBefore = copy.state.expired[0] + copy.state.refused[0];
         const lateBefore = copy.state.sums[0];
         const until = copy.state.now[0] + seconds;

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Purpose, RandomStream, VectorDispatchEnv, preset } from '#engine/index.js';
-import type { Situation, SituationBooking, SituationDriver, World } from '#engine/index.js';
+import type { Snapshot, SnapshotBooking, SnapshotDriver, World } from '#engine/index.js';
 import { Planner, worthOf } from '#policy/index.js';
 
 const QUEUE = 3;
@@ -26,11 +26,11 @@ function worldOf(drivers: number, slots: number, numEnvs: number, lateToleranceS
 }
 
 /** Busy and idle vehicles within 7 km, windows of which most are tight, now and then a deadline or the end of a shift. */
-function situationOf(seed: number, drivers: number, bookings: number): { situation: Situation; priorities: number[] } {
+function snapshotOf(seed: number, drivers: number, bookings: number): { snapshot: Snapshot; priorities: number[] } {
   const stream = new RandomStream(seed, Purpose.demand);
   const place = (): number => stream.integer(-5000, 5000);
   const now = 300 * stream.integer(0, 60);
-  const driver = (): SituationDriver => {
+  const driver = (): SnapshotDriver => {
     const busy = stream.integer(0, 2) === 0;
     const freeAt = busy ? now + stream.integer(1, 1200) : 0;
     return {
@@ -45,7 +45,7 @@ function situationOf(seed: number, drivers: number, bookings: number): { situati
       ...(stream.integer(0, 4) === 0 ? { shiftEnd: now + stream.integer(1200, 7200) } : {}),
     };
   };
-  const booking = (): SituationBooking => {
+  const booking = (): SnapshotBooking => {
     const windowStart = now + stream.integer(-600, 1200);
     return {
       pickupX: place(),
@@ -67,7 +67,7 @@ function situationOf(seed: number, drivers: number, bookings: number): { situati
     };
   };
   return {
-    situation: {
+    snapshot: {
       now,
       drivers: Array.from({ length: drivers }, driver),
       bookings: Array.from({ length: bookings }, booking),
@@ -100,14 +100,14 @@ describe('a plan', () => {
     for (let seed = 1; seed <= 150; seed++) {
       const [drivers, bookings] = [1 + (seed % 7), 1 + (seed % 17)];
       const world = worldOf(drivers, bookings, 1, [0, 300, 900][seed % 3]);
-      const { situation, priorities } = situationOf(seed, drivers, bookings);
-      world.place(0, seed, 0, situation);
+      const { snapshot, priorities } = snapshotOf(seed, drivers, bookings);
+      world.restore(0, seed, 0, snapshot);
       planner.construct(world, 0, Float64Array.from(priorities));
       const first = stopsOf(planner);
       planner.improve(200, seed, forever);
       const last = stopsOf(planner);
       for (const stops of [first, last]) {
-        world.place(0, seed, 0, situation);
+        world.restore(0, seed, 0, snapshot);
         for (const { i, j, pickupAt } of stops) {
           expect(world.accepts(0, i, j)).toBe(true);
           expect(world.pickupSecond(0, i, j)).toBe(pickupAt);
@@ -129,8 +129,8 @@ describe('a plan', () => {
     for (let seed = 1; seed <= 240; seed++) {
       const [drivers, bookings] = seed % 2 === 0 ? [3, 4] : [2, 4 + (seed % 4 === 1 ? 1 : 0)];
       const world = worldOf(drivers, bookings, 2 + drivers * QUEUE, seed % 3 === 0 ? 600 : 0);
-      const { situation, priorities } = situationOf(seed, drivers, bookings);
-      world.place(0, seed, 0, situation);
+      const { snapshot, priorities } = snapshotOf(seed, drivers, bookings);
+      world.restore(0, seed, 0, snapshot);
       planner.construct(world, 0, Float64Array.from(priorities));
       planner.improve(bookings * bookings * 8, 1, forever);
       const best = bestOf(world, priorities);
@@ -158,15 +158,15 @@ describe('a plan', () => {
   it('is the same for the same question, in whatever order vehicles and bookings come', () => {
     for (let seed = 1; seed <= 40; seed++) {
       const [drivers, bookings] = [6, 14];
-      const { situation, priorities } = situationOf(seed, drivers, bookings);
-      // All vehicles alike in skills, as those belong to the world and not to the situation.
-      const rides = situation.bookings.map((one) => ({ ...one, skills: 0 }));
+      const { snapshot, priorities } = snapshotOf(seed, drivers, bookings);
+      // All vehicles alike in skills, as those belong to the world and not to the snapshot.
+      const rides = snapshot.bookings.map((one) => ({ ...one, skills: 0 }));
       const order = (n: number): number[] => Array.from({ length: n }, (_, k) => (k * 5 + seed) % n);
       const plan = (vehicles: number[], slots: number[]): string[] => {
         const world = worldOf(drivers, bookings, 1, 0);
-        world.place(0, 1, 0, {
-          ...situation,
-          drivers: vehicles.map((i) => situation.drivers[i]),
+        world.restore(0, 1, 0, {
+          ...snapshot,
+          drivers: vehicles.map((i) => snapshot.drivers[i]),
           bookings: slots.map((j) => rides[j]),
         });
         world.compiled.driverSkills.fill(0);
@@ -188,8 +188,8 @@ describe('a plan', () => {
 
   it('that was stopped by the clock comes out again with the turns that were done', () => {
     const world = worldOf(10, 30, 1, 0);
-    const { situation, priorities } = situationOf(5, 10, 30);
-    world.place(0, 1, 0, situation);
+    const { snapshot, priorities } = snapshotOf(5, 10, 30);
+    world.restore(0, 1, 0, snapshot);
     const plan = (timeIsUp: (done: number) => boolean): [number, Stop[]] => {
       const planner = new Planner();
       planner.construct(world, 0, Float64Array.from(priorities));

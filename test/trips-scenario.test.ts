@@ -157,7 +157,7 @@ describe('a scenario file with mistakes', () => {
           { name: 'a', driverShare: 1, bookingShare: 1 },
         ],
       },
-      /"skills\[1\]\.name" is "a": it must not be the name of skills\[0\], too/,
+      /"skills\[1\]\.name" is "a": it must differ from the name of skills\[0\]/,
     ],
     [
       { skills: [{ name: 'lift', driverShare: 0.09, bookingShare: 0.2 }] },

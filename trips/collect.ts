@@ -204,7 +204,7 @@ function shareOf(count: number, drivers: number): number {
 
 /**
  * Days in their order: the first 70% train, then 15% validation and 15% test, at least one of each. With fewer than three
- * days all parts are all days: a policy can be tried, but not be judged.
+ * days all parts are all days: a policy can be tried, but not evaluated.
  */
 function splitDays(days: number): Dataset['splits'] {
   const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, k) => from + k);

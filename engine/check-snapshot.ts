@@ -4,8 +4,8 @@
 import { knownMembers, shown } from './check-options.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
-import { NEVER } from './situation.js';
-import type { PlannedBooking, Situation, SituationBooking, SituationDriver } from './situation.js';
+import { NEVER } from './snapshot.js';
+import type { PlannedBooking, Snapshot, SnapshotBooking, SnapshotDriver } from './snapshot.js';
 import type { Window } from './windows.js';
 
 /** Latest start of anything, 34 years: what follows from it still is a second that 32 bits hold. */
@@ -19,9 +19,9 @@ type Range = readonly [min: number, max: number];
 const TIME: Range = [-NEVER, NEVER];
 const START: Range = [-NEVER, LATEST_START];
 
-const situationMembers: readonly (keyof Situation)[] = ['now', 'drivers', 'bookings', 'patience'];
+const snapshotMembers: readonly (keyof Snapshot)[] = ['now', 'drivers', 'bookings', 'patience'];
 const plannedMembers = ['pickupAt', 'dropoffAt'];
-const driverMembers: readonly (keyof SituationDriver)[] = [
+const driverMembers: readonly (keyof SnapshotDriver)[] = [
   'x',
   'y',
   'zone',
@@ -33,7 +33,7 @@ const driverMembers: readonly (keyof SituationDriver)[] = [
   'promised',
   'shiftEnd',
 ];
-const bookingMembers: readonly (keyof SituationBooking)[] = [
+const bookingMembers: readonly (keyof SnapshotBooking)[] = [
   'pickupX',
   'pickupY',
   'pickupZone',
@@ -55,7 +55,7 @@ const bookingMembers: readonly (keyof SituationBooking)[] = [
   'dropoffWindows',
 ];
 /** Whole numbers of a booking that must be there; zones depend on the world, the rest on nothing. */
-const bookingNumbers: readonly (readonly [keyof SituationBooking, Range])[] = [
+const bookingNumbers: readonly (readonly [keyof SnapshotBooking, Range])[] = [
   ['windowStart', START],
   ['windowEnd', TIME],
   ['priority', [1, 5]],
@@ -67,31 +67,31 @@ const bookingNumbers: readonly (readonly [keyof SituationBooking, Range])[] = [
 ];
 
 /**
- * Checks that `situation` makes sense and fits the world of `compiled`.
+ * Checks that `snapshot` makes sense and fits the world of `compiled`.
  * @throws EngineError `ERR_OPTION` with the path of the first offending field, what it is and what was expected
  */
-export function checkSituation(situation: Situation, compiled: CompiledScenario): void {
-  knownMembers('situation', situation, situationMembers);
+export function checkSnapshot(snapshot: Snapshot, compiled: CompiledScenario): void {
+  knownMembers('snapshot', snapshot, snapshotMembers);
   const { scenario, matrix } = compiled;
-  const { now, drivers, bookings } = situation;
-  list('situation.drivers', drivers);
-  list('situation.bookings', bookings);
+  const { now, drivers, bookings } = snapshot;
+  list('snapshot.drivers', drivers);
+  list('snapshot.bookings', bookings);
   fits('drivers', drivers.length, scenario.drivers);
   fits('bookings', bookings.length, scenario.slots);
   if (!(Number.isInteger(now) && now >= 0 && now < scenario.horizonSeconds)) {
     throw new EngineError(
       'ERR_OPTION',
-      `situation.now is second ${shown(now)}: the scenario has whole seconds 0 to ${scenario.horizonSeconds - 1}`,
+      `snapshot.now is second ${shown(now)}: the scenario has whole seconds 0 to ${scenario.horizonSeconds - 1}`,
     );
   }
   const zones: Range = [0, matrix === null ? NEVER : matrix.zones - 1];
   const { travel } = scenario;
   // So near that every way takes a number of seconds that 32 bits hold.
   const reach = travel.kind === 'plane' ? Math.min(FARTHEST, (2 ** 28 * (travel.speedKmh / 3.6)) / SLOWEST) : FARTHEST;
-  if (situation.patience !== undefined) whole('situation', 'patience', situation.patience, [0, NEVER]);
+  if (snapshot.patience !== undefined) whole('snapshot', 'patience', snapshot.patience, [0, NEVER]);
   const checks: Checks = { now, queue: scenario.queue, zones, reach, windows: compiled.windows };
-  for (let i = 0; i < drivers.length; i++) checkDriver(`situation.drivers[${i}]`, drivers[i], checks);
-  for (let k = 0; k < bookings.length; k++) checkBooking(`situation.bookings[${k}]`, bookings[k], checks);
+  for (let i = 0; i < drivers.length; i++) checkDriver(`snapshot.drivers[${i}]`, drivers[i], checks);
+  for (let k = 0; k < bookings.length; k++) checkBooking(`snapshot.bookings[${k}]`, bookings[k], checks);
 }
 
 interface Checks {
@@ -103,7 +103,7 @@ interface Checks {
   readonly windows: number;
 }
 
-function checkDriver(path: string, driver: SituationDriver, checks: Checks): void {
+function checkDriver(path: string, driver: SnapshotDriver, checks: Checks): void {
   const { queue, zones, reach } = checks;
   knownMembers(path, driver, driverMembers);
   const { plan, promised, onBoard, offDuty, freeAt } = driver;
@@ -137,7 +137,7 @@ function checkPlanned(path: string, planned: PlannedBooking, after: number): num
   return dropoffAt;
 }
 
-function checkBooking(path: string, booking: SituationBooking, { now, zones, reach, windows }: Checks): void {
+function checkBooking(path: string, booking: SnapshotBooking, { now, zones, reach, windows }: Checks): void {
   knownMembers(path, booking, bookingMembers);
   metres(path, 'pickupX', booking.pickupX, reach);
   metres(path, 'pickupY', booking.pickupY, reach);
@@ -190,7 +190,7 @@ function checkWindows(
 }
 
 function fits(what: string, value: number, most: number): void {
-  if (value > most) throw new EngineError('ERR_OPTION', `situation has ${value} ${what}, the world ${most}`);
+  if (value > most) throw new EngineError('ERR_OPTION', `snapshot has ${value} ${what}, the world ${most}`);
 }
 
 function list(path: string, value: unknown): void {

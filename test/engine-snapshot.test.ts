@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { NEVER, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
-import type { MatrixTravel, Scenario, Situation, World } from '#engine/index.js';
+import type { MatrixTravel, Scenario, Snapshot, World } from '#engine/index.js';
 import { heuristic } from '#policy/index.js';
 
 const scenario: Scenario = {
@@ -34,7 +34,7 @@ function openOf(world: World): number[] {
 }
 
 /** What a dispatcher who sees environment 0 would write down. */
-function situationOf(world: World): Situation {
+function snapshotOf(world: World): Snapshot {
   const st = world.state;
   const { queue } = world.compiled.scenario;
   return {
@@ -72,13 +72,13 @@ function situationOf(world: World): Situation {
   };
 }
 
-describe('a situation', () => {
+describe('a snapshot', () => {
   it('that describes an environment makes the same one: what is legal, when, and what it pays', () => {
     let compared = 0;
     for (let seed = 1; seed <= 30; seed++) {
       const { world } = played(30 + seed, seed);
       const copy = new VectorDispatchEnv({ scenario, numEnvs: 1 }).world;
-      copy.place(0, 9, 0, situationOf(world));
+      copy.restore(0, 9, 0, snapshotOf(world));
       openOf(world).forEach((j, k) => {
         for (let i = 0; i < world.drivers; i++) {
           expect(copy.accepts(0, i, k)).toBe(world.accepts(0, i, j));
@@ -102,9 +102,9 @@ describe('a situation', () => {
 
   it('leaves drivers off duty alone, those beyond its list too, for good', () => {
     const { world } = played(0);
-    const situation = situationOf(world);
-    const drivers = situation.drivers.slice(0, 4).map((driver, i) => ({ ...driver, offDuty: i === 1 }));
-    world.place(0, 1, 0, { ...situation, drivers });
+    const snapshot = snapshotOf(world);
+    const drivers = snapshot.drivers.slice(0, 4).map((driver, i) => ({ ...driver, offDuty: i === 1 }));
+    world.restore(0, 1, 0, { ...snapshot, drivers });
     const taken = new Set<number>();
     const policy = heuristic('random');
     const actions = new Int32Array(1);
@@ -118,21 +118,21 @@ describe('a situation', () => {
 
   it('takes service times and skills booking by booking', () => {
     const { world } = played(0);
-    const situation = situationOf(world);
-    const [first] = situation.bookings;
-    const [driver] = situation.drivers;
+    const snapshot = snapshotOf(world);
+    const [first] = snapshot.bookings;
+    const [driver] = snapshot.drivers;
     const bookings = [{ ...first, skills: 0, windowEnd: 20_000, pickupService: 400, dropoffService: 200 }];
     const free = (services: object): number => {
-      world.place(0, 1, 0, { ...situation, drivers: [driver], bookings: [{ ...bookings[0], ...services }] });
+      world.restore(0, 1, 0, { ...snapshot, drivers: [driver], bookings: [{ ...bookings[0], ...services }] });
       expect(world.accepts(0, 0, 0)).toBe(true);
       world.step(0, 1);
       return world.state.freeAt[0];
     };
     expect(free({}) - free({ pickupService: 0, dropoffService: 0 })).toBeGreaterThanOrEqual(600);
-    world.place(0, 1, 0, { ...situation, drivers: [driver], bookings: [{ ...bookings[0], skills: 0b100 }] });
+    world.restore(0, 1, 0, { ...snapshot, drivers: [driver], bookings: [{ ...bookings[0], skills: 0b100 }] });
     expect([world.hasSkills(0, 0, 0), world.isInTime(0, 0, 0), world.accepts(0, 0, 0)]).toEqual([false, true, false]);
-    world.place(0, 1, 0, {
-      ...situation,
+    world.restore(0, 1, 0, {
+      ...snapshot,
       drivers: [driver],
       bookings: [{ ...bookings[0], windowStart: -3000, windowEnd: -2000 }],
     });
@@ -141,12 +141,12 @@ describe('a situation', () => {
 
   it('drives what is promised first, in its order, however late', () => {
     const { world } = played(12);
-    const situation = situationOf(world);
-    const [driver] = situation.drivers;
-    const [a, b, c] = situation.bookings;
-    const late = { ...b, windowStart: situation.now - 6000, windowEnd: situation.now - 5000 };
+    const snapshot = snapshotOf(world);
+    const [driver] = snapshot.drivers;
+    const [a, b, c] = snapshot.bookings;
+    const late = { ...b, windowStart: snapshot.now - 6000, windowEnd: snapshot.now - 5000 };
     const idle = { ...driver, plan: [], onBoard: false, freeAt: 0, load: 2 };
-    world.place(0, 1, 0, { ...situation, drivers: [{ ...idle, promised: [a, late] }], bookings: [c] });
+    world.restore(0, 1, 0, { ...snapshot, drivers: [{ ...idle, promised: [a, late] }], bookings: [c] });
     const st = world.state;
     expect([st.load[0], st.planLength[0], st.open[0], st.created[0]]).toEqual([4, 2, 1, 3]);
     const promised = [st.planPickupAt[0], st.planDropoffAt[0], st.planPickupAt[1], st.planDropoffAt[1], st.freeAt[0]];
@@ -154,7 +154,7 @@ describe('a situation', () => {
     // The same by hand: the first accepted, the second as if it were in time.
     const free = { ...a, windowEnd: NEVER - 1000, skills: 0 };
     const also = { ...b, windowEnd: NEVER - 1000, skills: 0 };
-    world.place(0, 1, 0, { ...situation, drivers: [idle], bookings: [free, also] });
+    world.restore(0, 1, 0, { ...snapshot, drivers: [idle], bookings: [free, also] });
     for (const action of [1, 2]) {
       expect(world.out.actionMasks[action]).toBe(1);
       world.step(0, action);
@@ -167,14 +167,14 @@ describe('a situation', () => {
     let refused = 0;
     for (let seed = 1; seed <= 20; seed++) {
       const { world } = played(25, seed);
-      const situation = situationOf(world);
-      const { now } = situation;
+      const snapshot = snapshotOf(world);
+      const { now } = snapshot;
       const copy = new VectorDispatchEnv({ scenario, numEnvs: 1 }).world;
-      const drivers = situation.drivers.map((driver, i) => ({ ...driver, shiftEnd: now + 600 * i }));
-      const bookings = situation.bookings.map((booking, k) =>
+      const drivers = snapshot.drivers.map((driver, i) => ({ ...driver, shiftEnd: now + 600 * i }));
+      const bookings = snapshot.bookings.map((booking, k) =>
         k % 2 === 0 ? booking : { ...booking, earliestDropoff: now + 1500, latestDropoff: now + 2000 },
       );
-      copy.place(0, 1, 0, { ...situation, drivers, bookings });
+      copy.restore(0, 1, 0, { ...snapshot, drivers, bookings });
       openOf(world).forEach((j, k) => {
         for (let i = 0; i < world.drivers; i++) {
           const { earliestDropoff = 0, latestDropoff = NEVER } = bookings[k];
@@ -233,7 +233,7 @@ describe('a situation', () => {
     const booking = { ...place, ...services, pickupZone: 1, dropoffZone: 2, windowStart: 0, windowEnd: 20_000 };
     const driver = { x: 0, y: 0, zone: 0, freeAt: 0, plan: [], onBoard: false, load: 0, offDuty: false };
     const at = (now: number, freeAt = 0): [pickup: number, dropoff: number] => {
-      world.place(0, 1, 0, { now, drivers: [{ ...driver, freeAt }], bookings: [booking] });
+      world.restore(0, 1, 0, { now, drivers: [{ ...driver, freeAt }], bookings: [booking] });
       return [world.pickupSecond(0, 0, 0), world.dropoffSecond(0, 0, 0)];
     };
     expect(at(0)).toEqual([600, 600 + 60 + 300 + 30]);
@@ -243,7 +243,7 @@ describe('a situation', () => {
     expect(at(0, 2400)).toEqual(at(2400));
 
     // The clock passes the boundary while the vehicle stands idle.
-    world.place(0, 1, 0, { now: 2100, drivers: [driver], bookings: [booking, { ...booking, windowEnd: 3100 }] });
+    world.restore(0, 1, 0, { now: 2100, drivers: [driver], bookings: [booking, { ...booking, windowEnd: 3100 }] });
     expect(world.pickupSecond(0, 0, 1)).toBe(2700);
     expect(world.out.actionMasks[2]).toBe(1);
     world.step(0, 0);
@@ -255,9 +255,9 @@ describe('a situation', () => {
 
   it('is refused if it does not fit the world', () => {
     const { world } = played(10);
-    const situation = situationOf(world);
-    const [driver] = situation.drivers;
-    const [booking] = situation.bookings;
+    const snapshot = snapshotOf(world);
+    const [driver] = snapshot.drivers;
+    const [booking] = snapshot.bookings;
     const plan = Array.from({ length: 4 }, () => ({ pickupAt: 0, dropoffAt: NEVER }));
     for (const [wrong, message] of [
       [{ now: 28_800 }, /second 28800.*0 to 28799/],
@@ -270,7 +270,7 @@ describe('a situation', () => {
       ],
       [{ drivers: [{ ...driver, plan }] }, /4 bookings in a driver's plan.*3/],
     ] as const) {
-      expect(() => world.place(0, 1, 0, { ...situation, ...wrong })).toThrow(message);
+      expect(() => world.restore(0, 1, 0, { ...snapshot, ...wrong })).toThrow(message);
     }
   });
 });
@@ -305,7 +305,7 @@ describe('another future', () => {
     const before = [...env.world.out.observations];
     const futures = [7, 7, 8].map((episode, k) => {
       worlds.copy(k, env.world, 0);
-      worlds.imagine(k, 5, episode, 0);
+      worlds.resampleDemand(k, 5, episode, 0);
       const size = worlds.observationSize;
       expect([...worlds.out.observations.subarray(k * size, (k + 1) * size)]).toEqual(before);
       for (let t = 0; t < 30; t++) worlds.step(k, 0);

@@ -1,16 +1,16 @@
 // Puts a live state from outside into an environment: drivers with their plans and promises, and open bookings. The caller has
-// checked it (check-situation.ts).
+// checked it (check-snapshot.ts).
 
 import { Observer } from './observe.js';
-import { NEVER } from './situation.js';
-import type { Situation, SituationBooking, SituationDriver } from './situation.js';
+import { NEVER } from './snapshot.js';
+import type { Snapshot, SnapshotBooking, SnapshotDriver } from './snapshot.js';
 import { secondsTable } from './travel.js';
 import { writeWindows } from './windows.js';
 
 /** The layer that takes live states. */
-export abstract class SituationLoader extends Observer {
-  /** Writes clock, drivers and bookings of `situation` into environment e, whose counts and slots are clear. */
-  protected loadSituation(e: number, { now, drivers, bookings, patience }: Situation): void {
+export abstract class SnapshotLoader extends Observer {
+  /** Writes clock, drivers and bookings of `snapshot` into environment e, whose counts and slots are clear. */
+  protected loadSnapshot(e: number, { now, drivers, bookings, patience }: Snapshot): void {
     const st = this.state;
     st.now[e] = now;
     st.tick[e] = Math.floor(now / this.compiled.scenario.tickSeconds);
@@ -24,8 +24,8 @@ export abstract class SituationLoader extends Observer {
     for (const booking of bookings) this.loadBooking(e, booking);
   }
 
-  /** A driver that the situation does not have is off duty. */
-  private loadDriver(e: number, i: number, driver: SituationDriver | undefined): void {
+  /** A driver that the snapshot does not have is off duty. */
+  private loadDriver(e: number, i: number, driver: SnapshotDriver | undefined): void {
     if (driver === undefined) {
       this.startPlan(e, i, 0, 0, 0, 0);
       this.blockPlan(e, i);
@@ -48,7 +48,7 @@ export abstract class SituationLoader extends Observer {
   }
 
   /** @returns the slot */
-  private loadBooking(e: number, booking: SituationBooking): number {
+  private loadBooking(e: number, booking: SnapshotBooking): number {
     const st = this.state;
     const j = this.takeSlot(e, booking.knownAt, booking.priority);
     const s = e * this.slots + j;

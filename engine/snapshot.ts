@@ -1,8 +1,9 @@
-// A live state from outside: what a dispatcher knows at one moment. `World.place` puts it into an environment.
+// A live state from outside: what a dispatcher knows at one moment. `World.restore` puts it into an environment; it is checked in
+// check-snapshot.ts.
 
 import type { Window } from './windows.js';
 
-/** Later than anything that happens. */
+/** Second later than anything that happens: no limit. */
 export const NEVER = 0x7fffffff;
 
 /** A booking that a driver has accepted and not yet dropped off. */
@@ -12,8 +13,8 @@ export interface PlannedBooking {
   readonly dropoffAt: number;
 }
 
-/** Places are metres in the plane; under matrix travel the zone decides, and x and y are its centre. */
-export interface SituationDriver {
+/** A driver at one moment. Times are whole seconds since the start of the episode. Places are metres in the plane; under matrix travel the zone decides, and x and y are its centre. */
+export interface SnapshotDriver {
   /** Where the plan ends: the driver's own place if there is no plan. */
   readonly x: number;
   readonly y: number;
@@ -29,19 +30,22 @@ export interface SituationDriver {
   /** Takes no bookings for now. */
   readonly offDuty: boolean;
   /** Bookings to be driven after `plan`, in this order, however late: with it at most the scenario's `queue`. */
-  readonly promised?: readonly SituationBooking[];
+  readonly promised?: readonly SnapshotBooking[];
   /** Takes no booking that it would not be done with by then; default: any. */
   readonly shiftEnd?: number;
 }
 
-export interface SituationBooking {
+/** An open or promised booking. Times are whole seconds since the start of the episode; places as of `SnapshotDriver`. */
+export interface SnapshotBooking {
   readonly pickupX: number;
   readonly pickupY: number;
   readonly pickupZone: number;
   readonly dropoffX: number;
   readonly dropoffY: number;
   readonly dropoffZone: number;
+  /** At most `now`. */
   readonly knownAt: number;
+  /** First and last second of the pickup. */
   readonly windowStart: number;
   readonly windowEnd: number;
   /** 1..5 */
@@ -67,13 +71,14 @@ export interface SituationBooking {
   readonly dropoffWindows?: readonly Window[];
 }
 
-export interface Situation {
+/** A live state. `World.restore` refuses one with missing, unknown, out-of-range or contradictory fields (`ERR_OPTION`). */
+export interface Snapshot {
   /** Seconds since the start of the episode. */
   readonly now: number;
   /** At most as many as the world has; the rest of the world's drivers is off duty. */
-  readonly drivers: readonly SituationDriver[];
+  readonly drivers: readonly SnapshotDriver[];
   /** At most as many as the world has slots: booking k is put into slot k. */
-  readonly bookings: readonly SituationBooking[];
+  readonly bookings: readonly SnapshotBooking[];
   /** Seconds from now: of several windows, one that begins later is not planned yet, but for promises. Default: all are. */
   readonly patience?: number;
 }
