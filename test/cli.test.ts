@@ -357,7 +357,7 @@ describe('fleetstep', () => {
   it.each([
     ['dies', 'process.exit(1)', /a worker failed at "rollout"/],
     ['hangs', 'for (;;);', /a worker hangs at "rollout": task \d+ has made no step for 3 s/],
-  ])('a worker that %s ends the run, and says how to go on', (what, act, message) => {
+  ])('a worker that %s ends the run, and says how to resume it', (what, act, message) => {
     const preload = sabotage(what, act);
     const { status, stderr } = spawnSync(
       process.execPath,
@@ -371,7 +371,9 @@ describe('fleetstep', () => {
     );
     expect(status).toBe(1);
     expect(stderr).toMatch(message);
-    expect(stderr).toMatch(new RegExp(`go on from it with "fleetstep train --resume ${what}"\n$`));
+    expect(stderr).toMatch(
+      new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${what}"\n$`),
+    );
     expect(readdirSync(join(root, what)).sort()).toEqual(['checkpoint.msgpack', 'config.json', 'metrics.jsonl']);
   });
 

@@ -146,7 +146,7 @@ describe('Actor', () => {
       refuse(new Float32Array(size - 1), `has ${size - 1} weights: a ${kind} network of ${shape.inputs} inputs`);
       refuse(new Float32Array(size + 1), `has ${size}`);
       refuse(new Float32Array(0), 'has 0 weights');
-      refuse([0.5] as unknown as Float32Array, 'no Float32Array');
+      refuse([0.5] as unknown as Float32Array, 'not a Float32Array');
       for (const [at, where] of [
         [0, 'a weight of layer 1 of the actor'],
         [actor[1].weights, 'a weight of layer 2 of the actor'],

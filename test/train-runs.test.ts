@@ -361,7 +361,7 @@ describe('options', () => {
     ['the job has no "evalEpisodes"', { evalEpisodes: 3 }],
     ['compiled is null: it must be a scenario as compileScenario gives it', { compiled: null }],
     ['compiled is an Object: it must be a scenario', { compiled: preset('geneva') }],
-    ['backend is "wasm": it must be one as loadBackend gives it', { backend: 'wasm' }],
+    ['backend is "wasm": it must be one that loadBackend returned', { backend: 'wasm' }],
     ['workers is 0', { workers: 0 }],
     ['algorithm is "dqn": choose one of ppo', { algorithm: 'dqn' }],
     ['algorithm is "constructor": choose one of ppo', { algorithm: 'constructor' }],
