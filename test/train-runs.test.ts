@@ -17,7 +17,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { PAIR_COLUMNS, PairWriter, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
 import type { Dataset, Scenario } from '#engine/index.js';
 import { NetworkPolicy, heuristicNames, networkLayout } from '#policy/index.js';
-import { loadScenario, writeSealed, writeTrips } from '#trips/index.js';
+import { writeSealed } from '#files/index.js';
+import { loadScenario, writeTrips } from '#trips/index.js';
 import {
   CHECKPOINT_FILE,
   Ppo,
