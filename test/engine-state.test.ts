@@ -255,7 +255,7 @@ const sound: Snapshot = {
       shiftEnd: 20_000,
     },
   ],
-  bookings: [booking, { ...booking, windowEnd: -NEVER, leg: 1 }],
+  bookings: [booking, { ...booking, windowStart: -NEVER, windowEnd: -NEVER, leg: 1 }],
 };
 const bookingPaths: readonly Path[] = [
   ['bookings', 1],
