@@ -41,6 +41,7 @@ export function shown(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'function') return 'a function';
   const kind = kindOf(value);
   return `${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }

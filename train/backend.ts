@@ -2,7 +2,7 @@
 // plain JavaScript; and why.
 
 import type { Layer } from '../policy/index.js';
-import { shown } from '../workers/index.js';
+import { shown } from '../engine/index.js';
 import { loadTfjs } from './backends/tfjs.js';
 import type { TfjsBuild, TfjsName } from './backends/tfjs.js';
 import { TrainError } from './errors.js';

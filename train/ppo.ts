@@ -2,11 +2,11 @@
 // to bottom: config, collect, advantages, epochs of minibatches, loss and its derivatives, metrics. Networks and threads are
 // the learner's and the pool's part.
 
-import { Purpose, RandomStream } from '../engine/index.js';
+import { Purpose, RandomStream, shown } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { initialiseNetwork, logSumExp } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { MAX_WORKERS, OptionCheck, RolloutPool, shown } from '../workers/index.js';
+import { MAX_WORKERS, OptionCheck, RolloutPool } from '../workers/index.js';
 import type { AdamState } from './adam.js';
 import { checkTrainingConfig, iterationsOf, stepsAfter } from './algorithm.js';
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';

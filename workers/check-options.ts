@@ -1,7 +1,7 @@
 // Checks of what callers give, once, at the edge: unknown names, numbers, choices, scenarios. Each message says what was found
 // and what is allowed; the error's class is that of the room that asks.
 
-import { nearest } from '../engine/index.js';
+import { nearest, shown } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { WorkerError } from './errors.js';
 
@@ -78,15 +78,3 @@ function meant(word: string, allowed: readonly string[]): string | null {
 
 /** Checks for the callers of this room: throws WorkerError `ERR_WORKERS_OPTION`. */
 export const check: OptionCheck = new OptionCheck((message) => new WorkerError('ERR_WORKERS_OPTION', message));
-
-/** A value as error messages show it: short, and never a whole structure. */
-export function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (typeof value === 'function') return 'a function';
-  if (typeof value === 'object' && value !== null) {
-    const kind = Object.prototype.toString.call(value).slice(8, -1);
-    return `${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind}`;
-  }
-  return typeof value === 'symbol' ? value.toString() : `${value as number | bigint | boolean | null}`;
-}

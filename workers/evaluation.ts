@@ -1,9 +1,9 @@
 // Evaluation over all threads, on paired episodes: policies with the same seed and split play the same days.
 
-import { EngineError, kpisOf, meanKpis, splits } from '../engine/index.js';
+import { EngineError, kpisOf, meanKpis, shown, splits } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
 import { halfWidth } from '../policy/index.js';
-import { check, shown } from './check-options.js';
+import { check } from './check-options.js';
 import { WorkerError } from './errors.js';
 import { MAX_SEED, episodeId, heldOutSeed, makePolicy } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
