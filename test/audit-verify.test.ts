@@ -328,7 +328,7 @@ describe('verify', () => {
     const sealed = `
       select decision_record(json_build_array(json_build_object('id', gen_random_uuid(), 'companyId', ${companyId}, 'requestedBy', 'x',
         'mode', 'recommend', 'policy', 'x', 'policyHash', 'x', 'stateHash', 'x', 'assigned', 0, 'waiting', 0, 'unassigned', 0,
-        'request', '', 'answer', '')));
+        'requestAt', 1, 'answerAt', 1, 'endAt', 1)), '');
       select audit_seal_decisions()`;
     expect(await after((tx) => tx.unsafe(sealed))).toMatchObject({ ok: true });
     const gone = `${sealed}; set local fleetstep.prune = '${companyId}'; delete from decision where company_id = ${companyId};
