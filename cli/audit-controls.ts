@@ -52,6 +52,7 @@ interface SettingsOptions extends Partial<Settings> {
   readonly json: boolean;
 }
 
+/** The `audit settings` command. */
 export function settingsCommand(): Command {
   const rule = (flag: string, what: string): Option =>
     new Option(`${flag} <bool>`, `FULLY_AUTO may ${what} without being asked`).argParser(truth);
@@ -103,6 +104,7 @@ function limitChange(text: string, before: LimitChange[] = []): LimitChange[] {
   return [...before, change];
 }
 
+/** The `audit limits` command. */
 export function limitsCommand(): Command {
   return new Command('limits')
     .description("Show a company's limits and what is left of them; with --set, change them.")
@@ -147,6 +149,7 @@ function switchCommand(name: string, stopped: boolean, description: string): Com
     });
 }
 
+/** The `audit stop` command. */
 export function stopCommand(): Command {
   return switchCommand(
     'stop',
@@ -155,6 +158,7 @@ export function stopCommand(): Command {
   );
 }
 
+/** The `audit resume` command. */
 export function resumeCommand(): Command {
   return switchCommand('resume', false, 'Takes the kill switch back.');
 }

@@ -21,6 +21,7 @@ interface PruneCommandOptions {
   readonly json: boolean;
 }
 
+/** The `audit prune` command. */
 export function pruneCommand(): Command {
   return new Command('prune')
     .description(

@@ -18,6 +18,7 @@ interface RecommendOptions extends PolicyOptions {
   readonly json: boolean;
 }
 
+/** The `recommend` command. */
 export function recommendCommand(): Command {
   return new Command('recommend')
     .description('Ranked assignments for a live state in a file: what POST /v1/recommend answers, without a server.')

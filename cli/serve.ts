@@ -45,6 +45,7 @@ interface ServeOptions extends PolicyOptions {
 /** Milliseconds that requests under way may take to end once the service is told to stop. */
 const DRAIN_MS = 10_000;
 
+/** The `serve` command. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('Recommendations, the record and its dashboard over HTTP.')
