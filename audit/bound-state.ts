@@ -2,9 +2,9 @@
 // all companies. An edit of those tables that went through no function has no entry, and differs from this.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Connection } from './database.js';
-import { fault } from './chain-check.js';
-import type { Fault, Finding } from './chain-check.js';
+import type { Connection } from './connection.js';
+import { fault } from './findings.js';
+import type { Fault, Finding } from './findings.js';
 
 interface Limit {
   readonly kind: string;

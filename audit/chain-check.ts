@@ -6,35 +6,13 @@ import { readRows } from './binary-rows.js';
 import type { BinaryRow } from './binary-rows.js';
 import { BoundState } from './bound-state.js';
 import type { State as Opening } from './bound-state.js';
-import type { Connection } from './database.js';
+import type { Connection } from './connection.js';
 import { DecisionSeals } from './decision-check.js';
 import { ChainLink, EMPTY_HASH, digestOf, hex, integer, json, flag, text, time, uuid } from './digests.js';
+import { fault, short } from './findings.js';
+import type { Fault, Finding } from './findings.js';
 import type { SignedHead } from './heads.js';
 import { isSignedBy, isTombstone } from './tombstone.js';
-
-export interface Finding {
-  /** Id of an act, or what else is not as it should be. */
-  readonly what: number | string;
-  /** What is wrong with it. */
-  readonly reason: string;
-  /** What it should be, and what it is, where that can be told in a line. */
-  readonly expected?: string;
-  readonly actual?: string;
-  readonly companyId?: number;
-}
-
-export type Fault = Pick<Finding, 'reason' | 'expected' | 'actual'>;
-
-export function fault(reason: string, expected?: unknown, actual?: unknown): Fault {
-  return expected === undefined && actual === undefined
-    ? { reason }
-    : { reason, expected: show(expected), actual: show(actual) };
-}
-
-function show(value: unknown): string {
-  if (value === undefined || value === null) return 'none';
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
 
 /** So many of a chain are told; who has forged more has forged enough. */
 const TOLD = 20;
@@ -460,9 +438,4 @@ function updatedFault(row: BinaryRow): Fault | undefined {
 function instant(row: BinaryRow, k: number): string {
   const date = new Date(row.milliseconds(k));
   return Number.isNaN(date.getTime()) ? 'no time' : date.toISOString();
-}
-
-/** Enough of a hash to tell it. */
-export function short(hash: string): string {
-  return hash.slice(0, 16);
 }

@@ -1,8 +1,8 @@
 // What an admin sets: mode, rules, switches, limits. Every change is in the company's ledger with who made it.
 
 import type { ValidationSchema } from 'fastest-validator';
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection } from './database.js';
 import { AuditError } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
 import { actionTypes } from './intent.js';

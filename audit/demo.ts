@@ -1,7 +1,8 @@
 // A company to try everything on: its fleet, its bookings with what became of them, and a record of autonomous acts.
 
+import type { Connection } from './connection.js';
 import { connect, databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import type { BookingRow } from './fleet.js';
 import { appendHistory, createHistoryTable } from './history.js';
 

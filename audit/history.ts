@@ -1,9 +1,9 @@
 // A record made after the fact: for the demo and for benchmarks, which need a past. Runs as the owner, on a table of
 // acts that have ended; what it writes has entries like any other, and `verify` finds it sound.
 
-import type { Connection } from './database.js';
-
 /** Columns of the temporary table `history`, which the caller makes within his transaction and fills. */
+import type { Connection } from './connection.js';
+
 export async function createHistoryTable(tx: Connection): Promise<void> {
   await tx`
     create temporary table history (

@@ -5,8 +5,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TransactionSql } from 'postgres';
+import type { Connection } from './connection.js';
 import { APP_ROLE, OWNER_ROLE, connect, databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 
 export interface Migration {
