@@ -37,7 +37,6 @@ export { firstCompany, listCompanies, readBookings, readFleet } from './fleet.js
 export type { BookingRow, FleetRow } from './fleet.js';
 export { exportHeads, readHeads, signingKey } from './heads.js';
 export type { SignedHead } from './heads.js';
-export { appendHistory, createHistoryTable } from './history.js';
 export { actionTypes } from './intent.js';
 export type { ActionType, Intent } from './intent.js';
 export { isStopped, turnSwitch } from './kill-switch.js';

@@ -9,9 +9,7 @@ import {
   DecisionLog,
   Recorder,
   addDecisionEvent,
-  appendHistory,
   connect,
-  createHistoryTable,
   exportHeads,
   prune,
   reviewAction,
@@ -21,6 +19,7 @@ import {
   verifyWithin,
 } from '#audit/index.js';
 import type { Connection, DecisionRow, PruneOptions, Pruned } from '#audit/index.js';
+import { recordPast } from '#bench/past.js';
 import { shippedMigrations } from '#audit/migrate.js';
 import { addManualCompany, letAct, superuser, testDatabase } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
@@ -44,18 +43,13 @@ const DAY = 86_400_000;
 const NOW = Math.floor(Date.now() / 1000) * 1000;
 const daysAgo = (days: number): Date => new Date(NOW - days * DAY);
 
-/** One act a day of the driver, so many days back, the oldest first. */
-async function history(days: readonly number[], driver = company.drivers[0]): Promise<void> {
-  await owner.begin(async (transaction) => {
-    const tx = transaction as unknown as Connection;
-    await createHistoryTable(tx);
-    for (const age of days) {
-      await tx`
-        insert into history (company_id, driver_id, action_type, description, status, ms, trigger, at)
-        values (${company.id}, ${driver}, 'assign', 'old', 'succeeded', 1, 'test', ${daysAgo(age)})`;
-    }
-    await appendHistory(tx);
-  });
+/** One action a day of the driver, so many days back, the oldest first. */
+async function history(days: readonly number[], driverId = company.drivers[0]): Promise<void> {
+  const of = { companyId: company.id, driverId, actionType: 'assign', status: 'succeeded', ms: 1 } as const;
+  await recordPast(
+    owner,
+    days.map((age) => ({ ...of, at: daysAgo(age) })),
+  );
 }
 
 /** A decision and what became of it, as the service puts them on record. */
