@@ -196,6 +196,16 @@ describe('fleetstep audit', () => {
     expect(fleetstep('audit', 'verify', ...signed)).toMatchObject({ status: 2 });
   });
 
+  it('prune --dry-run tells what would go, and makes no key', () => {
+    const plan = json<{ entries: number; acts: number; held: number[] }>(
+      ...['audit', 'prune', '--company', '1', '--before', new Date().toISOString()],
+      ...['--allow-under-six-months', '--dry-run'],
+    );
+    expect(plan.acts).toBeGreaterThan(20);
+    expect(plan).toMatchObject({ dryRun: true, held: [] });
+    expect(readdirSync(folder)).toEqual(['postgres']);
+  });
+
   it('sweep marks what is overdue, and says which', async () => {
     const owner = superuser(server);
     await owner`
@@ -246,6 +256,10 @@ describe('fleetstep audit', () => {
     [
       ['audit', 'prune', '--company', '1', '--before', '2020-01-01', '--key', 'none.pem', '--yes'],
       /--key is none\.pem, which is not there/,
+    ],
+    [
+      ['audit', 'prune', '--company', '1', '--before', '2999-01-01', '--yes', '--allow-under-six-months'],
+      /"before" is 2999-01-01T00:00:00\.000Z: that has not come/,
     ],
     [['audit', 'fly'], /unknown command/],
     [['collect'], /--out/],
