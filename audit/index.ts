@@ -2,6 +2,7 @@
 
 export type { Connection } from './connection.js';
 export {
+  allowsOwnApproval,
   configure,
   limitKinds,
   limitScopes,

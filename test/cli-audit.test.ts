@@ -136,6 +136,8 @@ describe('fleetstep audit', () => {
     const one = ['audit', 'settings', '1'];
     const set = json<Controls>(...one, '--mode', 'FULLY_AUTO', '--auto-reassign', 'on', '--by', 'ann');
     expect(set.settings).toMatchObject({ mode: 'FULLY_AUTO', autoReassign: true });
+    expect(set.settings.ownApproval).toBe(false);
+    expect(json<Controls>(...one, '--own-approval', 'on').settings.ownApproval).toBe(true);
     const limited = json<Controls>(
       'audit',
       'limits',
@@ -158,13 +160,15 @@ describe('fleetstep audit', () => {
     expect(fleetstep(...one).stdout).toMatch(/FULLY_AUTO, STOPPED, ALL COMPANIES STOPPED/);
     json('audit', 'resume', '--all');
     json('audit', 'resume', '--company', '1');
+    expect(fleetstep(...one).stdout).toMatch(/own approval: allowed/);
+    json(...one, '--own-approval', 'off');
     expect(json<Controls>(...one)).toMatchObject({ settings: { stopped: false }, stoppedAll: false });
     const owner = superuser(server);
     const kinds = await owner<{ kind: string; n: number }[]>`
       select kind, count(*)::integer as n from audit_ledger
       where detail ? 'by' and detail ->> 'by' <> 'seed-demo' group by kind order by kind`;
     await owner.end();
-    expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(7);
+    expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(9);
   });
 
   it('verify says ok, compares signed heads, and ends with 1 at the first act that was edited', async () => {
