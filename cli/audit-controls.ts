@@ -30,7 +30,7 @@ function controlsText({ company, settings, stoppedAll, limits, broken }: Control
     .map(([name]) => name);
   return (
     `${company}: ${settings.mode}${settings.dryRun ? ', dry run' : ''}${settings.stopped ? ', STOPPED' : ''}${stoppedAll ? ', ALL COMPANIES STOPPED' : ''}\n` +
-    `acts alone: ${rules.join(', ') || 'nothing'}; adjust_time up to ${settings.adjustTimeMaxMinutes} min; a type stops after ${settings.breakerFailures} failures in a row\n` +
+    `acts alone: ${rules.join(', ') || 'nothing'}; adjust_time up to ${settings.adjustTimeMaxMinutes} min; a type stops after ${settings.breakerFailures} failures in a row; own approval: ${settings.ownApproval ? 'allowed' : 'not allowed'}\n` +
     broken.map(({ actionType, failures }) => `${actionType} is stopped after ${failures} failures\n`).join('') +
     `${table(
       ['limit', 'per', 'kind', 'capacity', 'left', 'taken'],
@@ -69,6 +69,9 @@ export function settingsCommand(): Command {
     .addOption(new Option('--dry-run <bool>', 'decide and record, but do nothing').argParser(truth))
     .addOption(
       new Option('--breaker-failures <n>', 'failures in a row that stop a type; 0: never').argParser(whole(0, 1000)),
+    )
+    .addOption(
+      new Option('--own-approval <bool>', 'whoever asked for an action may approve it himself').argParser(truth),
     )
     .addOption(new Option('--reset-breaker <type>', 'let a stopped type act again').choices([...actionTypes]))
     .addOption(byOption())

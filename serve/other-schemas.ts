@@ -213,6 +213,7 @@ export const controlsProps: Props = {
     dry_run: flag,
     stopped: flag,
     breaker_failures: whole,
+    own_approval: flag,
   }),
   stopped_all: flag,
   limits: list(gauge),

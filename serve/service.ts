@@ -10,6 +10,7 @@ import {
   DecisionLog,
   Recorder,
   addDecisionEvent,
+  allowsOwnApproval,
   findDecision,
   listDecisions,
   readDecision,
@@ -73,8 +74,6 @@ export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 
   readonly database: Database;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
-  /** Companies in which whoever asked may approve his own act; default none: a second person or program does. */
-  readonly ownApproval?: readonly number[] | 'all' | undefined;
   /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
   readonly deadlineMs?: number | undefined;
 }
@@ -333,7 +332,7 @@ export class Service {
     const by = caller.subject;
     const acting = { companyId, answer, at: row.createdAt, since: askedFor(row), by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
-    if (approves) this.#checkApprover(row, by);
+    if (approves) await this.#checkApprover(row, by);
     if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
     const detail = {
       ...outcome,
@@ -359,12 +358,11 @@ export class Service {
   }
 
   /** @throws ServeError `ERR_FORBIDDEN` */
-  #checkApprover({ companyId, requestedBy }: DecisionDetail, by: string): void {
-    const { ownApproval = [] } = this.#options;
-    if (requestedBy !== by || ownApproval === 'all' || ownApproval.includes(companyId)) return;
+  async #checkApprover({ companyId, requestedBy }: DecisionDetail, by: string): Promise<void> {
+    if (requestedBy !== by || (await this.pool.ask((sql) => allowsOwnApproval(sql, companyId)))) return;
     throw new ServeError(
       'ERR_FORBIDDEN',
-      `${by} has asked for this act, and may not approve it: another account does, or the operator allows it for company ${companyId} (--own-approval)`,
+      `${by} has asked for this act, and may not approve it: another account does, or an admin allows it for company ${companyId} (setting own_approval)`,
     );
   }
 

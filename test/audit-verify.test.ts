@@ -419,6 +419,12 @@ describe('verify', () => {
         '0',
         '1000',
       ],
+      [
+        `update autonomy set own_approval = true where company_id = ${company}`,
+        /setting own_approval was edited/,
+        'false',
+        'true',
+      ],
       [`delete from autonomy where company_id = ${company}`, /the settings are missing/],
       [
         `update token_bucket set capacity = 50000 where company_id = ${company} and scope = 'all' and per = 'day'`,
