@@ -1,4 +1,4 @@
-// What was decided on a problem, in the world's own terms, and what of it the clock had a say in.
+// What was decided on a planning input, in the world's own terms, and what of it depended on the clock.
 
 import type { Provenance } from './answer.js';
 
@@ -28,7 +28,7 @@ export interface PlannedStop {
   readonly pickupAt: number;
 }
 
-/** A plan for a problem, and how it came about. */
+/** A plan for a planning input, and how it was made. */
 export interface Decided {
   readonly decisions: readonly Decision[];
   /** Environment in which they have been played. */

@@ -74,7 +74,7 @@ export class LookaheadDecider implements Decider {
   }
 }
 
-/** Makes deciders; they share the worlds that futures are played in, which are many times as large as a stage. */
+/** Makes deciders; they share the worlds that futures are played in, which are many times as large as a pooled world. */
 export function lookaheadDeciders(): (world: World) => LookaheadDecider {
   const policy = new LookaheadPolicy({ batch: BATCH });
   return (world) => new LookaheadDecider(world, policy);

@@ -63,7 +63,7 @@ export class Policies {
     this.base = base;
     for (const network of networks) {
       if (this.#byName.has(network.name) || [...served, LOOKAHEAD].some((name) => name === network.name)) {
-        throw new AdviseError('ERR_SERVICE', `there are two policies called ${network.name}: rename a run's folder`);
+        throw new AdviseError('ERR_SERVICE', `two policies have the name ${network.name}: rename the folder of a run`);
       }
       requirePlane(network.compiled);
       this.#byName.set(network.name, networkPolicy(network));
@@ -103,7 +103,7 @@ function requirePlane({ scenario }: CompiledScenario): void {
   if (scenario.travel.kind !== 'plane') {
     throw new AdviseError(
       'ERR_SERVICE',
-      `scenario "${scenario.name}" travels between zones of its own: the service needs one with places, such as geneva or one that "fleetstep collect" made`,
+      `scenario "${scenario.name}" has zones without coordinates: the service needs a scenario with coordinates, such as geneva or one made by "fleetstep collect"`,
     );
   }
 }

@@ -36,7 +36,10 @@ export class SimulatedFleet {
   constructor(base: CompiledScenario, seed: number) {
     const { travel, startSecondOfDay } = base.scenario;
     if (travel.kind !== 'plane') {
-      throw new AdviseError('ERR_SERVICE', `scenario "${base.scenario.name}" has zones, not places: try geneva`);
+      throw new AdviseError(
+        'ERR_SERVICE',
+        `scenario "${base.scenario.name}" has zones without coordinates: expected a scenario with coordinates, such as geneva`,
+      );
     }
     this.#travel = travel;
     this.#offset = DAY + startSecondOfDay;

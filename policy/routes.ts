@@ -3,7 +3,7 @@
 
 import { secondsAfter, windowAt } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
-import type { PlanInput } from './plan-input.js';
+import type { PlannerArrays } from './planner-arrays.js';
 
 const MINUTES = 24 * 60;
 
@@ -12,10 +12,10 @@ const SPARE = 1800;
 /** One second of lateness at priority 0 counts as much as this many seconds of empty driving: lateness goes first. */
 const LATE = 1e4;
 
-/** The plans of all vehicles of one `PlanInput`, and their costs; its memory is reused. */
+/** The plans of all vehicles of one `PlannerArrays`, and their costs; its memory is reused. */
 export class Routes {
   /** What is planned for. */
-  input: PlanInput;
+  input: PlannerArrays;
   /** Bookings in each vehicle's plan; the plan itself is `stops[i * depth]` and on. */
   length: Int32Array = new Int32Array(0);
   /** `[drivers, depth]` bookings in the order in which they are served */
@@ -53,7 +53,7 @@ export class Routes {
   #idleBoarding = 0;
   #matrix: CompiledScenario['matrix'] = null;
 
-  constructor(input: PlanInput) {
+  constructor(input: PlannerArrays) {
     this.input = input;
   }
 
@@ -103,7 +103,7 @@ export class Routes {
     for (let i = 0; i < n; i++) this.#version[i] = i + 1;
   }
 
-  /** Added cost of booking j in the plan of vehicle i at its best place, which is put into `at`; Infinity if it fits nowhere. */
+  /** Added cost of booking j in the plan of vehicle i at its best position, which is put into `at`; Infinity if it fits nowhere. */
   insertion(i: number, j: number): number {
     const pair = i * this.input.bookings + j;
     if (this.#knownVersion[pair] !== this.#version[i]) {
@@ -179,7 +179,7 @@ export class Routes {
     return best - this.cost[i];
   }
 
-  /** Inserts booking j at place `at` of vehicle i's plan, as `insertion` found it to fit. */
+  /** Inserts booking j at position `at` of vehicle i's plan, as `insertion` found it to fit. */
   insert(i: number, j: number, at: number): void {
     const base = i * this.input.depth;
     const stops = this.stops;
@@ -191,8 +191,8 @@ export class Routes {
   }
 
   /**
-   * Takes the stop at place `at` out of vehicle i's plan.
-   * @returns the first place that does not fit any more, -1 if all do: a way through a third place, or one that begins later,
+   * Takes the stop at position `at` out of vehicle i's plan.
+   * @returns the first position that does not fit any more, -1 if all do: a way through a third place, or one that begins later,
    * may be the shorter one
    */
   remove(i: number, at: number): number {
@@ -204,7 +204,7 @@ export class Routes {
     return this.#drive(i, at);
   }
 
-  /** Times and costs of vehicle i's plan from place `from` on; gives the first place that does not fit, or -1. */
+  /** Times and costs of vehicle i's plan from position `from` on; gives the first position that does not fit, or -1. */
   #drive(i: number, from: number): number {
     const { depth, startAt, idle, shiftEnd, now } = this.input;
     const { several, windowCounts, tolerance } = this.input;
@@ -321,7 +321,7 @@ export class Routes {
     }
   }
 
-  /** Gives vehicle i the plan that `stops` holds, at the same places. */
+  /** Gives vehicle i the plan that `stops` holds, at the same positions. */
   assign(i: number, length: number, stops: Int32Array): void {
     const base = i * this.input.depth;
     this.length[i] = length;

@@ -1,5 +1,5 @@
-// From a request to a state of the world: clocks, places, skills and promises. Every shipment that does not make sense is
-// set aside with its reason; the rest goes on.
+// A request as the state of a world: clocks, places, skills and promises translated. Shipments at fault become violations, and
+// the others are planned.
 
 import type {
   CompiledScenario,
@@ -51,7 +51,7 @@ export interface Shipment {
 }
 
 /** A request as a state of the world; seconds of the episode are the request’s less `offset`. */
-export interface Problem {
+export interface PlanningInput {
   readonly request: RecommendRequest;
   readonly rules: Rules;
   /** Seconds since the start of the episode, and what to add to get back to the request's clock. */
@@ -77,7 +77,7 @@ export interface Problem {
   readonly considered: readonly Shipment[];
   /** Their windows begin beyond the horizon. */
   readonly later: readonly Shipment[];
-  /** By vehicle, in the order of driving; null for one that is left alone, as its promises make no sense. */
+  /** By vehicle, in the order of driving; null for one that is excluded from planning, because its promises are not valid. */
   readonly promised: readonly (readonly Shipment[] | null)[];
   readonly violations: readonly Violation[];
   /** In what this is unlike the base scenario. */
@@ -89,7 +89,7 @@ const DAY = 86_400;
 const FAR = 1_000_000_000;
 
 /** @throws AdviseError `ERR_REQUEST` for a vehicle that cannot be */
-export function readProblem(request: RecommendRequest, rules: Rules, base: CompiledScenario): Problem {
+export function readPlanningInput(request: RecommendRequest, rules: Rules, base: CompiledScenario): PlanningInput {
   const { as_of: asOf, vehicles } = request;
   const violations: Violation[] = [];
   const changed = changedMinutes(asOf, request.time_zone);
@@ -173,13 +173,13 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     for (const [n, id] of ids.entries()) {
       const path = `vehicles[${k}].locked[${n}]`;
       const why = !byId.has(id)
-        ? 'no sound shipment has that id'
+        ? 'no valid shipment has this id'
         : vehicle.status === 'offline'
           ? 'the vehicle is offline: unlock the shipment to have it planned'
           : cut
-            ? 'the table knows no way through what the vehicle is promised to'
-            : 'another shipment of this vehicle is not sound';
-      const message = `${path} is ${show(id)}: ${why}; vehicle ${vehicle.id} is left alone`;
+            ? 'the table has no route for the promises of this vehicle'
+            : 'another promise of this vehicle is not valid';
+      const message = `${path} is ${show(id)}: ${why}; vehicle ${vehicle.id} is excluded from planning`;
       violations.push({ shipment: id, path, message });
     }
     return null;
@@ -189,7 +189,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     const { status = 'available', free_at: freeAt = asOf, load = 0 } = vehicle;
     const busy = isBusy(vehicle, asOf);
     const { location, index } = placeOf(vehicle, busy);
-    const [x, y, place] = at({ ...(location === undefined ? {} : { location }), location_index: index });
+    const [x, y, zone] = at({ ...(location === undefined ? {} : { location }), location_index: index });
     const shift = vehicle.time_window;
     const free = toEngine(Math.max(freeAt, shift?.[0] ?? 0, asOf));
     const list = promised[k];
@@ -198,13 +198,13 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     if (planned > rules.queue) {
       throw badField(
         `vehicles[${k}].locked`,
-        `makes a plan of ${planned}: options.queue is ${rules.queue}, raise it or unlock`,
+        `makes a plan of ${planned} shipments, but options.queue is ${rules.queue}: raise options.queue or unlock a shipment`,
       );
     }
     return {
       x,
       y,
-      zone: place,
+      zone,
       freeAt: free,
       plan,
       onBoard: plan.length > 0,
@@ -224,7 +224,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
       later.push(shipment);
     } else if (skills.full(shipment.input)) {
       const path = `shipments[${shipment.index}].skills`;
-      const message = `${path} and amounts are over ${NO_SKILL} different ones in this request: ask for fewer at once`;
+      const message = `${path} and the other shipments need more than ${NO_SKILL} different skills and amounts: split the request`;
       violations.push({ shipment: shipment.id, path, message });
     } else {
       considered.push(shipment);
@@ -296,7 +296,7 @@ function readShipments(
       continue;
     }
     if (seen.has(id!)) {
-      violate('id', `is ${id!}: another shipment has it`);
+      violate('id', `is ${id!}: another shipment has the same id`);
       continue;
     }
     seen.add(id!);
@@ -329,19 +329,22 @@ function placeFault(
     ['delivery', delivery] as const,
   ]) {
     if (tables === null && location === undefined) {
-      return { path: `${end}.location`, message: 'is missing: give it, as there are no matrices' };
+      return { path: `${end}.location`, message: 'is missing: it is required where the request has no matrices' };
     }
     const far = farFault(`${end}.location`, location, middle);
     if (far !== null) return far;
     if (tables !== null && index === undefined) {
-      return { path: `${end}.location_index`, message: 'is missing: give it, as there are matrices' };
+      return { path: `${end}.location_index`, message: 'is missing: it is required where the request has matrices' };
     }
     if (tables !== null && index! >= tables.places) {
-      return { path: `${end}.location_index`, message: `is ${index!}: the table has ${tables.places} places, from 0` };
+      return {
+        path: `${end}.location_index`,
+        message: `is ${index!}: the table has ${tables.places} places, so expected 0 to ${tables.places - 1}`,
+      };
     }
   }
   if (tables !== null && !hasWay(tables, pickup.location_index!, delivery.location_index!)) {
-    const message = `is ${delivery.location_index!}: the table knows no way there from pickup.location_index ${pickup.location_index!}`;
+    const message = `is ${delivery.location_index!}: the table has no route to it from pickup.location_index ${pickup.location_index!}`;
     return { path: 'delivery.location_index', message };
   }
   return null;

@@ -1,5 +1,5 @@
-// The planner's input: one environment's free vehicles and open bookings as flat arrays. Both are sorted by their properties, so
-// that a plan does not depend on the order in which they came.
+// What the planner computes with: the free vehicles and open bookings of one environment, copied into flat arrays. Both are sorted
+// by their properties, so that a plan does not depend on the order in which they came.
 
 import { windowStride } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -16,7 +16,7 @@ export function worthOf(priority: number): number {
 }
 
 /** Free vehicles and open bookings of one environment; arrays may be longer than what counts, and are reused. */
-export class PlanInput {
+export class PlannerArrays {
   /** Second of the episode. */
   now = 0;
   /** Vehicles that have room for a booking. */
@@ -85,7 +85,7 @@ export class PlanInput {
   /** Seconds from now within which a later window may begin. */
   patience = 0;
 
-  /** Free-flow seconds from the driver's place to the pickup, `[drivers, bookings]`. */
+  /** Free-flow seconds from where the driver ends to the pickup, `[drivers, bookings]`. */
   first: Float32Array = new Float32Array(0);
   /** Free-flow seconds from the drop-off of a to the pickup of b, `[bookings, bookings]`. */
   between: Float32Array = new Float32Array(0);
