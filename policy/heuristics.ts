@@ -101,7 +101,8 @@ export class EarliestDeadline extends Heuristic {
 
 /**
  * The benchmark paper's greedy: bookings in slot order; among drivers who reach the pickup within its window, the one with
- * the fewest empty metres, lowest index on ties.
+ * the fewest empty metres, lowest index on ties. By that definition a booking that can only be picked up late, within the
+ * world's tolerance, waits even where a driver is free.
  */
 export class Greedy extends Heuristic {
   readonly name = 'greedy';

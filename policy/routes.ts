@@ -9,6 +9,10 @@ const MINUTES = 24 * 60;
 
 /** Seconds before the window's end: a pickup planned nearer to it counts what is missing, at half to one and a half. */
 const SPARE = 1800;
+/** Seconds before the window's end: a pickup planned nearer to it may well be late, as travel times are uncertain. */
+const RISK = 300;
+/** What one second of that expected lateness counts at priority 0, in seconds of empty driving: little, so that it never causes lateness. */
+const RISK_PRICE = 0.2;
 /** One second of lateness at priority 0 counts as much as this many seconds of empty driving: lateness goes first. */
 const LATE = 1e4;
 
@@ -48,6 +52,7 @@ export class Routes {
 
   #lateWeight = new Float64Array(0);
   #spareWeight = new Float64Array(0);
+  #riskWeight = new Float64Array(0);
   #factor: Float64Array = new Float64Array(0);
   #startSecond = 0;
   #idleBoarding = 0;
@@ -81,6 +86,7 @@ export class Routes {
       this.vehicleOf = new Int32Array(m);
       this.#lateWeight = new Float64Array(m);
       this.#spareWeight = new Float64Array(m);
+      this.#riskWeight = new Float64Array(m);
     }
     if (this.#knownCost.length < n * m) {
       this.#knownCost = new Float64Array(n * m);
@@ -94,6 +100,8 @@ export class Routes {
     for (let j = 0; j < m; j++) {
       this.#lateWeight[j] = LATE * (1 + priority[j]);
       this.#spareWeight[j] = 0.5 + priority[j] / 100;
+      // (RISK - spare)^2 / (4 RISK) is close to the lateness to expect where the arrival is normal with a deviation of 3 min.
+      this.#riskWeight[j] = (RISK_PRICE * (1 + priority[j])) / (4 * RISK);
     }
     this.#knownVersion.fill(0, 0, n * m);
     this.vehicleOf.fill(-1, 0, m);
@@ -163,7 +171,11 @@ export class Routes {
         cost += way;
         if (spare < SPARE) {
           cost += (SPARE - spare) * this.#spareWeight[next];
-          if (spare < 0) cost -= spare * this.#lateWeight[next];
+          if (spare < RISK) {
+            const short = spare > 0 ? RISK - spare : RISK;
+            cost += short * short * this.#riskWeight[next];
+            if (spare < 0) cost -= spare * this.#lateWeight[next];
+          }
         }
         if (cost >= best) break;
         if (q === end) {
@@ -241,7 +253,11 @@ export class Routes {
       let cost = (p === base ? 0 : this.#costTo[p - 1]) + way;
       if (spare < SPARE) {
         cost += (SPARE - spare) * this.#spareWeight[next];
-        if (spare < 0) cost -= spare * this.#lateWeight[next];
+        if (spare < RISK) {
+          const short = spare > 0 ? RISK - spare : RISK;
+          cost += short * short * this.#riskWeight[next];
+          if (spare < 0) cost -= spare * this.#lateWeight[next];
+        }
       }
       this.#costTo[p] = cost;
     }
