@@ -19,7 +19,9 @@ function turnsFor(shipments: number): number {
 }
 
 /**
- * @param started  on `performance`'s clock, like `deadline`
+ * Lets the policy decide in environment `Env.policy`, or the planner in its place, and plays the decisions there.
+ * @param playing  the policy that is to decide
+ * @param started  milliseconds, on `performance`'s clock, like `deadline`
  * @param replay   what the clock said before, in place of the clock
  */
 export function decide(
@@ -122,8 +124,9 @@ export function matchAll({ world, hungarian }: PooledWorld, e: number): Decision
   }
 }
 
-/** A policy's plan in environment e, until it waits; null if the time was up before. */
+/** A policy's plan in environment e, until it waits. */
 export function play(pooled: PooledWorld, policy: ServedPolicy, e: number): Decision[];
+/** The same, or null if `late` said that the time was up before. */
 export function play(pooled: PooledWorld, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
 export function play(pooled: PooledWorld, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
   const { world } = pooled;

@@ -23,6 +23,7 @@ export interface SearchTime {
 
 /** Decides by simulated futures, within a time that `begin` gives it. */
 export class LookaheadDecider implements Decider {
+  /** Always null, as of a rule. */
   readonly confidence = null;
   readonly #world: World;
   readonly #policy: LookaheadPolicy;

@@ -23,9 +23,11 @@ import { latenessOf, windowOf } from './windows.js';
 
 /** What an answer is called, and what the clock is measured from. */
 export interface Context {
+  /** Id of the decision, for the provenance. */
   readonly decisionId: string;
   /** SHA-256 of the request as it is stored. */
   readonly stateHash: string;
+  /** What the clock decided before, to compute the same answer again. */
   readonly replay?: Replay;
   /** When it was asked, in milliseconds of the epoch, from which the deadline counts; default now. */
   readonly askedAt?: number;
@@ -37,7 +39,9 @@ const LONG_DEADLINE_MS = 1000;
 
 /** Answers requests, one at a time; it keeps worlds of the sizes that were asked for. */
 export class Recommender {
+  /** All that can be asked. */
   readonly policies: Policies;
+  /** Of the package, for the provenance. */
   readonly version: string;
   readonly #worlds = new WorldPool();
   /** One for all sizes: its worlds are many times as large as a pooled one. */
@@ -214,12 +218,12 @@ class Answering {
 
   /** Plays the plan once more, in the first environment's copy, to see what each decision was chosen from. */
   assignments(hungarian: Int32Array, nearest: Int32Array): Assignment[] {
-    const { considered, offset, rules } = this.#planning;
+    const { considered, offset, rules, request } = this.#planning;
     const { world } = this.#pooled;
     const e = Env.nearest;
     world.copy(e, world, Env.start);
     const { decisions } = this.#decided;
-    const given = new Map(decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
+    const given = new Map(decisions.map(({ i, j }) => [request.vehicles[i].id, considered[j].id]));
     return decisions.map(({ i, j, confidence }, k): Assignment => {
       const { id, windows } = considered[j];
       const pickup = world.pickupSecond(e, i, j) + offset;
@@ -229,7 +233,7 @@ class Answering {
       const assignment: Assignment = {
         rank: k + 1,
         shipment: id,
-        vehicle: this.#vehicle(i)!,
+        vehicle: request.vehicles[i].id,
         pickup_eta: pickup,
         delivery_eta: world.dropoffSecond(e, i, j) + offset,
         lateness: latenessOf(windows, pickup),
@@ -241,7 +245,7 @@ class Answering {
           this.#planning,
           pickup,
           depart,
-          this.#planning.request.vehicles[i].time_window?.[0],
+          request.vehicles[i].time_window?.[0],
           windowOf(windows, pickup)[1],
           metres,
           alternatives,

@@ -26,6 +26,7 @@ export function isId(value: unknown): value is Id {
 export interface Fault {
   /** `pickup.location`, or empty for the whole. */
   readonly path: string;
+  /** Value and remedy; the path goes before it. */
   readonly message: string;
   /** More of the same kind: the other members of that object that are not known. */
   readonly also?: readonly Fault[];
@@ -56,7 +57,7 @@ function isDeep(value: unknown, left: number): boolean {
   return Object.values(value).some((member) => typeof member === 'object' && isDeep(member, left - 1));
 }
 
-/** @throws AdviseError `ERR_REQUEST` naming the first fault, and those of its kind */
+/** Throws a fault, if there is one. @throws AdviseError `ERR_REQUEST` naming the first fault, and those of its kind */
 export function refuse(fault: Fault | null): void {
   if (fault === null) return;
   const faults = [fault, ...(fault.also ?? [])].map(({ path, message }) => ({

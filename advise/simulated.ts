@@ -62,6 +62,7 @@ export class SimulatedFleet {
     return this.#world.compiled.scenario.horizonSeconds;
   }
 
+  /** Whether the day has ended. */
   get over(): boolean {
     return this.#world.state.tick[0] >= this.#world.compiled.ticks;
   }

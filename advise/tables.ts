@@ -14,7 +14,9 @@ const LONGEST = 1_000_000;
 
 /** A request’s tables as the engine has them. */
 export interface Tables {
+  /** Seconds and metres from place to place, by period of the day if they differ. */
   readonly matrix: MatrixTravel;
+  /** Number of places: rows and columns. */
   readonly places: number;
 }
 

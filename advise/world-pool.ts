@@ -18,7 +18,9 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A world of four environments, which holds planning inputs of one shape, one after the other. */
 export class PooledWorld {
+  /** Environments as in `Env`. */
   readonly world: World;
+  /** Matches all at once, for comparison. */
   readonly hungarian: BatchedHungarian = new BatchedHungarian();
   /** Made once for this world: a network keeps memory for its size. */
   readonly #deciders = new Map<string, Decider>();
@@ -76,6 +78,7 @@ export class PooledWorld {
     for (const e of [Env.hungarian, Env.nearest, Env.policy]) this.world.copy(e, this.world, Env.start);
   }
 
+  /** The decider of a policy on this world, made once. */
   decider(policy: ServedPolicy): Decider {
     let decider = this.#deciders.get(policy.name);
     if (decider === undefined) this.#deciders.set(policy.name, (decider = policy.decider(this.world)));
@@ -95,6 +98,7 @@ export class WorldPool {
     this.#most = most;
   }
 
+  /** A world that fits a planning input, taken from the pool or made; valid until the next call. */
   for(policy: ServedPolicy, planning: PlanningInput): PooledWorld {
     const { base, kind } = policy;
     const vehicles = Math.max(1, planning.snapshot.drivers.length);

@@ -174,8 +174,8 @@ export class BatchedHungarian extends Heuristic {
     let least = Infinity;
     for (let k = 0; k < count; k++) {
       if (this.#spare[k] < least) {
-        least = this.#spare[k]!;
-        best = this.#matched[k]!;
+        least = this.#spare[k];
+        best = this.#matched[k];
       }
     }
     return best;

@@ -97,7 +97,7 @@ export class PlannerArrays {
    * @param priorities `[slots]` 0..100; null for the world's own
    */
   read(world: World, e: number, priorities: Float64Array | null): void {
-    this.now = world.state.now[e]!;
+    this.now = world.state.now[e];
     this.depth = world.compiled.scenario.queue;
     this.#readDrivers(world, e);
     this.#readBookings(world, e, priorities);
@@ -137,8 +137,8 @@ export class PlannerArrays {
       const d = from + i;
       this.room[k] = this.depth - st.planLength[d];
       this.startAt[k] = Math.max(now, st.freeAt[d]);
-      this.shiftEnd[k] = st.shiftEnd[d]!;
-      this.driverSkills[k] = compiled.driverSkills[i]!;
+      this.shiftEnd[k] = st.shiftEnd[d];
+      this.driverSkills[k] = compiled.driverSkills[i];
       this.idle[k] = st.planLength[d] === 0 ? 1 : 0;
     }
     this.drivers = count;
@@ -190,19 +190,19 @@ export class PlannerArrays {
       const j = order[k];
       const s = from + j;
       this.slot[k] = j;
-      this.windowStart[k] = st.windowStart[s]!;
-      this.windowEnd[k] = st.windowEnd[s]!;
+      this.windowStart[k] = st.windowStart[s];
+      this.windowEnd[k] = st.windowEnd[s];
       this.latest[k] = paid ? Math.min(st.windowEnd[s], st.latestPickup[s]) : st.latestPickup[s];
-      this.pickupService[k] = st.pickupService[s]!;
-      this.dropoffService[k] = st.dropoffService[s]!;
-      this.earliestDropoff[k] = st.earliestDropoff[s]!;
-      this.latestDropoff[k] = st.latestDropoff[s]!;
-      this.skills[k] = st.skills[s]!;
-      this.rideSeconds[k] = st.rideSeconds[s]!;
+      this.pickupService[k] = st.pickupService[s];
+      this.dropoffService[k] = st.dropoffService[s];
+      this.earliestDropoff[k] = st.earliestDropoff[s];
+      this.latestDropoff[k] = st.latestDropoff[s];
+      this.skills[k] = st.skills[s];
+      this.rideSeconds[k] = st.rideSeconds[s];
       this.priority[k] = priorityOf(j);
       this.worth[k] = worthOf(this.priority[k]);
-      this.pickupZone[k] = st.pickupZone[s]!;
-      this.dropoffZone[k] = st.dropoffZone[s]!;
+      this.pickupZone[k] = st.pickupZone[s];
+      this.dropoffZone[k] = st.dropoffZone[s];
     }
     this.bookings = count;
   }
@@ -216,13 +216,13 @@ export class PlannerArrays {
     }
     this.windows = st.windows;
     this.tolerance = compiled.scenario.lateToleranceSeconds;
-    this.patience = st.patience[e]!;
+    this.patience = st.patience[e];
     const stride = windowStride(compiled);
     for (let k = 0; k < this.bookings; k++) {
       const s = e * slots + this.slot[k];
       this.windowsAt[k] = s * stride;
-      this.windowCounts[2 * k] = st.windowCounts[2 * s]!;
-      this.windowCounts[2 * k + 1] = st.windowCounts[2 * s + 1]!;
+      this.windowCounts[2 * k] = st.windowCounts[2 * s];
+      this.windowCounts[2 * k + 1] = st.windowCounts[2 * s + 1];
     }
   }
 
@@ -232,7 +232,7 @@ export class PlannerArrays {
     if (this.first.length < drivers * m) this.first = new Float32Array(drivers * m);
     for (let i = 0; i < drivers; i++) {
       const row = (e * world.drivers + this.driver[i]) * world.slots;
-      for (let j = 0; j < m; j++) this.first[i * m + j] = st.approach[row + slot[j]]!;
+      for (let j = 0; j < m; j++) this.first[i * m + j] = st.approach[row + slot[j]];
     }
     if (this.between.length < m * m) this.between = new Float32Array(m * m);
     const { between, pickupZone, dropoffZone } = this;
@@ -242,7 +242,7 @@ export class PlannerArrays {
       const seconds = periods === undefined ? table : periods.seconds[0];
       for (let a = 0; a < m; a++) {
         const row = dropoffZone[a] * zones;
-        for (let b = 0; b < m; b++) between[a * m + b] = seconds[row + pickupZone[b]]!;
+        for (let b = 0; b < m; b++) between[a * m + b] = seconds[row + pickupZone[b]];
       }
       return;
     }

@@ -152,8 +152,8 @@ export class Planner {
     this.#bestServed = this.#served;
     this.#bestCost = this.#cost;
     for (let i = 0; i < drivers; i++) {
-      this.#bestLength[i] = length[i]!;
-      for (let p = i * depth; p < i * depth + length[i]; p++) this.#bestStops[p] = stops[p]!;
+      this.#bestLength[i] = length[i];
+      for (let p = i * depth; p < i * depth + length[i]; p++) this.#bestStops[p] = stops[p];
     }
   }
 
@@ -210,8 +210,8 @@ export class Planner {
   #consider(j: number, i: number): void {
     const cost = this.#routes.insertion(i, j);
     if (cost < this.#firstCost[j]) {
-      this.#second[j] = this.#first[j]!;
-      this.#secondCost[j] = this.#firstCost[j]!;
+      this.#second[j] = this.#first[j];
+      this.#secondCost[j] = this.#firstCost[j];
       this.#first[j] = i;
       this.#firstCost[j] = cost;
     } else if (cost < this.#secondCost[j]) {
@@ -399,7 +399,7 @@ export class Planner {
     const { vehicleOf } = this.#routes;
     const removed = this.#queueCount;
     const count = removed + this.#bankCount;
-    for (let k = 0; k < this.#bankCount; k++) this.#queue[removed + k] = this.#bank[k]!;
+    for (let k = 0; k < this.#bankCount; k++) this.#queue[removed + k] = this.#bank[k];
     const kind = nextFloat(this.#stream, 0);
     for (let k = 0; k < count; k++) {
       const j = this.#queue[k];
@@ -443,7 +443,7 @@ export class Planner {
       const j = queue[k];
       let p = k;
       while (p > 0 && key[queue[p - 1]] > key[j]) {
-        queue[p] = queue[p - 1]!;
+        queue[p] = queue[p - 1];
         p--;
       }
       queue[p] = j;

@@ -115,11 +115,11 @@ export class Routes {
   insertion(i: number, j: number): number {
     const pair = i * this.input.bookings + j;
     if (this.#knownVersion[pair] !== this.#version[i]) {
-      this.#knownVersion[pair] = this.#version[i]!;
+      this.#knownVersion[pair] = this.#version[i];
       this.#knownCost[pair] = this.#cheapest(i, j);
       this.#knownAt[pair] = this.at;
     }
-    this.at = this.#knownAt[pair]!;
+    this.at = this.#knownAt[pair];
     return this.#knownCost[pair];
   }
 
@@ -195,7 +195,7 @@ export class Routes {
   insert(i: number, j: number, at: number): void {
     const base = i * this.input.depth;
     const stops = this.stops;
-    for (let p = base + this.length[i]; p > base + at; p--) stops[p] = stops[p - 1]!;
+    for (let p = base + this.length[i]; p > base + at; p--) stops[p] = stops[p - 1];
     stops[base + at] = j;
     this.length[i]++;
     this.vehicleOf[j] = i;
@@ -212,7 +212,7 @@ export class Routes {
     const stops = this.stops;
     this.vehicleOf[stops[base + at]] = -1;
     const length = --this.length[i];
-    for (let p = base + at; p < base + length; p++) stops[p] = stops[p + 1]!;
+    for (let p = base + at; p < base + length; p++) stops[p] = stops[p + 1];
     return this.#drive(i, at);
   }
 
@@ -307,12 +307,12 @@ export class Routes {
     const base = i * this.input.depth;
     const length = this.length[i];
     this.#savedLength[i] = length;
-    this.#savedCost[i] = this.cost[i]!;
-    this.#savedVersion[i] = this.#version[i]!;
+    this.#savedCost[i] = this.cost[i];
+    this.#savedVersion[i] = this.#version[i];
     for (let p = base; p < base + length; p++) {
-      this.#savedStops[p] = this.stops[p]!;
-      this.#savedEndAt[p] = this.#endAt[p]!;
-      this.#savedCostTo[p] = this.#costTo[p]!;
+      this.#savedStops[p] = this.stops[p];
+      this.#savedEndAt[p] = this.#endAt[p];
+      this.#savedCostTo[p] = this.#costTo[p];
     }
   }
 
@@ -327,12 +327,12 @@ export class Routes {
     const base = i * this.input.depth;
     const length = this.#savedLength[i];
     this.length[i] = length;
-    this.cost[i] = this.#savedCost[i]!;
-    this.#version[i] = this.#savedVersion[i]!;
+    this.cost[i] = this.#savedCost[i];
+    this.#version[i] = this.#savedVersion[i];
     for (let p = base; p < base + length; p++) {
-      this.stops[p] = this.#savedStops[p]!;
-      this.#endAt[p] = this.#savedEndAt[p]!;
-      this.#costTo[p] = this.#savedCostTo[p]!;
+      this.stops[p] = this.#savedStops[p];
+      this.#endAt[p] = this.#savedEndAt[p];
+      this.#costTo[p] = this.#savedCostTo[p];
       this.vehicleOf[this.stops[p]] = i;
     }
   }
@@ -342,7 +342,7 @@ export class Routes {
     const base = i * this.input.depth;
     this.length[i] = length;
     for (let p = base; p < base + length; p++) {
-      this.stops[p] = stops[p]!;
+      this.stops[p] = stops[p];
       this.vehicleOf[stops[p]] = i;
     }
     this.#drive(i, 0);
