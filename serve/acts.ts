@@ -7,7 +7,7 @@ import type { Answer } from '../advise/index.js';
 import type { Connector } from './connector.js';
 import { ServeError } from './errors.js';
 import type { KillSwitch } from './kill-switch.js';
-import type { Id } from '../advise/schema.js';
+import type { Id } from '../advise/rules.js';
 import { snake } from './snake.js';
 
 /** What became of one assignment in `auto`. */

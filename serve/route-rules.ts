@@ -1,7 +1,7 @@
 // Words that several groups of routes have in common: who may, and members of queries.
 
 import type { Role } from './auth.js';
-import type { Props, Rule } from '../advise/schema.js';
+import type { Props, Rule } from '../advise/rules.js';
 
 /** Whoever has a token. */
 export const everyone: readonly Role[] = ['admin', 'dispatcher', 'viewer'];
