@@ -1,4 +1,4 @@
-// Routes of autonomous actions: what was done, and what people say of it.
+// Routes of autonomous actions: the record of what was done, its statistics and its reviews.
 
 import { badField } from '../advise/index.js';
 import { show } from '../advise/schema.js';
@@ -25,7 +25,7 @@ import { snake } from './snake.js';
 const ADMIN = '/api/admin/autonomous-actions';
 const time: Rule = { type: 'string', max: 40, description: 'ISO 8601' };
 
-/** Listing, counting, reading and reviewing actions, with the paths of the system that this one re-founds. */
+/** Routes that list, count, read and review actions, under /api/admin. */
 export function actionRoutes({ pool }: Service): Route[] {
   return [
     {
@@ -37,9 +37,9 @@ export function actionRoutes({ pool }: Service): Route[] {
       summary: 'Autonomous actions, newest first',
       query: {
         ...company,
-        page: optional(number, 'From 1; beyond 2,000 rows go on with cursor'),
+        page: optional(number, 'From 1; beyond 2,000 rows use cursor'),
         per_page: optional({ type: 'number', integer: true, min: 1, max: 200 }, 'Default 50'),
-        cursor: optional({ type: 'string', max: 100 }, '`next` of the page before'),
+        cursor: optional({ type: 'string', max: 100 }, '`next` of the previous page'),
         action_type: optional({ type: 'enum', values: actionTypes }),
         status: optional({ type: 'enum', values: actionStatuses }),
         success: optional(flag),
@@ -84,7 +84,7 @@ export function actionRoutes({ pool }: Service): Route[] {
       answer: statisticsProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Figures of the last hour, day, week or month',
+      summary: 'Statistics of the last hour, day, week or month',
       query: { ...company, period: optional({ type: 'enum', values: statisticsPeriods }, 'Default day') },
       handle: (c) =>
         pool
@@ -113,7 +113,7 @@ export function actionRoutes({ pool }: Service): Route[] {
       answer: actionProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Put a review on record; earlier ones are kept',
+      summary: 'Record a review; earlier reviews are kept',
       params: { id: number },
       query: company,
       body: { notes: optional({ type: 'string', max: 1000, nullable: true }, 'No personal data') },
@@ -128,16 +128,16 @@ export function actionRoutes({ pool }: Service): Route[] {
 
 function idOf({ params }: RouteContext): number {
   const id = Number(params['id']);
-  if (!Number.isSafeInteger(id)) throw new AuditError('ERR_NOT_FOUND', `action ${params['id']} is not known`);
+  if (!Number.isSafeInteger(id)) throw new AuditError('ERR_NOT_FOUND', `action ${params['id']} does not exist`);
   return id;
 }
 
-/** Rows have the table's names already, but for a refusal. */
+/** Rows have snake_case names already; only a refusal has not. */
 function shown(row: ActionRow): object {
   return row.refusal === null ? row : { ...row, refusal: snake(row.refusal) };
 }
 
-/** @throws AdviseError `ERR_REQUEST` */
+/** The query's period. @throws ServeError, AdviseError `ERR_REQUEST` */
 function datesOf({
   date_from: from,
   date_to: to,
@@ -147,7 +147,7 @@ function datesOf({
     try {
       timeOf(name, value as string);
     } catch (cause) {
-      // In the words of the record, and with the address that all faults of requests have.
+      // The record's message, with the path that every fault of a request has.
       throw new ServeError('ERR_REQUEST', (cause as Error).message, { cause, path: name });
     }
   }
@@ -161,7 +161,7 @@ function datesOf({
   return { from: from as string | undefined, to: to as string | undefined };
 }
 
-/** Without members that are undefined: the record's checks are strict about names. */
+/** Without members that are undefined: the record refuses them. */
 function defined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,4 +1,4 @@
-// Routes of what may be done without a person: mode, rules, limits, the switch and the breaker.
+// Routes of a company's controls of autonomous actions: mode, rules, limits, kill switch and breaker.
 
 import {
   actionTypes,
@@ -20,24 +20,27 @@ import type { Route } from './routes.js';
 import type { Service } from './service.js';
 import { snake, snakeName } from './snake.js';
 
-/** Within which the switch is answered, and what is shown beside it read. */
+/** Milliseconds within which the kill switch is answered, the other controls included. */
 const SWITCH_MS = 1900;
 
 const settingRules: Props = {
   mode: optional(
     { type: 'enum', values: modes },
-    'MANUAL: software does nothing; SEMI_AUTO: what a person approved; FULLY_AUTO: what the rules allow',
+    'MANUAL: no autonomous actions; SEMI_AUTO: actions that a person approved; FULLY_AUTO: actions that the rules allow',
   ),
-  auto_assign: optional(flag, 'Rule of FULLY_AUTO, as are the next four'),
+  auto_assign: optional(flag, 'Rule of FULLY_AUTO, like the next four: whether this type of action is allowed'),
   auto_reassign: optional(flag),
   auto_notify_customer: optional(flag),
   auto_adjust_time: optional(flag),
   auto_reoptimize: optional(flag),
-  adjust_time_max_minutes: optional({ type: 'number', min: 0, max: 1440 }, 'The longest delay that is decided alone'),
-  dry_run: optional(flag, 'Decide and record, but do nothing'),
+  adjust_time_max_minutes: optional(
+    { type: 'number', min: 0, max: 1440 },
+    'Longest delay of an adjust_time action, in minutes; longer ones are refused',
+  ),
+  dry_run: optional(flag, 'Actions are decided and recorded, but not carried out'),
   breaker_failures: optional(
     { type: 'number', integer: true, min: 0, max: 1000 },
-    'So many failures in a row stop an action type; 0: never',
+    'Failures in a row after which an action type is stopped; 0: never',
   ),
 };
 const settings: readonly (keyof Settings)[] = [
@@ -51,10 +54,10 @@ const settings: readonly (keyof Settings)[] = [
   'dryRun',
   'breakerFailures',
 ];
-/** By the name in a request. */
+/** Settings by their names in a request. */
 const settingOf = Object.fromEntries(settings.map((name) => [snakeName(name), name]));
 
-/** Reading and changing the controls of a company, under /api/admin. */
+/** Routes that read and change the controls of a company, under /api/admin. */
 export function autonomyRoutes(service: Service): Route[] {
   const { pool, killSwitch } = service;
   const controlsOf = async (companyId: number): Promise<unknown> =>
@@ -66,7 +69,7 @@ export function autonomyRoutes(service: Service): Route[] {
       answer: controlsProps,
       tag: 'administration',
       roles: admins,
-      summary: 'A company’s mode, rules, limits and what is left of them',
+      summary: 'A company’s mode, rules, limits and what remains of them',
       query: company,
       handle: (c) => controlsOf(c.company()),
     },
@@ -76,12 +79,12 @@ export function autonomyRoutes(service: Service): Route[] {
       answer: controlsProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Change mode and rules; what is absent stays. On record',
+      summary: 'Change mode and rules; absent members keep their value. The change is recorded',
       query: company,
       body: settingRules,
       handle: async (c) => {
         const changes = Object.entries(c.body as object).map(([name, value]) => [settingOf[name], value as unknown]);
-        // Done twice, it changes nothing the second time.
+        // Idempotent, so it may be retried.
         await pool.ask((sql) =>
           configure(sql, c.company(), Object.fromEntries(changes) as Partial<Settings>, c.caller.subject),
         );
@@ -94,7 +97,7 @@ export function autonomyRoutes(service: Service): Route[] {
       answer: limitsProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Limits, and what is left of them',
+      summary: 'Limits, and what remains of them',
       query: company,
       handle: async (c) => ({ limits: (await pool.ask((sql) => readControls(sql, c.company()))).limits }),
     },
@@ -104,7 +107,7 @@ export function autonomyRoutes(service: Service): Route[] {
       answer: limitsProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Change limits, all or none. On record',
+      summary: 'Change limits, all or none of them. The change is recorded',
       query: company,
       body: {
         limits: {
@@ -136,23 +139,26 @@ export function autonomyRoutes(service: Service): Route[] {
       tag: 'administration',
       roles: admins,
       summary:
-        'Stop all acts of a company, or of all of them, or let them go on, on record; answered within 2 s, with 503 and ERR_UNCONFIRMED if the database has not confirmed it',
+        'Stop or resume all actions of a company, or of all companies. The change is recorded. Answered within 2 s, with 503 and ERR_UNCONFIRMED if the database has not confirmed it',
       query: company,
-      body: { stopped: flag, all: optional(flag, 'All companies: only an admin of all') },
+      body: { stopped: flag, all: optional(flag, 'All companies; only for an admin of all companies') },
       handle: async (c) => {
         const askedAt = performance.now();
         const { stopped, all = false } = c.body as { stopped: boolean; all?: boolean };
         const by = c.caller.subject;
         if (all) {
           if (c.caller.companyId !== null) {
-            throw new ServeError('ERR_FORBIDDEN', 'the switch of all companies takes an admin of all companies');
+            throw new ServeError(
+              'ERR_FORBIDDEN',
+              'stopping or resuming all companies needs a token of an admin of all companies',
+            );
           }
           await killSwitch.turn('all', stopped, by);
           return { stopped, confirmed: true, stopped_all: stopped };
         }
         const companyId = c.company();
         await killSwitch.turn(companyId, stopped, by);
-        // It has taken effect, whether what else there is can be read in time or not.
+        // The switch has taken effect, whether the other controls can be read in time or not.
         const left = Math.max(100, SWITCH_MS - (performance.now() - askedAt));
         const controls = await pool
           .ask((sql) => readControls(sql, companyId), left)
@@ -169,7 +175,7 @@ export function autonomyRoutes(service: Service): Route[] {
       answer: resetProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Let an action type act again that failures have stopped. On record',
+      summary: 'Resume an action type that failures have stopped. The change is recorded',
       query: company,
       body: { action_type: { type: 'enum', values: actionTypes } },
       handle: async (c) => {

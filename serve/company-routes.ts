@@ -6,7 +6,7 @@ import { company, everyone } from './route-rules.js';
 import type { Route } from './routes.js';
 import type { Service } from './service.js';
 
-/** The companies that a caller may look at, under /v1. */
+/** The route that lists companies, under /v1. */
 export function companyRoutes({ pool }: Service): Route[] {
   return [
     {
@@ -15,7 +15,7 @@ export function companyRoutes({ pool }: Service): Route[] {
       answer: companiesProps,
       tag: 'companies',
       roles: everyone,
-      summary: 'The companies that the caller may look at: up to 1,000, by their ids',
+      summary: 'Companies that the caller may see: up to 1,000, sorted by id',
       query: company,
       handle: async (c) => ({ companies: await pool.ask((sql) => listCompanies(sql, c.companyId)) }),
     },

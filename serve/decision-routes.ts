@@ -1,4 +1,4 @@
-// Routes of decisions on record, and of the last one of a company.
+// Routes of decisions on record, and of a company's latest one.
 
 import { decisionProps, decisionsProps, liveProps, outcomeProps, replayProps } from './other-schemas.js';
 import { company, dispatchers, everyone, optional, uuid } from './route-rules.js';
@@ -6,7 +6,7 @@ import type { Route } from './routes.js';
 import { outcomes } from './service.js';
 import type { Outcome, Service } from './service.js';
 
-/** Reading, replaying and judging decisions, under /v1. */
+/** Routes that read decisions, compute them again, and record their outcome, under /v1. */
 export function decisionRoutes(service: Service): Route[] {
   return [
     {
@@ -19,7 +19,7 @@ export function decisionRoutes(service: Service): Route[] {
       query: {
         ...company,
         limit: optional({ type: 'number', integer: true, min: 1, max: 200 }, 'Default 50'),
-        before: optional(uuid, 'The last id of the page before'),
+        before: optional(uuid, 'Last id of the previous page'),
       },
       handle: async (c) => {
         const { limit = 50, before } = c.query as { limit?: number; before?: string };
@@ -32,7 +32,7 @@ export function decisionRoutes(service: Service): Route[] {
       answer: decisionProps,
       tag: 'decisions',
       roles: everyone,
-      summary: 'One decision: what was asked, what was answered, and what became of it',
+      summary: 'One decision: request, answer, and what happened since',
       params: { id: uuid },
       query: company,
       handle: (c) => service.decision(c.params['id'], c.companyId),
@@ -43,7 +43,7 @@ export function decisionRoutes(service: Service): Route[] {
       answer: replayProps,
       tag: 'decisions',
       roles: everyone,
-      summary: 'Compute a decision again from the stored request, and compare',
+      summary: 'Compute a decision again from the stored request, and compare the answers',
       params: { id: uuid },
       query: company,
       handle: (c) => service.replay(c.params['id'], c.companyId, c.way),
@@ -54,14 +54,14 @@ export function decisionRoutes(service: Service): Route[] {
       answer: outcomeProps,
       tag: 'decisions',
       roles: dispatchers,
-      summary: 'Say that a recommendation was accepted, or overridden and why',
+      summary: 'Record that a recommendation was accepted, or overridden and why',
       params: { id: uuid },
       query: company,
       body: {
         shipment: { type: 'id' },
         outcome: { type: 'enum', values: outcomes },
-        vehicle: optional({ type: 'id' }, 'Who drives it instead'),
-        reason: optional({ type: 'string', max: 1000 }, 'Needed if overridden; no personal data'),
+        vehicle: optional({ type: 'id' }, 'The vehicle that drives it instead'),
+        reason: optional({ type: 'string', max: 1000 }, 'Required if overridden; no personal data'),
       },
       handle: (c) => service.outcome(c.params['id'], c.body as Outcome, c.caller, c.companyId, c.way),
     },
@@ -71,7 +71,7 @@ export function decisionRoutes(service: Service): Route[] {
       answer: liveProps,
       tag: 'recommendations',
       roles: everyone,
-      summary: 'The last request, its answer, and what people made of it',
+      summary: 'The latest request, its answer and its outcomes',
       query: company,
       handle: (c) => ({ last: service.last(c.company()) }),
     },

@@ -1,4 +1,4 @@
-// Routes that answer a live state, or score somebody's plan for it.
+// Routes that recommend assignments for a live state, or score a plan for it.
 
 import { documentedRequest, requestProps } from '../advise/index.js';
 import type { Rule } from '../advise/schema.js';
@@ -13,16 +13,17 @@ const plan: Rule = {
   type: 'array',
   max: 500,
   items: { type: 'object', strict: true, props: { vehicle: { type: 'id' }, shipment: { type: 'id' } } },
-  description: 'In the order of deciding',
+  description: 'In the order in which the pairs are applied',
 };
 
 const candidatesFor: Rule = {
   type: 'id',
   optional: true,
-  description: 'A shipment: each vehicle is looked at for it, too, as if it were given that one alone',
+  description:
+    'A shipment: the answer also has each vehicle’s figures for it, as if the vehicle were given that one alone',
 };
 
-/** Recommending and analysing, under /v1. */
+/** Routes that recommend and analyse, under /v1. */
 export function recommendationRoutes(service: Service): Route[] {
   return [
     {
@@ -31,7 +32,7 @@ export function recommendationRoutes(service: Service): Route[] {
       tag: 'recommendations',
       roles: dispatchers,
       summary:
-        'Ranked assignments for a live state, each with its reasons; with a header Idempotency-Key, asking again gives the same and does nothing twice',
+        'Ranked assignments for a live state, each with its reasons. With a header Idempotency-Key, a retry gets the same answer and no action is carried out twice',
       query: company,
       // `checkRequest` checks it.
       documented: documentedRequest,
@@ -52,7 +53,7 @@ export function recommendationRoutes(service: Service): Route[] {
       answer: analysisProps,
       tag: 'recommendations',
       roles: dispatchers,
-      summary: 'Score a person’s plan beside the policy’s, and who could take a shipment; nothing is recorded',
+      summary: 'Scores of a plan beside the policy’s own, and candidates for a shipment. Nothing is recorded',
       query: company,
       body: { ...requestProps, plan, candidates_for: candidatesFor },
       documented: { ...documentedRequest, plan, candidates_for: candidatesFor },

@@ -1,4 +1,4 @@
-// Routes of training runs, as their folders say them.
+// Routes of training runs.
 
 import { runProps, runsProps } from './other-schemas.js';
 import { company, everyone, optional } from './route-rules.js';
@@ -6,7 +6,7 @@ import type { Route } from './routes.js';
 import { RunsReader } from './runs.js';
 import { snake } from './snake.js';
 
-/** @param folder of training runs */
+/** Routes that list and read training runs, under /v1. @param folder of training runs */
 export function runRoutes(folder: string): Route[] {
   const reader = new RunsReader(folder);
   return [
@@ -16,7 +16,7 @@ export function runRoutes(folder: string): Route[] {
       answer: runsProps,
       tag: 'runs',
       roles: everyone,
-      summary: 'Training runs in the runs folder, newest first: the company’s own, and those on nobody’s data',
+      summary: 'Training runs, newest first: those on the company’s own data, and those on synthetic or public data',
       query: company,
       handle: async (c) => ({ runs: snake(await reader.list(c.companyId)) }),
     },
@@ -30,7 +30,7 @@ export function runRoutes(folder: string): Route[] {
       params: { name: { type: 'string', min: 1, max: 200 } },
       query: {
         ...company,
-        after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only later iterations'),
+        after: optional({ type: 'number', integer: true, min: 0, max: 1e9 }, 'Only metrics of later iterations'),
       },
       handle: async ({ params, query, companyId }) => {
         const after = (query['after'] as number | undefined) ?? -1;
