@@ -6,7 +6,8 @@ import { badField } from './errors.js';
 import { requestProps, shipmentProps } from './request.js';
 import type { RecommendRequest, ShipmentInput } from './request.js';
 import { compile, refuse, show } from './schema.js';
-import type { Fault, Id } from './schema.js';
+import type { Id } from './rules.js';
+import type { Fault } from './schema.js';
 import { checkTables } from './tables.js';
 
 /** Times further than that from now are on another clock. */

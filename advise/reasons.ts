@@ -9,7 +9,7 @@ import type { PlannedStop } from './decision.js';
 import { NO_WAY } from './tables.js';
 import type { Problem } from './problem.js';
 import { latenessOf, secondWithin, windowOf } from './windows.js';
-import type { Id } from './schema.js';
+import type { Id } from './rules.js';
 
 /** The other vehicles that could take slot j now, the earliest first. */
 export function alternativesOf(problem: Problem, world: World, e: number, chosen: number, j: number): Alternative[] {

@@ -15,7 +15,7 @@ import { readProblem } from './problem.js';
 import type { Problem, Rules } from './problem.js';
 import { alternativesOf, failingOf, latestSafe, plannedWords, reasonsOf, unassignedOf } from './reasons.js';
 import type { RecommendRequest } from './request.js';
-import type { Id } from './schema.js';
+import type { Id } from './rules.js';
 import { carries, has } from './skill-bits.js';
 import { Env, Stages } from './stage.js';
 import type { Stage } from './stage.js';

@@ -3,6 +3,7 @@
 import FastestValidator from 'fastest-validator';
 import type { ValidationError } from 'fastest-validator';
 import { AdviseError } from './errors.js';
+import type { Id, Props, Rule } from './rules.js';
 
 // The package's types describe its ES module, Node gets its CommonJS one.
 const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
@@ -11,24 +12,6 @@ const validator = new (FastestValidator as unknown as typeof FastestValidator.de
   // A null is a value, and only where it is said one that is allowed.
   considerNullAsAValue: true,
 });
-
-/** The part of fastest-validator's rules that is used here, with a `description` for the document. */
-export type Rule = { readonly optional?: boolean; readonly nullable?: boolean; readonly description?: string } & (
-  | { readonly type: 'number'; readonly integer?: boolean; readonly min?: number; readonly max?: number }
-  | { readonly type: 'string'; readonly min?: number; readonly max?: number; readonly pattern?: RegExp }
-  | { readonly type: 'boolean' }
-  | { readonly type: 'any' }
-  | { readonly type: 'enum'; readonly values: readonly string[] }
-  | { readonly type: 'array'; readonly items: Rule; readonly min?: number; readonly max?: number }
-  | { readonly type: 'tuple'; readonly items: readonly Rule[] }
-  | { readonly type: 'id' }
-  | { readonly type: 'object'; readonly strict?: boolean; readonly props: Props }
-  | { readonly type: 'record'; readonly key: Rule; readonly value: Rule }
-);
-/** A number, or a short word: how other systems name their vehicles and shipments. */
-export type Id = number | string;
-/** The members of an object, by their names. */
-export type Props = Readonly<Record<string, Rule>>;
 
 const ID = /^[\w.:-]{1,64}$/;
 

@@ -2,7 +2,7 @@
 
 import { answerProps } from '../advise/index.js';
 import { date, id, list, nullable, object, text, whole } from '../advise/rules.js';
-import type { Props, Rule } from '../advise/schema.js';
+import type { Props, Rule } from '../advise/rules.js';
 
 /** One of a refusal on record. */
 export const refusal: Rule = {

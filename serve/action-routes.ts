@@ -2,7 +2,7 @@
 
 import { badField } from '../advise/index.js';
 import { show } from '../advise/schema.js';
-import type { Rule } from '../advise/schema.js';
+import type { Rule } from '../advise/rules.js';
 import {
   AuditError,
   actionStatuses,

@@ -8,7 +8,7 @@ import type { Connector } from './connector.js';
 import { debug } from './debug.js';
 import { ServeError } from './errors.js';
 import type { KillSwitch } from './kill-switch.js';
-import type { Id } from '../advise/schema.js';
+import type { Id } from '../advise/rules.js';
 import { snake } from './snake.js';
 
 /** What happened to one assignment in mode `auto`. */

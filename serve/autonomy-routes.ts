@@ -12,7 +12,7 @@ import {
   setLimits,
 } from '../audit/index.js';
 import type { ActionType, LimitChange, Settings } from '../audit/index.js';
-import type { Props } from '../advise/schema.js';
+import type { Props } from '../advise/rules.js';
 import { ServeError } from './errors.js';
 import { controlsProps, killSwitchProps, limitsProps, resetProps } from './other-schemas.js';
 import { admins, company, flag, optional } from './route-rules.js';

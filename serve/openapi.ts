@@ -3,7 +3,7 @@
 import { KEY } from './routes.js';
 import type { Route } from './routes.js';
 import { jsonSchema, objectSchema } from '../advise/schema.js';
-import type { Props } from '../advise/schema.js';
+import type { Props } from '../advise/rules.js';
 
 const problems: Readonly<Record<string, string>> = {
   400: 'A field is not allowed; `error.path` names it',

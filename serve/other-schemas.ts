@@ -3,7 +3,7 @@
 import { actionStatuses, actionTypes, limitKinds, modes, periods, statisticsPeriods } from '../audit/index.js';
 import { constraints } from '../advise/index.js';
 import { anything, date, flag, id, list, nullable, number, object, text, whole } from '../advise/rules.js';
-import type { Props, Rule } from '../advise/schema.js';
+import type { Props, Rule } from '../advise/rules.js';
 import { actProps, actedAnswerProps, refusal } from './act-schema.js';
 import { outcomes } from './service.js';
 
@@ -65,33 +65,6 @@ export const liveProps: Props = {
       outcomes: list(object(told), 'What people made of it since, the last word on each shipment'),
     }),
   ),
-};
-
-const totals = object({
-  assigned: whole,
-  score: number(),
-  lateness: number('Seconds'),
-  late: whole,
-  approach_distance: number('Metres'),
-  left_open: whole,
-});
-const pair = object({
-  vehicle: id,
-  shipment: id,
-  breaks: list({ type: 'enum', values: [...constraints, 'unknown'] }),
-  pickup_eta: nullable(whole),
-  lateness: nullable(number('Seconds')),
-  approach_distance: nullable(number('Metres')),
-  score: nullable(number()),
-});
-export const analysisProps: Props = {
-  plan: list(pair),
-  totals,
-  policy: object({ name: text, totals }),
-  candidates: {
-    ...list(pair, 'Of `candidates_for`: each vehicle, as if it were given that one alone'),
-    optional: true,
-  },
 };
 
 const policy: Props = { name: text, kind: { type: 'enum', values: ['rule', 'network'] }, hash: text };

@@ -1,20 +1,12 @@
 // Routes that recommend assignments for a live state, or score a plan for it.
 
-import { documentedRequest, requestProps } from '../advise/index.js';
-import type { Rule } from '../advise/schema.js';
+import { analysisProps, documentedRequest, planRule, requestProps } from '../advise/index.js';
+import type { Rule } from '../advise/rules.js';
 import { actedAnswerProps } from './act-schema.js';
 import { LARGE_BODY } from './body-limits.js';
-import { analysisProps } from './other-schemas.js';
 import { company, dispatchers } from './route-rules.js';
 import type { Route } from './routes.js';
 import type { Service } from './service.js';
-
-const plan: Rule = {
-  type: 'array',
-  max: 500,
-  items: { type: 'object', strict: true, props: { vehicle: { type: 'id' }, shipment: { type: 'id' } } },
-  description: 'In the order in which the pairs are applied',
-};
 
 const candidatesFor: Rule = {
   type: 'id',
@@ -55,8 +47,8 @@ export function recommendationRoutes(service: Service): Route[] {
       roles: dispatchers,
       summary: 'Scores of a plan beside the policy’s own, and candidates for a shipment. Nothing is recorded',
       query: company,
-      body: { ...requestProps, plan, candidates_for: candidatesFor },
-      documented: { ...documentedRequest, plan, candidates_for: candidatesFor },
+      body: { ...requestProps, plan: planRule, candidates_for: candidatesFor },
+      documented: { ...documentedRequest, plan: planRule, candidates_for: candidatesFor },
       bodyLimit: LARGE_BODY,
       handle: (c) => service.analyze(c.body, c.way),
     },

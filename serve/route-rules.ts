@@ -1,7 +1,7 @@
 // What several groups of routes share: roles, and rules of query parameters.
 
 import type { Role } from './auth.js';
-import type { Props, Rule } from '../advise/schema.js';
+import type { Props, Rule } from '../advise/rules.js';
 
 /** Every role. */
 export const everyone: readonly Role[] = ['admin', 'dispatcher', 'viewer'];

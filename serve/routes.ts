@@ -4,7 +4,8 @@
 import type { Caller, Role } from './auth.js';
 import { ServeError } from './errors.js';
 import { compile, refuse, show } from '../advise/schema.js';
-import type { Fault, Props, Rule } from '../advise/schema.js';
+import type { Props, Rule } from '../advise/rules.js';
+import type { Fault } from '../advise/schema.js';
 
 /** What the header Idempotency-Key must match. */
 export const KEY: RegExp = /^[\w.:-]{1,100}$/;

@@ -35,7 +35,7 @@ import type { Way } from './background.js';
 import { ServeError } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
 import { show } from '../advise/schema.js';
-import type { Id } from '../advise/schema.js';
+import type { Id } from '../advise/rules.js';
 import { snake } from './snake.js';
 
 export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };

@@ -14,7 +14,7 @@ import { LARGE_BODY } from '#serve/body-limits.js';
 import { WebhookConnector } from '#serve/index.js';
 import { constraints, documentedRequest } from '#advise/index.js';
 import { compile } from '#advise/schema.js';
-import type { Props, Rule } from '#advise/schema.js';
+import type { Props, Rule } from '#advise/rules.js';
 import { reachableFolder, slowProxy } from './support/database.js';
 import { callService, easyRequest, testService } from './support/service.js';
 import type { Reply, TestService } from './support/service.js';
