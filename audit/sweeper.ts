@@ -3,7 +3,7 @@
 import { databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
 import { DeadlinePool } from './deadline-pool.js';
-import type { ActionType } from './intent.js';
+import type { ActionType } from './vocabulary.js';
 
 export interface Orphan {
   readonly id: number;
