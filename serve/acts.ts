@@ -4,23 +4,13 @@
 import { AuditError, addDecisionEvent, findAction, listActions } from '../audit/index.js';
 import type { ActionRow, DeadlinePool, Recorder } from '../audit/index.js';
 import type { Answer } from '../advise/index.js';
+import type { ActResult } from './act-schema.js';
 import type { Connector } from './connector.js';
 import { debug } from './debug.js';
 import { ServeError } from './errors.js';
 import type { KillSwitch } from './kill-switch.js';
 import type { Id } from '../advise/rules.js';
 import { snake } from './snake.js';
-
-/** What happened to one assignment in mode `auto`. */
-export interface ActResult {
-  readonly shipment: Id;
-  readonly vehicle: Id;
-  readonly status: 'succeeded' | 'dry_run' | 'refused' | 'failed' | 'unknown';
-  readonly action_id: number | null;
-  /** As on record, with names as in answers. */
-  readonly refusal?: { readonly reason: string; readonly message: string };
-  readonly message?: string;
-}
 
 /** Options of `Acts`. */
 export interface ActsOptions {
@@ -184,7 +174,7 @@ export class Acts {
         status: status as ActResult['status'],
         action_id: error.actionId ?? null,
         message: error.message,
-        ...(error.refusal === undefined ? {} : { refusal: snake(error.refusal) as NonNullable<ActResult['refusal']> }),
+        ...(error.refusal === undefined ? {} : { refusal: snake(error.refusal) }),
       };
     }
   }

@@ -1,24 +1,23 @@
 // Routes that recommend assignments for a live state, or score a plan for it.
 
 import { analysisProps, documentedRequest, planRule, requestProps } from '../advise/index.js';
-import type { Rule } from '../advise/rules.js';
+import { id, optional } from '../advise/rules.js';
 import { actedAnswerProps } from './act-schema.js';
 import { LARGE_BODY } from './body-limits.js';
 import { company, dispatchers } from './route-rules.js';
+import { answering } from './routes.js';
 import type { Route } from './routes.js';
 import type { Service } from './service.js';
 
-const candidatesFor: Rule = {
-  type: 'id',
-  optional: true,
-  description:
-    'A shipment: the answer also has each vehicle’s figures for it, as if the vehicle were given that one alone',
-};
+const candidatesFor = optional(
+  id,
+  'A shipment: the answer also has each vehicle’s figures for it, as if the vehicle were given that one alone',
+);
 
 /** Routes that recommend and analyse, under /v1. */
 export function recommendationRoutes(service: Service): Route[] {
   return [
-    {
+    answering(actedAnswerProps)({
       method: 'POST',
       path: '/v1/recommend',
       tag: 'recommendations',
@@ -28,7 +27,6 @@ export function recommendationRoutes(service: Service): Route[] {
       query: company,
       // `checkRequest` checks it.
       documented: documentedRequest,
-      answer: actedAnswerProps,
       idempotent: true,
       bodyLimit: LARGE_BODY,
       handle: (c) =>
@@ -38,11 +36,10 @@ export function recommendationRoutes(service: Service): Route[] {
           key: c.idempotencyKey,
           signal: c.way.signal,
         }),
-    },
-    {
+    }),
+    answering(analysisProps)({
       method: 'POST',
       path: '/v1/analyze',
-      answer: analysisProps,
       tag: 'recommendations',
       roles: dispatchers,
       summary: 'Scores of a plan beside the policy’s own, and candidates for a shipment. Nothing is recorded',
@@ -51,6 +48,6 @@ export function recommendationRoutes(service: Service): Route[] {
       documented: { ...documentedRequest, plan: planRule, candidates_for: candidatesFor },
       bodyLimit: LARGE_BODY,
       handle: (c) => service.analyze(c.body, c.way),
-    },
+    }),
   ];
 }

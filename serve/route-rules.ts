@@ -1,7 +1,8 @@
 // What several groups of routes share: roles, and rules of query parameters.
 
+import { optional } from '../advise/rules.js';
+import type { Rule } from '../advise/rules.js';
 import type { Role } from './auth.js';
-import type { Props, Rule } from '../advise/rules.js';
 
 /** Every role. */
 export const everyone: readonly Role[] = ['admin', 'dispatcher', 'viewer'];
@@ -11,15 +12,18 @@ export const dispatchers: readonly Role[] = ['admin', 'dispatcher'];
 export const admins: readonly Role[] = ['admin'];
 
 /** A decision's id: a UUID in lower case. */
-export const uuid: Rule = { type: 'string', pattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/ };
+export const uuid = {
+  type: 'string',
+  pattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+} as const satisfies Rule;
 /** An id of the record, or a page number: whole, from 1. */
-export const number: Rule = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER };
-/** True or false. */
-export const flag: Rule = { type: 'boolean' };
-/** The same rule, for a member that may be absent. @param description what it means, and its default */
-export const optional = (rule: Rule, description?: string): Rule =>
-  description === undefined ? { ...rule, optional: true } : { ...rule, optional: true, description };
+export const number = {
+  type: 'number',
+  integer: true,
+  min: 1,
+  max: Number.MAX_SAFE_INTEGER,
+} as const satisfies Rule;
 /** The query parameter of every route that belongs to a company. */
-export const company: Props = {
+export const company = {
   company_id: optional(number, 'Which company; only an admin of all companies may choose'),
 };

@@ -4,22 +4,22 @@
 import type { Caller, Role } from './auth.js';
 import { ServeError } from './errors.js';
 import { compile, refuse, show } from '../advise/schema.js';
-import type { Props, Rule } from '../advise/rules.js';
+import type { ObjectOf, Props, Rule } from '../advise/rules.js';
 import type { Fault } from '../advise/schema.js';
 
 /** What the header Idempotency-Key must match. */
 export const KEY: RegExp = /^[\w.:-]{1,100}$/;
 
-/** A request, as a route's handler sees it. */
-export interface RouteContext {
+/** A request, as a route's handler sees it; types follow from the schemas of query, path and body. */
+export interface RouteContext<Q = unknown, P = unknown, B = unknown> {
   /** Who sent it. */
   readonly caller: Caller;
   /** Parameters of the path, by name. */
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: P;
   /** Parameters of the query, with the types of the route's `query`. */
-  readonly query: Readonly<Record<string, unknown>>;
-  /** The body, checked against the route's `body`. */
-  readonly body: unknown;
+  readonly query: Q;
+  /** The body, checked against the route's `body`; `unknown` if the route has none. */
+  readonly body: B;
   /** The header Idempotency-Key; null if it is absent. */
   readonly idempotencyKey: string | null;
   /** The caller's company; for an admin of all companies the query's `company_id`, undefined if that is absent. */
@@ -28,6 +28,43 @@ export interface RouteContext {
   company(): number;
   /** For a request that may wait for a thread: its account, and a signal that aborts when its client disconnects. */
   readonly way: { readonly signal: AbortSignal; readonly by: string };
+}
+
+/** What may be sent for a value of this type: JSON writes a Date as a string. */
+export type Sent<T> = T extends string
+  ? string extends T
+    ? T | Date
+    : T
+  : T extends readonly (infer Item)[]
+    ? readonly Sent<Item>[]
+    : T extends object
+      ? { readonly [K in keyof T]: Sent<T[K]> }
+      : T;
+
+/** Values of the type that a schema says; `unknown` without a schema. */
+type Values<P extends Props> = string extends keyof P ? unknown : ObjectOf<P>;
+
+/** A route without its answer's schema, whose handler is checked against the schemas of query, path, body and answer. */
+export interface RouteTo<A extends Props, Q extends Props, P extends Props, B extends Props> extends Omit<
+  Route,
+  'answer' | 'query' | 'params' | 'body' | 'handle'
+> {
+  readonly query?: Q;
+  readonly params?: P;
+  readonly body?: B;
+  readonly handle: (
+    context: RouteContext<Values<Q>, Values<P>, Values<B>>,
+  ) => Sent<ObjectOf<A>> | Promise<Sent<ObjectOf<A>>>;
+}
+
+/**
+ * `answering(schema)(route)` is a route whose answer has that schema: its handler must take what the route's schemas allow, and
+ * return what `schema` says. In two calls, so that the compiler knows the answer's type when it looks at the handler.
+ */
+export function answering<A extends Props>(
+  answer: A,
+): <Q extends Props = Props, P extends Props = Props, B extends Props = Props>(route: RouteTo<A, Q, P, B>) => Route {
+  return (route) => ({ ...route, answer }) as unknown as Route;
 }
 
 /** A route. */
