@@ -4,7 +4,6 @@
 
 import { anything, flag, id, list, object, oneOf, optional } from './rules.js';
 import type { ObjectOf, Rule, TypeOf, Unchecked } from './rules.js';
-import { MOST_WINDOWS } from './windows.js';
 
 /** `shadow` and `recommend` act on nothing; `auto` lets the service act on the assignments. */
 export const requestModes = ['shadow', 'recommend', 'auto'] as const;
@@ -15,6 +14,8 @@ export type RequestMode = (typeof requestModes)[number];
 export const MAX_VEHICLES = 200;
 /** Shipments in one request. */
 export const MAX_SHIPMENTS = 500;
+/** Windows of one stop. */
+export const MOST_WINDOWS = 16;
 /** Places in a table. */
 export const MAX_PLACES = 1200;
 /** About the year 2100. */

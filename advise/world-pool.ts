@@ -7,7 +7,7 @@ import type { Decider } from './decider.js';
 import type { ServedPolicy } from './policies.js';
 import { LOOKAHEAD } from './lookahead-policy.js';
 import type { PlanningInput } from './planning-input.js';
-import { MOST_WINDOWS } from './windows.js';
+import { MOST_WINDOWS } from './request.js';
 
 /** Environments of a pooled world: the state as it is, and what each way of deciding makes of it. */
 export const Env = { start: 0, hungarian: 1, nearest: 2, policy: 3 } as const;

@@ -5,12 +5,8 @@ import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
 import { AuditError } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
-import { actionTypes } from './intent.js';
-import type { ActionType } from './intent.js';
-
-export const modes = ['MANUAL', 'SEMI_AUTO', 'FULLY_AUTO'] as const;
-/** MANUAL: software does nothing. SEMI_AUTO: only what a person approved. FULLY_AUTO: what the rules allow. */
-export type Mode = (typeof modes)[number];
+import { limitKinds, limitScopes, modes, periods } from './vocabulary.js';
+import type { ActionType, LimitKind, LimitScope, Mode, Period } from './vocabulary.js';
 
 export interface Settings {
   readonly mode: Mode;
@@ -31,13 +27,6 @@ export interface Settings {
   /** Whoever asked for an action may approve it himself; default false: somebody else must. */
   readonly ownApproval: boolean;
 }
-
-export const limitScopes: readonly (ActionType | 'all' | 'driver')[] = ['all', ...actionTypes, 'driver'];
-export type LimitScope = (typeof limitScopes)[number];
-export const periods = ['hour', 'day'] as const;
-export type Period = (typeof periods)[number];
-export const limitKinds = ['bucket', 'window'] as const;
-export type LimitKind = (typeof limitKinds)[number];
 
 export interface LimitChange {
   readonly scope: LimitScope;

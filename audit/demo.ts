@@ -2,10 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Connection } from './connection.js';
-import { configure, periods, setLimits } from './controls.js';
+import { configure, setLimits } from './controls.js';
 import { connect, databaseError } from './database.js';
 import type { Database } from './database.js';
 import type { BookingRow } from './fleet.js';
+import { periods } from './vocabulary.js';
 
 /** A booking by the company's clock: times are seconds since midnight of the service day. `driverId` is an index into `drivers`. */
 export interface DemoBooking extends Omit<

@@ -4,7 +4,7 @@ import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
 import type { Database } from './database.js';
 import { DeadlinePool } from './deadline-pool.js';
-import type { ActionType } from './intent.js';
+import type { ActionType } from './vocabulary.js';
 
 export interface Orphan {
   readonly id: number;

@@ -18,13 +18,13 @@ import {
 } from '../audit/index.js';
 import type { Database, DecisionDetail } from '../audit/index.js';
 import { Acts } from './acts.js';
-import type { ActResult, ActsOptions } from './acts.js';
+import type { ActsOptions } from './acts.js';
+import type { ActResult, AnswerWithActs } from './act-schema.js';
 import { badField, checkRequest, pack, sha256, unpack } from '../advise/index.js';
 import type {
   Analysis,
   AnalyzedPair,
   Answer,
-  Constraint,
   PlannedPair,
   Recommender,
   RecommendRequest,
@@ -37,27 +37,9 @@ import { ServeError } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
 import { show } from '../advise/schema.js';
 import type { Id } from '../advise/rules.js';
+import type { Decision, Decisions, Outcome, RecordedOutcome, ToldOutcome } from './other-schemas.js';
+import type { Sent } from './routes.js';
 import { snake } from './snake.js';
-
-export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };
-
-export const outcomes = ['accepted', 'overridden'] as const;
-
-export interface Outcome {
-  readonly shipment: Id;
-  readonly outcome: (typeof outcomes)[number];
-  readonly vehicle?: Id;
-  readonly reason?: string;
-}
-
-/** An outcome as it is on record. */
-export interface ToldOutcome extends Outcome {
-  /** Constraints that another vehicle breaks, as the state was; absent where it breaks none. */
-  readonly breaks?: readonly (Constraint | 'unknown')[];
-  /** The vehicle that was recommended, if any was. */
-  readonly recommended: Id | null;
-  readonly by: string;
-}
 
 /** The last thing that a company asked, for its dashboard. */
 export interface LastAsked {
@@ -266,12 +248,16 @@ export class Service {
   }
 
   /** @throws AuditError `ERR_NOT_FOUND` */
-  async decision(id: string, companyId: number | undefined): Promise<object> {
+  async decision(id: string, companyId: number | undefined): Promise<Sent<Decision>> {
     const { request, answer, events, ...row } = await this.pool.ask((sql) => readDecision(sql, id, companyId));
-    return { ...(snake(row) as object), events, request: unpack(request), answer: answerOf(answer) };
+    return { ...snake(row), events, request: unpack(request) as RecommendRequest, answer: answerOf(answer) };
   }
 
-  async decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<unknown> {
+  async decisions(
+    companyId: number | undefined,
+    limit: number,
+    before: string | undefined,
+  ): Promise<Sent<Decisions['decisions']>> {
     return snake(await this.pool.ask((sql) => listDecisions(sql, { companyId, limit, before })));
   }
 
@@ -324,7 +310,13 @@ export class Service {
    * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_REQUEST` for a shipment that the decision does not know, `ERR_CONFLICT`
    *   for an approval that comes too late
    */
-  async outcome(id: string, outcome: Outcome, caller: Caller, company: number | undefined, way?: Way): Promise<object> {
+  async outcome(
+    id: string,
+    outcome: Outcome,
+    caller: Caller,
+    company: number | undefined,
+    way?: Way,
+  ): Promise<RecordedOutcome> {
     const { row, request, answer } = await this.#stored(id, company);
     const breaks = await this.#breaksOf(outcome, request, way);
     const assignment = checkOutcome(outcome, request, answer, breaks);

@@ -1,4 +1,4 @@
-// The file that each thread of `Background` loads.
+// The entry point of the threads of `background.ts`.
 
 import { workerData } from 'piscina';
 import { AdviseError, analyze, Policies, Recommender, unpack } from '../advise/index.js';
@@ -8,6 +8,7 @@ import type { Reply, Setup, Task } from './background.js';
 const { networks, base, version } = workerData as Setup;
 const recommender = new Recommender(new Policies(networks, base), version);
 
+/** Computes one task. An AdviseError is returned as a plain object; any other error rejects the task. */
 export default function answer(task: Task): Reply {
   const request = unpack(task.packed) as RecommendRequest;
   try {

@@ -290,7 +290,7 @@ describe('tokens', () => {
     writeFileSync(service.keyFile, before);
     await new Promise((done) => setTimeout(done, 150));
     expect([await status(old), await status(fresh)]).toEqual([200, 401]);
-    expect(keyReports.at(-1)).toMatch(/has keys again/);
+    expect(keyReports.at(-1)).toMatch(/is valid again/);
   });
 
   it('of any usual identity provider pass, also where its clock is a little ahead; what is wrong is said to who may know', async () => {

@@ -100,10 +100,10 @@ describe('POST /v1/recommend', () => {
       [null, 'shipments[4]'],
     ]);
     for (const [text, message] of [
-      ['{"as_of": ', /no JSON/],
-      ['', /empty|no JSON/],
+      ['{"as_of": ', /not valid JSON/],
+      ['', /empty|not valid JSON/],
       ['[]', /expected an object/],
-      ['{"__proto__": {"x": 1}}', /no JSON|not allowed|forbidden/],
+      ['{"__proto__": {"x": 1}}', /not valid JSON|not allowed|forbidden/],
     ] as const) {
       const bad = await service.call('POST', '/v1/recommend', text);
       expect([bad.status, bad.body.error.message], text).toEqual([400, expect.stringMatching(message)]);
@@ -111,12 +111,12 @@ describe('POST /v1/recommend', () => {
     const large = await service.call('POST', '/v1/recommend', `{"x": "${'x'.repeat(LARGE_BODY)}"}`);
     expect([large.status, large.body.error.message]).toEqual([
       413,
-      'the body is too large: up to 32 MiB are taken here; a table of 1,200 places with durations and distances fits in it: send fewer places, fewer tables by time, or whole numbers',
+      'the body is too large: the limit of this address is 32 MiB; a table of 1,200 places with durations and distances fits; send fewer places, fewer tables by time, or whole numbers',
     ]);
     const small = await service.call('POST', `/v1/decisions/x/outcome`, `{"x": "${'x'.repeat(65 * 1024)}"}`);
     expect([small.status, small.body.error.message]).toEqual([
       413,
-      'the body is too large: up to 64 KiB are taken here; send less at once',
+      'the body is too large: the limit of this address is 64 KiB; send less in one request',
     ]);
   });
 });
@@ -390,7 +390,7 @@ describe('mode auto', () => {
     const twice = await accept(third.shipment);
     expect([twice.status, twice.body.error.message]).toEqual([
       409,
-      expect.stringMatching(`shipment ${third.shipment} has been assigned since, by action`),
+      expect.stringMatching(`shipment ${third.shipment} has been assigned since the decision, by action`),
     ]);
     expect(target.taken).toHaveLength(2);
     // A limit holds for what is approved, too.
@@ -421,7 +421,7 @@ describe('mode auto', () => {
     const late = await accept(second.shipment);
     expect([late.status, late.body.error.message]).toEqual([
       409,
-      'the decision is 6 min old, its state has moved on: ask again, and approve within 5 min',
+      'the decision is 6 min old: request a new recommendation, and approve it within 5 min',
     ]);
     expect(target.taken).toHaveLength(2);
     // Who sets back a decision's time is found out.
@@ -448,7 +448,7 @@ describe('mode auto', () => {
     };
     const first = await ask();
     expect(first.acts.map(({ status }) => status)).toEqual(['succeeded', 'refused', 'refused']);
-    expect(first.acts[1].message).toMatch(/^not begun within 1 s of the decision/);
+    expect(first.acts[1].message).toMatch(/^not started within 1 s of the decision: request a new recommendation/);
     // As if the service had died before it noted what became of the acts.
     await acting.owner`alter table decision_event disable trigger user`;
     await acting.owner`delete from decision_event where kind = 'acts' and company_id = ${acting.company.id}`;
