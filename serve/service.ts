@@ -58,6 +58,8 @@ export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 
   readonly unrecorded: 'answer' | 'refuse';
   /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
   readonly deadlineMs?: number | undefined;
+  /** Milliseconds within which the database must take a decision or an action, 10 to 60,000; default 500. */
+  readonly recordDeadlineMs?: number | undefined;
 }
 
 /** Who asks, beside what is asked. */
@@ -77,8 +79,8 @@ const LARGEST_KEPT = 256 * 1024;
 const MOST_EVENTS = 2500;
 /** Seconds: the longest that a request may ask for. */
 const LONGEST_HORIZON = 86_400;
-/** For an answer that was given before under the same key. */
-const LOOK_MS = 500;
+/** Milliseconds for one write to the record, and to look for an answer that was given before under the same key. */
+const RECORD_MS = 500;
 /** A thread explains one request at a time, and others wait in line. */
 const LONGEST_DEADLINE_MS = 1000;
 
@@ -100,8 +102,9 @@ export class Service {
     this.background = new Background(options.recommender);
     this.pool = new DeadlinePool(options.database, { max: 6, deadlineMs: options.deadlineMs ?? 4000 });
     this.killSwitch = new KillSwitch(options.database);
-    this.#log = new DecisionLog(options.database);
-    this.#recorder = new Recorder(options.database);
+    const { recordDeadlineMs = RECORD_MS } = options;
+    this.#log = new DecisionLog(options.database, { deadlineMs: recordDeadlineMs });
+    this.#recorder = new Recorder(options.database, { deadlineMs: recordDeadlineMs });
     this.#acts = new Acts({ ...options, recorder: this.#recorder, pool: this.pool, killSwitch: this.killSwitch });
   }
 
@@ -186,7 +189,10 @@ export class Service {
   ): Promise<AnswerWithActs | null> {
     let found;
     try {
-      found = await this.pool.ask((sql) => findDecision(sql, companyId, key), LOOK_MS);
+      found = await this.pool.ask(
+        (sql) => findDecision(sql, companyId, key),
+        this.#options.recordDeadlineMs ?? RECORD_MS,
+      );
     } catch (cause) {
       // Nobody can say what was answered before: it is computed, which gives the same, and flagged as any other then.
       this.#mayAnswerUnrecorded(mode, cause);

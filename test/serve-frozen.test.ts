@@ -115,7 +115,7 @@ describe('connections that have gone silent', () => {
 
 describe('a server that is frozen', () => {
   it('lets nothing begin: the switch says that it is not confirmed, holds here at once, and is confirmed later', async () => {
-    const service = await testService({ made, deadlineMs: 1000 });
+    const service = await testService({ made, deadlineMs: 1000, recordDeadlineMs: 500 });
     const [admin, everybody] = [
       await service.token({ role: 'admin' }),
       await service.token({ role: 'admin', companyId: null }),
