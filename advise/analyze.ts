@@ -1,4 +1,4 @@
-// A person's plan, driven by the same rules: what each assignment brings, what it breaks, and how it compares.
+// A person's plan, simulated under the same rules: the figures of each assignment, what it breaks, and the policy's plan beside it.
 
 import { round } from './answer.js';
 import type { Analysis, AnalyzedPair, PlannedPair, PlanTotals } from './analysis.js';

@@ -1,5 +1,5 @@
-// Whether a request is sound beyond its schema: names, clocks, tables. A vehicle that is wrong voids the request, a shipment
-// only itself.
+// Whether a request is valid beyond its schema: names, clocks, tables. A fault of a vehicle refuses the whole request, a fault
+// of a shipment only that shipment.
 
 import { isTimeZone } from './clock.js';
 import { badField } from './errors.js';

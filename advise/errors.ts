@@ -1,4 +1,4 @@
-// What can be wrong with a question before anything is computed.
+// The errors of this room: faults of a request, or of the policies, that are found before anything is computed.
 
 /** Stable codes of this room’s errors. */
 export type AdviseErrorCode =

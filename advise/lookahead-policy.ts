@@ -1,5 +1,5 @@
-// Look-ahead as a policy that is served: each decision is tried out in simulated futures, as many as there is time for. How
-// many these were goes on record, so that the same comes out again.
+// Look-ahead as a served policy: each decision is tried in as many simulated futures as there is time for. Their number goes on
+// record, so that a replay gives the same answer.
 
 import { LookaheadPolicy } from '../policy/index.js';
 import type { World } from '../engine/index.js';

@@ -1,5 +1,5 @@
-// Whether a played plan keeps to what a dispatcher means: nobody is left out for somebody less important. Any policy that
-// is served is held to it.
+// Whether a played plan serves those whom a dispatcher would serve: no shipment is left out for a less important one. The plans of
+// all policies are checked against it.
 
 import { worthOf } from '../policy/index.js';
 import type { Planner } from '../policy/index.js';

@@ -1,5 +1,5 @@
-// Where a request plays: on a plane about the policy's own area, or about the middle of what there is. Without tables, times
-// follow from places, and places that lie too far apart are rather mistaken than meant.
+// The plane that the places of a request lie in: that of the policy's own area, or one about the middle of the places. Without
+// tables, times follow from places, so a place that is too far from the others is taken for a mistake.
 
 import { planeExtent, toPlane } from '../engine/index.js';
 import type { PlaneTravelSpec } from '../engine/index.js';

@@ -1,4 +1,4 @@
-// Who can be asked: rules by name, and trained networks that the command line has loaded.
+// The policies that can be asked: rules by name, and trained networks that the command line has loaded.
 
 import { createHash } from 'node:crypto';
 import { compileScenario, preset } from '../engine/index.js';

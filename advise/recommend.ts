@@ -1,5 +1,5 @@
-// From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
-// nearest rule and whoever decides go on with it.
+// From a request to its answer. The state is held in four environments of a world: as it is, and as the Hungarian method, the
+// nearest rule and the deciding policy continue it.
 
 import { Lookahead, Planner } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analysis.js';

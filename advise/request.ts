@@ -1,6 +1,6 @@
-// The question: vehicles, shipments and travel times in the conventions of VROOM ([lon, lat], seconds, metres, inclusive
-// windows), and what is live about them. Each shape is written once, as a schema; its type and the OpenAPI document follow
-// from it. A vehicle that is wrong voids the request, a shipment only itself.
+// The request: vehicles, shipments and travel times in the conventions of VROOM ([lon, lat], seconds, metres, inclusive
+// windows), and their live state. Each shape is written once, as a schema; its type and the OpenAPI document follow
+// from it. A fault of a vehicle refuses the whole request, a fault of a shipment only that shipment.
 
 import { anything, flag, id, list, object, oneOf, optional } from './rules.js';
 import type { ObjectOf, Rule, TypeOf, Unchecked } from './rules.js';
