@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.js';
 import { connect, databaseError, settled } from './database.js';
 import type { Database } from './database.js';
+import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 
 export interface DeadlinePoolOptions {
@@ -58,6 +59,7 @@ export class DeadlinePool {
     } catch (error) {
       if (!isBroken(error)) throw databaseError(error);
     }
+    debug('the database did not answer within %d ms: asked again on a fresh connection', Math.round(patience));
     this.#renew(first.connection);
     const second = this.#begin(work);
     // Whoever answers first; one of them may still break.
@@ -71,6 +73,7 @@ export class DeadlinePool {
       throw databaseError(error);
     }
     this.#renew(second.connection);
+    debug('a deadline of %d ms has passed', deadlineMs);
     throw new AuditError('ERR_DEADLINE', `the database did not answer within ${deadlineMs} ms`);
   }
 
@@ -89,6 +92,7 @@ export class DeadlinePool {
       throw databaseError(error);
     }
     this.#renew(connection);
+    debug('a deadline of %d ms has passed: whether it was done is not known', deadlineMs);
     throw new AuditError(
       'ERR_DEADLINE',
       `the database did not answer within ${deadlineMs} ms: whether it was done is not known`,

@@ -8,6 +8,7 @@ import type { TransactionSql } from 'postgres';
 import type { Connection } from './connection.js';
 import { APP_ROLE, OWNER_ROLE, connect, databaseError } from './database.js';
 import type { Database } from './database.js';
+import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 
 export interface Migration {
@@ -113,6 +114,7 @@ export function migrate(database: Database): Promise<Migration[]> {
     const missing = shippedMigrations().slice(applied.length);
     if (missing.length > 0) await ensureRoles(sql);
     for (const migration of missing) {
+      debug('migration %s is applied', migration.name);
       await apply(sql, migration, migration.up);
       await sql`
         insert into schema_migration (version, name, checksum)
@@ -133,6 +135,7 @@ export function rollback(database: Database, steps: number, force: boolean): Pro
     const undone = shippedMigrations().slice(0, applied.length).slice(-steps).reverse();
     if (!force) await refuseLosses(sql, undone);
     for (const migration of undone) {
+      debug('migration %s is taken back', migration.name);
       await apply(sql, migration, `${migration.down}\n${replacedBy(migration)}`);
       await sql`delete from schema_migration where version = ${migration.version}`;
     }

@@ -3,7 +3,7 @@
 import type { ValidationSchema } from 'fastest-validator';
 import type { PendingQuery, Row } from 'postgres';
 import type { Connection } from './connection.js';
-import { databaseError } from './database.js';
+import { databaseError, pinned } from './database.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
@@ -452,6 +452,7 @@ export async function* exportActions(connection: Connection, filter: ActionFilte
   refuseFaults('export', checkFilter(filter));
   const where = whereOf(connection, filter);
   try {
+    await pinned(connection);
     const rows = connection<ActionRow[]>`
       select ${connection(actionColumns as string[])} from public.autonomous_action where ${where} order by created_at, id`;
     for await (const portion of rows.cursor(1000)) yield portion;

@@ -30,7 +30,9 @@ export interface TestDatabase {
 /** A server in `folder`, of the version under test: the embedded one with its settings, another one with PostgreSQL's own. */
 export function openServer(folder: string): Promise<EmbeddedServer> {
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
-  return other === undefined || other === '' ? openEmbedded(folder) : openEmbedded(folder, other, {});
+  return other === undefined || other === ''
+    ? openEmbedded(folder)
+    : openEmbedded(folder, { binariesFolder: other, settings: {} });
 }
 
 /**
@@ -40,7 +42,9 @@ export function openServer(folder: string): Promise<EmbeddedServer> {
 export async function testDatabase({ migrated = true, stock = false } = {}): Promise<TestDatabase> {
   const folder = reachableFolder();
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
-  const server = stock ? await openEmbedded(folder, other === '' ? undefined : other, {}) : await openServer(folder);
+  const server = stock
+    ? await openEmbedded(folder, { binariesFolder: other === '' ? undefined : other, settings: {} })
+    : await openServer(folder);
   const database = databaseOf(server);
   if (migrated) await migrate(database);
   return {
