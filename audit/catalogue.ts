@@ -14,6 +14,7 @@ type Properties = Readonly<Record<string, string>>;
 /** By what it is and its name, as `trigger guard_update on autonomous_action`. */
 export type Catalogue = Readonly<Record<string, Properties>>;
 
+/** Where the catalogue of this version is stored: an absolute path, also from the compiled file. */
 export const CATALOGUE_FILE: string = fileURLToPath(new URL('../../audit/catalogue.json', import.meta.url));
 
 /** Stands in the file for the role that owns everything, and for what is compared with nothing. */
@@ -56,6 +57,7 @@ export async function pinPlanner(sql: Connection): Promise<void> {
   await sql.unsafe(planner.map((setting) => `set local ${setting}`).join('; '));
 }
 
+/** The stored catalogue. */
 export function expectedCatalogue(): Catalogue {
   return JSON.parse(readFileSync(CATALOGUE_FILE, 'utf8')) as Catalogue;
 }

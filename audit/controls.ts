@@ -4,14 +4,16 @@ import type { ValidationSchema } from 'fastest-validator';
 import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
 import { AuditError } from './errors.js';
-import { compileFields, refuseFaults } from './fields.js';
+import { compileFields, flag, refuseFaults } from './fields.js';
 import { actionTypes } from './intent.js';
 import type { ActionType } from './intent.js';
 
+/** Who decides, from nobody but people to software alone. */
 export const modes = ['MANUAL', 'SEMI_AUTO', 'FULLY_AUTO'] as const;
 /** MANUAL: software does nothing. SEMI_AUTO: only what a person approved. FULLY_AUTO: what the rules allow. */
 export type Mode = (typeof modes)[number];
 
+/** What a company lets software do. `configure` changes it; the defaults are those of a new company: MANUAL, and everything off. */
 export interface Settings {
   readonly mode: Mode;
   /** The rules of FULLY_AUTO, by action type; `redistribute` has none, it never acts alone. */
@@ -28,17 +30,24 @@ export interface Settings {
   readonly stopped: boolean;
   /** So many failures in a row stop an action type; 0: never. */
   readonly breakerFailures: number;
-  /** Whoever asked for an action may approve it himself; default false: somebody else must. */
+  /** Whoever asked for an act may approve it himself; default false: somebody else must. */
   readonly ownApproval: boolean;
 }
 
+/** What a limit counts: all acts, those of one type, or those of each driver. */
 export const limitScopes: readonly (ActionType | 'all' | 'driver')[] = ['all', ...actionTypes, 'driver'];
+/** One of `limitScopes`. */
 export type LimitScope = (typeof limitScopes)[number];
+/** The spans that limits are set for. */
 export const periods = ['hour', 'day'] as const;
+/** One of `periods`; a day is 24 hours. */
 export type Period = (typeof periods)[number];
+/** How a limit counts: see `LimitChange.kind`. */
 export const limitKinds = ['bucket', 'window'] as const;
+/** One of `limitKinds`. */
 export type LimitKind = (typeof limitKinds)[number];
 
+/** One limit as it is to be. */
 export interface LimitChange {
   readonly scope: LimitScope;
   readonly per: Period;
@@ -51,6 +60,7 @@ export interface LimitChange {
   readonly capacity: number | null;
 }
 
+/** A limit with what is left of it. */
 export interface Gauge {
   /** `all`, an action type, `driver` (what each driver starts with), or `driver/<id>`. */
   readonly scope: string;
@@ -63,6 +73,7 @@ export interface Gauge {
   readonly taken: number;
 }
 
+/** All that decides what software may do in a company, as `readControls` gives it. */
 export interface Controls {
   readonly companyId: number;
   readonly company: string;
@@ -88,7 +99,6 @@ const columns: Readonly<Record<keyof Settings, string>> = {
   ownApproval: 'own_approval',
 };
 
-const flag = { type: 'boolean', optional: true } as const;
 const settingsSchema: ValidationSchema = {
   $$strict: true,
   mode: { type: 'enum', values: [...modes], optional: true },
@@ -149,7 +159,7 @@ export async function readControls(connection: Connection, companyId: number): P
 }
 
 /**
- * Whether a company's settings let whoever asked for an action approve it himself. False for a company that is not known.
+ * Whether a company's settings let whoever asked for an act approve it himself. False for a company that is not known.
  * @throws AuditError `ERR_DATABASE`, `ERR_NOT_MIGRATED`
  */
 export async function allowsOwnApproval(connection: Connection, companyId: number): Promise<boolean> {

@@ -14,9 +14,12 @@ import { safely } from './transaction.js';
 
 export type { Connection } from './connection.js';
 
+/** The role of the application: reads, and calls the functions of the record. */
 export const APP_ROLE = 'fleetstep_app';
+/** The role that owns tables and functions, and migrates them. */
 export const OWNER_ROLE = 'fleetstep_owner';
 
+/** A database that was opened, and the ways to it. Nothing is connected yet: see `connect`. */
 export interface Database {
   /** `embedded`, or `server` for one named by a URL. */
   readonly kind: 'embedded' | 'server';
@@ -29,6 +32,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Which database to open. */
 export interface DatabaseOptions {
   /** Server's URL; default: an embedded server. */
   readonly url?: string | undefined;
@@ -61,6 +65,7 @@ export async function openDatabase(options: DatabaseOptions = {}): Promise<Datab
   return { kind: 'server', folder: undefined, ownerUrl, appUrl: url, close: () => Promise.resolve() };
 }
 
+/** The database of an embedded server; closing one closes the other. */
 export function databaseOf(server: EmbeddedServer): Database {
   const { folder, ownerUrl, appUrl } = server;
   return { kind: 'embedded', folder, ownerUrl, appUrl, close: () => server.close() };
@@ -80,6 +85,7 @@ function checkUrl(name: string, url: string): void {
   }
 }
 
+/** As whom to connect, and how patiently. */
 export interface ConnectionOptions {
   readonly role: 'owner' | 'app';
   /** Connections at most. */

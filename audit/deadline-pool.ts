@@ -9,6 +9,7 @@ import type { Database } from './database.js';
 import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 
+/** How many connections, and until when. */
 export interface DeadlinePoolOptions {
   /** Connections at most, but for the moments in which old ones are given up. */
   readonly max: number;
@@ -23,6 +24,7 @@ const FRESH_AFTER_MS = 1000;
 
 const LATE = Symbol('late');
 
+/** Connections of the application's role for work that has an end: `ask` for what may be done twice, `once` for what may not. */
 export class DeadlinePool {
   readonly #open: () => Connection;
   readonly #deadlineMs: number;

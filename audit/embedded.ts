@@ -28,6 +28,7 @@ import { AuditError } from './errors.js';
 import { enterUsers, isAlive, withFolderLock } from './folder-lock.js';
 import { noteVersion } from './server-settings.js';
 
+/** An embedded server that runs, and that this process uses until it is closed. */
 export interface EmbeddedServer {
   /** Folder that holds the cluster, its log and its passwords. */
   readonly folder: string;
@@ -82,6 +83,7 @@ const defaults: Readonly<Record<string, string>> = {
   log_checkpoints: 'off',
 };
 
+/** How to open an embedded server. */
 export interface EmbeddedOptions {
   /** Another PostgreSQL's `bin`, to run on that instead. */
   readonly binariesFolder?: string | undefined;

@@ -5,6 +5,7 @@ import { connect, databaseError, pinned } from './database.js';
 import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 
+/** A company with its drivers. */
 export interface FleetRow {
   readonly companyId: number;
   readonly timeZone: string;

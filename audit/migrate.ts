@@ -11,6 +11,7 @@ import type { Database } from './database.js';
 import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 
+/** One migration as it ships. */
 export interface Migration {
   readonly version: number;
   readonly name: string;
@@ -20,6 +21,7 @@ export interface Migration {
   readonly checksum: string;
 }
 
+/** One migration, and whether the database has it. */
 export interface MigrationState {
   readonly version: number;
   readonly name: string;
@@ -81,7 +83,7 @@ const LOSSES: Readonly<Record<number, readonly Loss[]>> = {
       query: 'select from public.decision_head where seq > 0',
     },
   ],
-  8: [{ what: 'who may approve their own actions', query: 'select from public.autonomy where own_approval' }],
+  8: [{ what: 'who may approve their own acts', query: 'select from public.autonomy where own_approval' }],
 };
 
 /** `create function` or `create or replace function`, its name, and all of it. */

@@ -6,12 +6,14 @@ import type { Connection } from './connection.js';
 import { databaseError, pinned } from './database.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';
-import { compileFields, refuseFaults } from './fields.js';
+import { compileFields, flag, id, refuseFaults, text } from './fields.js';
 import { actionTypes } from './intent.js';
 import type { ActionType } from './intent.js';
 import { isStorable, timeOf } from './times.js';
 
+/** How far an act has come: only `intended` changes, once. */
 export const actionStatuses = ['intended', 'succeeded', 'failed', 'refused', 'unknown', 'dry_run'] as const;
+/** One of `actionStatuses`. */
 export type ActionStatus = (typeof actionStatuses)[number];
 
 /** One act on record. Names are the table's. */
@@ -43,6 +45,7 @@ export interface ActionRow {
   readonly reviewed_by: string | null;
 }
 
+/** Which actions: those that meet everything that is given. */
 export interface ActionFilter {
   readonly companyId?: number | undefined;
   readonly actionType?: ActionType | undefined;
@@ -56,6 +59,7 @@ export interface ActionFilter {
   readonly to?: Date | string | undefined;
 }
 
+/** Which page of which acts. */
 export interface PageRequest extends ActionFilter {
   /** Rows, 1 to 200; default 50. */
   readonly perPage?: number | undefined;
@@ -65,6 +69,7 @@ export interface PageRequest extends ActionFilter {
   readonly cursor?: string | undefined;
 }
 
+/** One page of a list. */
 export interface ActionPage {
   /** Newest first. */
   readonly actions: readonly ActionRow[];
@@ -79,6 +84,7 @@ export interface ActionPage {
 /** Skipping rows costs time for each, so pages by number stop here. */
 const REACH = 2000;
 
+/** Columns of an act on record, in the order of exports. */
 export const actionColumns: readonly (keyof ActionRow)[] = [
   'id',
   'company_id',
@@ -106,8 +112,6 @@ export const actionColumns: readonly (keyof ActionRow)[] = [
   'reviewed_by',
 ];
 
-const id = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER, optional: true } as const;
-const flag = { type: 'boolean', optional: true } as const;
 const filterFields: ValidationSchema = {
   $$strict: true,
   companyId: id,
@@ -226,6 +230,7 @@ function afterCursor(connection: Connection, cursor: string): PendingQuery<Row[]
   return connection`and created_at <= ${at} and (created_at, id) < (${at}, ${Number(found[2])})`;
 }
 
+/** One act with its reviews and its entries. */
 export interface ActionDetail extends ActionRow {
   /** How many there are. */
   readonly review_count: number;
@@ -298,8 +303,8 @@ export async function findAction(
 
 const checkReview = compileFields({
   $$strict: true,
-  reviewer: { type: 'string', min: 1, max: 200, pattern: /^[^\0]*$/ },
-  notes: { type: 'string', max: 1000, pattern: /^[^\0]*$/, nullable: true, optional: true },
+  reviewer: text(200),
+  notes: { ...text(1000, 0), nullable: true, optional: true },
 });
 
 /**
@@ -322,9 +327,12 @@ export async function reviewAction(
   return readAction(connection, actionId, companyId);
 }
 
+/** Spans of statistics. */
 export const statisticsPeriods = ['hour', 'day', 'week', 'month'] as const;
+/** One of `statisticsPeriods`. */
 export type StatisticsPeriod = (typeof statisticsPeriods)[number];
 
+/** How many acts of which end, and how long they took. */
 export interface Figures {
   /** Acts asked for: all of the following. */
   readonly total: number;
@@ -342,6 +350,7 @@ export interface Figures {
   readonly p95ExecutionMs: number | null;
 }
 
+/** Figures of one span, in total and in parts. */
 export interface Statistics {
   readonly period: StatisticsPeriod;
   readonly from: Date;

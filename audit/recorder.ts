@@ -14,6 +14,7 @@ import { checkIntent } from './intent.js';
 import type { Intent } from './intent.js';
 import { SilenceWatch } from './silence.js';
 
+/** How long the recorder waits. */
 export interface RecorderOptions {
   /** Milliseconds within which the database must have said yes, else nothing is done. Default 500. */
   readonly deadlineMs?: number;
@@ -21,6 +22,7 @@ export interface RecorderOptions {
   readonly actTimeoutMs?: number;
 }
 
+/** What a function that acts is given. */
 export interface ActContext {
   /** The row on record. */
   readonly actionId: number;
@@ -28,6 +30,7 @@ export interface ActContext {
   readonly signal: AbortSignal;
 }
 
+/** What came of an act. */
 export interface Act<T> {
   readonly actionId: number;
   readonly status: 'succeeded' | 'dry_run';
@@ -86,6 +89,7 @@ const IN_FLIGHT = 1;
 /** Beyond the act's own time: for the outcome to reach the database before the sweeper looks. */
 const OUTCOME_SECONDS = 5;
 
+/** Acts on record: permission and intent first, then the act, then its outcome. One for a process is enough; `close` it. */
 export class Recorder {
   readonly #connection: RenewableConnection;
   readonly #asks: DeadlineBatcher<Ask, Verdict>;
@@ -232,7 +236,7 @@ export class Recorder {
     try {
       return await write();
     } catch {
-      debug('the outcome of action %d is not on record yet: it is tried again', id);
+      debug('the outcome of act %d is not on record yet: it is tried again', id);
       // An outcome that arrives twice counts once.
       this.#inBackground(() => this.#persist(write));
       return false;

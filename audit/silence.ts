@@ -12,6 +12,7 @@ import type { RenewableConnection } from './deadline-batcher.js';
 const TRAVEL_MS = 500;
 const CONNECT_SECONDS = 5;
 
+/** Watches over one pool of connections; told of missed deadlines, it replaces what has gone silent. */
 export class SilenceWatch {
   readonly #database: Database;
   readonly #connection: RenewableConnection;

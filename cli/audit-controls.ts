@@ -71,9 +71,7 @@ export function settingsCommand(): Command {
     .addOption(
       new Option('--breaker-failures <n>', 'failures in a row that stop a type; 0: never').argParser(whole(0, 1000)),
     )
-    .addOption(
-      new Option('--own-approval <bool>', 'whoever asked for an action may approve it himself').argParser(truth),
-    )
+    .addOption(new Option('--own-approval <bool>', 'whoever asked for an act may approve it himself').argParser(truth))
     .addOption(new Option('--reset-breaker <type>', 'let a stopped type act again').choices([...actionTypes]))
     .addOption(byOption())
     .addOption(jsonOption())

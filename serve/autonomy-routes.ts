@@ -39,7 +39,7 @@ const settingRules: Props = {
     { type: 'number', integer: true, min: 0, max: 1000 },
     'So many failures in a row stop an action type; 0: never',
   ),
-  own_approval: optional(flag, 'Whoever asked for an action may approve it himself; at first nobody may'),
+  own_approval: optional(flag, 'Whoever asked for an act may approve it himself; at first nobody may'),
 };
 const settings: readonly (keyof Settings)[] = [
   'mode',

@@ -343,8 +343,8 @@ describe('with the database', () => {
           .act(intentOf(company.id), () => undefined)
           .then(
             ({ outcomeRecorded }) => outcomeRecorded,
-            ({ code }: { code: string }) => {
-              expect(code).toMatch(/ERR_DATABASE|ERR_DEADLINE/);
+            (error: unknown) => {
+              expect(error).toMatchObject({ code: expect.stringMatching(/ERR_DATABASE|ERR_DEADLINE/) as string });
               return false;
             },
           );

@@ -286,7 +286,7 @@ describe('fleetstep audit', () => {
     });
   });
 
-  it('answers while the database is frozen: what was to be changed is not known to have taken effect', async () => {
+  it('answers while the database is frozen: what was to be changed is not known to have taken effect', () => {
     const { appUrl, ownerUrl } = server;
     const changes: [string[], string][] = [
       [['stop', '--company', '1'], 'the stop of company 1'],
