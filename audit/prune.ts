@@ -75,19 +75,19 @@ export async function prune(database: Database, options: PruneOptions): Promise<
       'prune takes a key (signingKey), with which it signs the entry that stands for what is gone',
     );
   }
-  const sound = await verify(database);
-  if (!sound.ok) {
-    throw new AuditError(
-      'ERR_MIGRATION',
-      `the record is not as it was written (${String(sound.firstBad)}: ${String(sound.reason)}): nothing is pruned before that is explained`,
-    );
-  }
   const pool = connect(database, { role: 'owner', max: 1 });
   try {
+    await pool.begin((sql) => checkBefore(sql, before, rest.allowYoung === true));
+    const sound = await verify(database);
+    if (!sound.ok) {
+      throw new AuditError(
+        'ERR_MIGRATION',
+        `the record is not as it was written (${String(sound.firstBad)}: ${String(sound.reason)}): nothing is pruned before that is explained`,
+      );
+    }
     return await pool.begin<Pruned>(async (transaction) => {
       const sql = transaction as unknown as Sql;
       await becomeOwner(sql);
-      await checkBefore(sql, before, rest.allowYoung === true);
       return pruneWithin(sql, { ...rest, before, key });
     });
   } catch (error) {

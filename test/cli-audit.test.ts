@@ -171,6 +171,16 @@ describe('fleetstep audit', () => {
     expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(9);
   });
 
+  it('prune --dry-run tells what would go, and makes no key', () => {
+    const plan = json<{ entries: number; acts: number; held: number[] }>(
+      ...['audit', 'prune', '--company', '1', '--before', new Date().toISOString()],
+      ...['--allow-under-six-months', '--dry-run'],
+    );
+    expect(plan.acts).toBeGreaterThan(20);
+    expect(plan).toMatchObject({ dryRun: true, held: [] });
+    expect(readdirSync(folder)).toEqual(['postgres']);
+  });
+
   it('verify says ok, compares signed heads, and ends with 1 at the first act that was edited', async () => {
     expect(json<object>('audit', 'verify')).toMatchObject({ ok: true, heads: 0 });
     const heads = json<{ heads: unknown[] }>('audit', 'heads', '--out', 'heads.jsonl', '--key', 'key.pem');
@@ -198,16 +208,6 @@ describe('fleetstep audit', () => {
       readFileSync(join(work, 'heads.jsonl'), 'utf8').replace('"seq":', '"seq":1'),
     );
     expect(fleetstep('audit', 'verify', ...signed)).toMatchObject({ status: 2 });
-  });
-
-  it('prune --dry-run tells what would go, and makes no key', () => {
-    const plan = json<{ entries: number; acts: number; held: number[] }>(
-      ...['audit', 'prune', '--company', '1', '--before', new Date().toISOString()],
-      ...['--allow-under-six-months', '--dry-run'],
-    );
-    expect(plan.acts).toBeGreaterThan(20);
-    expect(plan).toMatchObject({ dryRun: true, held: [] });
-    expect(readdirSync(folder)).toEqual(['postgres']);
   });
 
   it('sweep marks what is overdue, and says which', async () => {
