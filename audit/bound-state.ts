@@ -59,6 +59,7 @@ export interface Present {
   readonly breakers: ReadonlyMap<string, Breaker>;
 }
 
+/** How everything stands after the entries that have been noted, in the order of their numbers; compared with the tables at the end. */
 export class BoundState {
   readonly #companyId: number;
   readonly #findings: Fault[] = [];
@@ -295,6 +296,7 @@ function includes(found: unknown, expected: unknown): boolean {
   });
 }
 
+/** The present of all companies, read once. */
 export interface PresentTables {
   readonly companies: ReadonlySet<number>;
   readonly switches: readonly boolean[];

@@ -14,6 +14,7 @@ type Properties = Readonly<Record<string, string>>;
 /** By what it is and its name, as `trigger guard_update on autonomous_action`. */
 export type Catalogue = Readonly<Record<string, Properties>>;
 
+/** Where the catalogue of this version is stored: an absolute path, also from the compiled file. */
 export const CATALOGUE_FILE: string = fileURLToPath(new URL('../../audit/catalogue.json', import.meta.url));
 
 /** Stands in the file for the role that owns everything, and for what is compared with nothing. */
@@ -56,6 +57,7 @@ export async function pinPlanner(sql: Connection): Promise<void> {
   await sql.unsafe(planner.map((setting) => `set local ${setting}`).join('; '));
 }
 
+/** The stored catalogue. */
 export function expectedCatalogue(): Catalogue {
   return JSON.parse(readFileSync(CATALOGUE_FILE, 'utf8')) as Catalogue;
 }
@@ -356,7 +358,30 @@ async function foreignFindings(sql: Connection, owner: string): Promise<Finding[
     where setting like 'session_replication_role=%' and setting <> 'session_replication_role=origin'
       and (s.setdatabase = 0 or d.datname = current_database())
     order by 1, 2`);
-  return rows.map(({ what, reason }) => ({ what, reason }));
+  const both = (await rolesOfBoth(sql, owner)).map((role) => ({
+    what: `role ${role}`,
+    reason: `may log in, and has the rights of both ${OWNER_ROLE} and ${APP_ROLE}`,
+  }));
+  return [...rows.map(({ what, reason }) => ({ what, reason })), ...both];
+}
+
+/**
+ * Roles that may log in, are no superusers, and have the rights of the owner and of the application both: whoever has the
+ * application's password could remove the guards.
+ * @param owner whom the tables belong to, beside the role of that name
+ */
+export async function rolesOfBoth(sql: Connection, owner: string = OWNER_ROLE): Promise<string[]> {
+  // From 16 on, who has made a role is its admin without having its rights.
+  const rows = await sql.unsafe<{ name: string }[]>(`
+    select r.rolname::text as name from pg_catalog.pg_roles r,
+      lateral (select case when current_setting('server_version_num')::integer < 160000 then 'MEMBER' else 'SET' end) as version (way)
+    where r.rolcanlogin and not r.rolsuper and r.rolname <> '${APP_ROLE}'
+      and exists (select from pg_catalog.pg_roles o where o.rolname in ('${OWNER_ROLE}', ${literal(owner)})
+        and (pg_has_role(r.oid, o.oid, way) or pg_has_role(r.oid, o.oid, 'USAGE')))
+      and exists (select from pg_catalog.pg_roles a where a.rolname = '${APP_ROLE}'
+        and (pg_has_role(r.oid, a.oid, way) or pg_has_role(r.oid, a.oid, 'USAGE')))
+    order by 1`);
+  return rows.map(({ name }) => name);
 }
 
 /** Of what this version ships of a kind. */

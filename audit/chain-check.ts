@@ -91,6 +91,7 @@ export interface Counts {
 /** As versions pruned that kept no entry before the end of what they took away. */
 const NONE_KEPT: KeptEntries = { entries: 0, before: 0, hash: EMPTY_HASH };
 
+/** One chain (a company's, or 0 for all of them) under check: what is wrong with it, what it has counted, and where it ends. */
 export class ChainCheck {
   readonly companyId: number;
   readonly findings: Finding[] = [];

@@ -4,10 +4,11 @@ import type { ValidationSchema } from 'fastest-validator';
 import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
 import { AuditError } from './errors.js';
-import { compileFields, refuseFaults } from './fields.js';
+import { compileFields, flag, refuseFaults } from './fields.js';
 import { limitKinds, limitScopes, modes, periods } from './vocabulary.js';
 import type { ActionType, LimitKind, LimitScope, Mode, Period } from './vocabulary.js';
 
+/** What a company lets software do. `configure` changes it; the defaults are those of a new company: MANUAL, and everything off. */
 export interface Settings {
   readonly mode: Mode;
   /** The rules of FULLY_AUTO, by action type; `redistribute` has none, it never acts alone. */
@@ -24,10 +25,11 @@ export interface Settings {
   readonly stopped: boolean;
   /** So many failures in a row stop an action type; 0: never. */
   readonly breakerFailures: number;
-  /** Whoever asked for an action may approve it himself; default false: somebody else must. */
+  /** Whoever asked for an act may approve it himself; default false: somebody else must. */
   readonly ownApproval: boolean;
 }
 
+/** One limit as it is to be. */
 export interface LimitChange {
   readonly scope: LimitScope;
   readonly per: Period;
@@ -40,6 +42,7 @@ export interface LimitChange {
   readonly capacity: number | null;
 }
 
+/** A limit with what is left of it. */
 export interface Gauge {
   /** `all`, an action type, `driver` (what each driver starts with), or `driver/<id>`. */
   readonly scope: string;
@@ -52,6 +55,7 @@ export interface Gauge {
   readonly taken: number;
 }
 
+/** All that decides what software may do in a company, as `readControls` gives it. */
 export interface Controls {
   readonly companyId: number;
   readonly company: string;
@@ -77,7 +81,6 @@ const columns: Readonly<Record<keyof Settings, string>> = {
   ownApproval: 'own_approval',
 };
 
-const flag = { type: 'boolean', optional: true } as const;
 const settingsSchema: ValidationSchema = {
   $$strict: true,
   mode: { type: 'enum', values: [...modes], optional: true },
@@ -138,7 +141,7 @@ export async function readControls(connection: Connection, companyId: number): P
 }
 
 /**
- * Whether a company's settings let whoever asked for an action approve it himself. False for a company that is not known.
+ * Whether a company's settings let whoever asked for an act approve it himself. False for a company that is not known.
  * @throws AuditError `ERR_DATABASE`, `ERR_NOT_MIGRATED`
  */
 export async function allowsOwnApproval(connection: Connection, companyId: number): Promise<boolean> {

@@ -5,16 +5,21 @@ import postgres from 'postgres';
 import type { Options } from 'postgres';
 import { numberTypes } from './connection.js';
 import type { Connection, Transaction, Work } from './connection.js';
+import { debug } from './debug.js';
 import { openEmbedded } from './embedded.js';
 import type { EmbeddedServer } from './embedded.js';
 import { AuditError } from './errors.js';
+import { hasTransactionTimeout, noteVersion } from './server-settings.js';
 import { safely } from './transaction.js';
 
 export type { Connection } from './connection.js';
 
+/** The role of the application: reads, and calls the functions of the record. */
 export const APP_ROLE = 'fleetstep_app';
+/** The role that owns tables and functions, and migrates them. */
 export const OWNER_ROLE = 'fleetstep_owner';
 
+/** A database that was opened, and the ways to it. Nothing is connected yet: see `connect`. */
 export interface Database {
   /** `embedded`, or `server` for one named by a URL. */
   readonly kind: 'embedded' | 'server';
@@ -27,6 +32,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Which database to open. */
 export interface DatabaseOptions {
   /** Server's URL; default: an embedded server. */
   readonly url?: string | undefined;
@@ -34,6 +40,8 @@ export interface DatabaseOptions {
   readonly ownerUrl?: string | undefined;
   /** Folder of the embedded server; default `data`. */
   readonly dataFolder?: string | undefined;
+  /** Seconds within which an embedded server that runs must answer; default 30. */
+  readonly answerSeconds?: number | undefined;
 }
 
 /** DATABASE_URL, DATABASE_OWNER_URL and FLEETSTEP_DATA. */
@@ -48,15 +56,16 @@ export function databaseOptionsFrom(env: Readonly<Record<string, string | undefi
 
 /** @throws AuditError `ERR_FIELD` for a URL of another kind, `ERR_DATABASE`, `ERR_DATA_FOLDER` */
 export async function openDatabase(options: DatabaseOptions = {}): Promise<Database> {
-  const { url, ownerUrl = url, dataFolder = 'data' } = options;
+  const { url, ownerUrl = url, dataFolder = 'data', answerSeconds } = options;
   if (url === undefined || ownerUrl === undefined) {
-    return databaseOf(await openEmbedded(dataFolder));
+    return databaseOf(await openEmbedded(dataFolder, { answerSeconds }));
   }
   checkUrl('DATABASE_URL', url);
   checkUrl('DATABASE_OWNER_URL', ownerUrl);
   return { kind: 'server', folder: undefined, ownerUrl, appUrl: url, close: () => Promise.resolve() };
 }
 
+/** The database of an embedded server; closing one closes the other. */
 export function databaseOf(server: EmbeddedServer): Database {
   const { folder, ownerUrl, appUrl } = server;
   return { kind: 'embedded', folder, ownerUrl, appUrl, close: () => server.close() };
@@ -76,6 +85,7 @@ function checkUrl(name: string, url: string): void {
   }
 }
 
+/** As whom to connect, and how patiently. */
 export interface ConnectionOptions {
   readonly role: 'owner' | 'app';
   /** Connections at most. */
@@ -85,6 +95,9 @@ export interface ConnectionOptions {
   /** Seconds until a connection attempt fails, default 10. */
   readonly connectTimeoutSeconds?: number;
 }
+
+/** Ends a transaction after so long; known to PostgreSQL from 17 on. */
+const TRANSACTION_TIMEOUT = 'transaction_timeout';
 
 /**
  * What results depend on, and what would end our statements early or make them last less: said for each session, as a role
@@ -112,6 +125,7 @@ function sessionOf({ role, statementTimeoutMs = 0 }: ConnectionOptions): Readonl
     lock_timeout: String(statementTimeoutMs),
     idle_in_transaction_session_timeout: '0',
     idle_session_timeout: '0',
+    [TRANSACTION_TIMEOUT]: '0',
     // Even where the URL's user may do more, the application does not.
     ...(role === 'app' ? { role: APP_ROLE } : {}),
   };
@@ -128,15 +142,22 @@ export function connect(database: Database, options: ConnectionOptions): Connect
   const { role, max, connectTimeoutSeconds = 10 } = options;
   const { url, pgbouncer } = wayOf(role === 'owner' ? database.ownerUrl : database.appUrl);
   const session = sessionOf(options);
-  const first = pgbouncer
-    ? Object.fromEntries(Object.entries(session).filter(([name]) => KEPT_BY_PGBOUNCER.includes(name)))
-    : session;
+  const known = hasTransactionTimeout(url);
+  const first = Object.fromEntries(
+    Object.entries(session).filter(([name]) =>
+      pgbouncer ? KEPT_BY_PGBOUNCER.includes(name) : name !== TRANSACTION_TIMEOUT || known === true,
+    ),
+  );
   const settings: Options<typeof numberTypes> = {
     max,
     connect_timeout: connectTimeoutSeconds,
     // A database that comes back is found at once; the default waits up to twenty seconds.
     backoff: () => 0.2,
     onnotice: () => undefined,
+    onparameter: (name, value) => {
+      if (name === 'server_version') noteVersion(url, String(value));
+    },
+    onclose: (id) => debug('connection %d of role %s to %s is closed', id, role, new URL(url).host),
     // The driver would ask for the server's array types first, and where the connection breaks just then, its own
     // promise rejects unhandled, which ends the process. Arrays travel as JSON or text here.
     fetch_types: false,
@@ -145,15 +166,49 @@ export function connect(database: Database, options: ConnectionOptions): Connect
     ...(pgbouncer ? { prepare: false } : {}),
     connection: { application_name: 'fleetstep', ...first },
   };
-  return withTransactions(postgres(url, settings), pgbouncer ? session : undefined);
+  debug('up to %d connections of role %s to %s', max, role, new URL(url).host);
+  const connection = postgres(url, settings);
+  if (!pgbouncer && known === undefined) pins.set(connection, pinOf(connection, url));
+  return withTransactions(connection, pgbouncer ? session : undefined);
+}
+
+/** Pools whose first connection was opened before it was known what its server understands: how to set there what is missing. */
+const pins = new WeakMap<object, () => Promise<void>>();
+
+/** Once: pins the first connection of the pool; those that follow begin with the setting. */
+function pinOf(connection: Connection, url: string): () => Promise<void> {
+  let pinned: Promise<void> | undefined;
+  const pin = async (): Promise<void> => {
+    try {
+      await connection`
+        select pg_catalog.set_config(${TRANSACTION_TIMEOUT}, '0', false)
+        where pg_catalog.current_setting(${TRANSACTION_TIMEOUT}, true) is not null`;
+      if (hasTransactionTimeout(url) === true) {
+        (connection.options.connection as Record<string, string>)[TRANSACTION_TIMEOUT] = '0';
+      }
+      pins.delete(connection);
+    } catch {
+      // Whatever is wrong shows in what is asked next.
+      pinned = undefined;
+    }
+  };
+  return () => (pinned ??= pin());
+}
+
+/** Waits until the connection is set as it should be, where that took knowing its server. */
+export async function pinned(connection: Connection): Promise<void> {
+  await pins.get(connection)?.();
 }
 
 /**
  * Does `work` under the settings that results depend on: those of the connection, or through PgBouncer in a transaction that
  * makes them.
  */
-export function settled<T>(connection: Connection, work: (sql: Connection) => Promise<T>): Promise<T> {
-  if (!pooled.has(connection)) return work(connection);
+export async function settled<T>(connection: Connection, work: (sql: Connection) => Promise<T>): Promise<T> {
+  if (!pooled.has(connection)) {
+    if (pins.has(connection)) await pinned(connection);
+    return work(connection);
+  }
   return connection.begin((tx) => work(tx as unknown as Connection)) as Promise<T>;
 }
 
@@ -167,10 +222,12 @@ function withTransactions(connection: Connection, session: Readonly<Record<strin
     if (rows.length === 0) return;
     await sql`
       select pg_catalog.set_config(name, value, true)
-      from pg_catalog.jsonb_to_recordset(${sql.json(rows)}) as s (name pg_catalog.text, value pg_catalog.text)`;
+      from pg_catalog.jsonb_to_recordset(${sql.json(rows)}) as s (name pg_catalog.text, value pg_catalog.text)
+      where pg_catalog.current_setting(name, true) is not null`;
   };
   const transact = safely(connection, settle);
-  const begin = (given: string | Work<unknown>, work?: Work<unknown>): Promise<unknown> => {
+  const begin = async (given: string | Work<unknown>, work?: Work<unknown>): Promise<unknown> => {
+    await pinned(connection);
     const [modes, inner] = typeof given === 'string' ? [given, work!] : ['', given];
     const isolation = modes.includes('isolation') ? '' : 'isolation level read committed ';
     const access = /read (only|write)/.test(modes) ? '' : 'read write ';

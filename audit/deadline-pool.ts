@@ -6,8 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.js';
 import { connect, databaseError, settled } from './database.js';
 import type { Database } from './database.js';
+import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 
+/** How many connections, and until when. */
 export interface DeadlinePoolOptions {
   /** Connections at most, but for the moments in which old ones are given up. */
   readonly max: number;
@@ -22,6 +24,7 @@ const FRESH_AFTER_MS = 1000;
 
 const LATE = Symbol('late');
 
+/** Connections of the application's role for work that has an end: `ask` for what may be done twice, `once` for what may not. */
 export class DeadlinePool {
   readonly #open: () => Connection;
   readonly #deadlineMs: number;
@@ -58,6 +61,7 @@ export class DeadlinePool {
     } catch (error) {
       if (!isBroken(error)) throw databaseError(error);
     }
+    debug('the database did not answer within %d ms: asked again on a fresh connection', Math.round(patience));
     this.#renew(first.connection);
     const second = this.#begin(work);
     // Whoever answers first; one of them may still break.
@@ -71,6 +75,7 @@ export class DeadlinePool {
       throw databaseError(error);
     }
     this.#renew(second.connection);
+    debug('a deadline of %d ms has passed', deadlineMs);
     throw new AuditError('ERR_DEADLINE', `the database did not answer within ${deadlineMs} ms`);
   }
 
@@ -89,6 +94,7 @@ export class DeadlinePool {
       throw databaseError(error);
     }
     this.#renew(connection);
+    debug('a deadline of %d ms has passed: whether it was done is not known', deadlineMs);
     throw new AuditError(
       'ERR_DEADLINE',
       `the database did not answer within ${deadlineMs} ms: whether it was done is not known`,

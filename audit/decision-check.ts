@@ -102,6 +102,7 @@ const eventType: Readonly<Record<string, string>> = {
   at: 'timestamptz',
 };
 
+/** Where a company's decisions and events stand. */
 export interface DecisionHead {
   readonly seq: number;
   /** In hex. */

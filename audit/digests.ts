@@ -46,13 +46,17 @@ const orNull =
   (row, k) =>
     row.isNull(k) ? 'null' : element(row, k);
 
+/** Decimal digits. */
 export const integer: Element = orNull((row, k) => row.digits(k));
 /** The server escapes what JSON must have escaped, and nothing else; so does `JSON.stringify`. */
 export const text: Element = orNull((row, k) => JSON.stringify(row.text(k)));
+/** In quotes, with hyphens, in lower case. */
 export const uuid: Element = orNull((row, k) => `"${row.uuid(k)}"`);
 /** The bytes of a double or of a bytea. */
 export const hex: Element = orNull((row, k) => `"${row.hex(k)}"`);
+/** The server's own text of a jsonb. */
 export const json: Element = orNull((row, k) => row.json(k));
+/** `true` or `false`. */
 export const flag: Element = orNull((row, k) => (row.boolean(k) ? 'true' : 'false'));
 /** SHA-256 of a bytea. */
 export const hashed: Element = orNull((row, k) => `"${sha256(row.bytes(k))}"`);

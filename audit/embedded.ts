@@ -23,9 +23,12 @@ import type { AddressInfo } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
+import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 import { enterUsers, isAlive, withFolderLock } from './folder-lock.js';
+import { noteVersion } from './server-settings.js';
 
+/** An embedded server that runs, and that this process uses until it is closed. */
 export interface EmbeddedServer {
   /** Folder that holds the cluster, its log and its passwords. */
   readonly folder: string;
@@ -68,7 +71,7 @@ const SYSTEM_FOLDER = '/var/lib/fleetstep';
 const reach: Readonly<Record<string, string>> = { listen_addresses: '127.0.0.1', unix_socket_directories: '' };
 
 /** Settings of a small machine's server. Durability is PostgreSQL's default: fsync and synchronous_commit are on. */
-const settings: Readonly<Record<string, string>> = {
+const defaults: Readonly<Record<string, string>> = {
   max_connections: '120',
   shared_buffers: '256MB',
   max_wal_size: '2GB',
@@ -80,17 +83,22 @@ const settings: Readonly<Record<string, string>> = {
   log_checkpoints: 'off',
 };
 
+/** How to open an embedded server. */
+export interface EmbeddedOptions {
+  /** Another PostgreSQL's `bin`, to run on that instead. */
+  readonly binariesFolder?: string | undefined;
+  /** Settings of the server beside how it is reached; `{}`: those that PostgreSQL ships with. Default: for a small machine. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Seconds within which a server that runs must answer; default 30. Another process that opens the folder may take five times as long. */
+  readonly answerSeconds?: number | undefined;
+}
+
 /**
  * Opens the embedded server in `folder` (`<folder>/postgres`).
- * @param binariesFolder another PostgreSQL's `bin`, to run on that instead
- * @param own settings of the server beside how it is reached; `{}`: those that PostgreSQL ships with
  * @throws AuditError `ERR_DATA_FOLDER`, `ERR_DATABASE` with the end of the server's log if it does not start
  */
-export async function openEmbedded(
-  folder: string,
-  binariesFolder?: string,
-  own: Readonly<Record<string, string>> = settings,
-): Promise<EmbeddedServer> {
+export async function openEmbedded(folder: string, options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
+  const { binariesFolder, settings: own = defaults, answerSeconds } = options;
   const found =
     binariesFolder === undefined
       ? await findBinaries()
@@ -98,7 +106,8 @@ export async function openEmbedded(
   const ids = unprivilegedIds();
   const place = placeOf(resolve(folder), ids);
   mkdirSync(place, { recursive: true });
-  return withFolderLock(place, START_SECONDS + STOP_SECONDS, async () => {
+  const patience = answerSeconds === undefined ? START_SECONDS + STOP_SECONDS : 5 * answerSeconds;
+  return withFolderLock(place, patience, async () => {
     const cluster = join(place, 'cluster');
     const secrets = readSecrets(place);
     const binaries = reachableBinaries(found, ids);
@@ -106,9 +115,10 @@ export async function openEmbedded(
     checkVersion(cluster, binaries, ids);
     const leave = enterUsers(place);
     try {
-      const { pid, port, started } = await serve(place, cluster, secrets, () =>
+      const { pid, port, started } = await serve(place, cluster, secrets, answerSeconds, () =>
         start(place, cluster, binaries, ids, own),
       );
+      debug('embedded server in %s: process %d, %s', place, pid, started ? 'started' : 'was running');
       const url = (user: string, password: string): string => urlOf(port, user, password, 'fleetstep');
       let open = true;
       return {
@@ -143,18 +153,19 @@ async function serve(
   place: string,
   cluster: string,
   secrets: Secrets,
+  answerSeconds: number | undefined,
   launch: () => Promise<Server>,
 ): Promise<Server & { started: boolean }> {
   const running = await settledServer(cluster);
   if (running !== undefined) {
     try {
-      await createRolesAndDatabase(running.port, secrets);
+      await createRolesAndDatabase(running.port, secrets, answerSeconds);
       return { ...running, started: false };
     } catch (cause) {
       // What the server itself says is no matter of its life.
       if (cause instanceof postgres.PostgresError) throw cause;
       // One that is being killed is a process still, while it takes no connections any more.
-      if (!(await diesWithin(DEATH_SECONDS, running.pid))) {
+      if (!(await diesWithin(Math.min(DEATH_SECONDS, answerSeconds ?? DEATH_SECONDS), running.pid))) {
         throw new AuditError(
           'ERR_DATABASE',
           `the embedded PostgreSQL in ${place} runs (process ${running.pid}), but takes no connections: ${(cause as Error).message}; end that process`,
@@ -436,11 +447,15 @@ async function stop(cluster: string): Promise<void> {
 }
 
 /** Idempotent: a start that was broken off after `initdb` is made whole by the next one. */
-async function createRolesAndDatabase(port: number, secrets: Secrets): Promise<void> {
-  const sql = postgres(urlOf(port, 'postgres', secrets.superuser, 'postgres'), {
+async function createRolesAndDatabase(port: number, secrets: Secrets, seconds = START_SECONDS): Promise<void> {
+  const url = urlOf(port, 'postgres', secrets.superuser, 'postgres');
+  const sql = postgres(url, {
     max: 1,
     onnotice: () => undefined,
-    connect_timeout: START_SECONDS,
+    onparameter: (name, value) => {
+      if (name === 'server_version') noteVersion(url, String(value));
+    },
+    connect_timeout: seconds,
   });
   try {
     const roles = await sql<{ rolname: string }[]>`select rolname from pg_roles where rolname like 'fleetstep_%'`;

@@ -1,5 +1,6 @@
 // What can go wrong between a decision and its record.
 
+/** What went wrong, and whether something was done. Codes are stable. */
 export type AuditErrorCode =
   /** The database cannot be reached, or broke off. Nothing was done. */
   | 'ERR_DATABASE'
@@ -47,6 +48,7 @@ export interface Refusal {
   readonly retryAt?: string;
 }
 
+/** Every error that this room throws; the driver's own is its `cause`. */
 export class AuditError extends Error {
   override readonly name = 'AuditError';
   readonly code: AuditErrorCode;

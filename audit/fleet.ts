@@ -1,10 +1,11 @@
 // A company's fleet and bookings, as `fleetstep collect` reads them.
 
 import type { Connection } from './connection.js';
-import { connect, databaseError } from './database.js';
+import { connect, databaseError, pinned } from './database.js';
 import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 
+/** A company with its drivers. */
 export interface FleetRow {
   readonly companyId: number;
   readonly timeZone: string;
@@ -86,6 +87,7 @@ export async function* readBookings(
   companyId: number,
   { from, to }: { readonly from: number; readonly to: number },
 ): AsyncGenerator<BookingRow[], void, undefined> {
+  await pinned(connection);
   // Numbers alone cross the wire: each is one that JavaScript can hold, whatever the column holds.
   const batches = connection<BookingRow[]>`
     with span as (

@@ -24,6 +24,7 @@ function statOf(pid: number): string[] | undefined {
   }
 }
 
+/** Whether a process runs, whoever's it is; one that has ended and that nobody has waited for does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

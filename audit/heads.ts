@@ -9,6 +9,7 @@ import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
 import { AuditError } from './errors.js';
 
+/** Where a chain stood when it was signed; company 0 is the chain of all. */
 export interface SignedHead {
   readonly companyId: number;
   readonly seq: number;

@@ -1,6 +1,7 @@
 // Acting on record: limits, the record itself, and its proof.
 
 export type { Connection } from './connection.js';
+export { rolesOfBoth } from './catalogue.js';
 export { allowsOwnApproval, configure, readControls, resetBreaker, setLimits, stopAll } from './controls.js';
 export type { Controls, Gauge, LimitChange, Settings } from './controls.js';
 export {

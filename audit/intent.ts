@@ -2,7 +2,7 @@
 
 import type { ValidationSchema } from 'fastest-validator';
 import { AuditError } from './errors.js';
-import { compileFields, refuseFaults } from './fields.js';
+import { compileFields, id, refuseFaults, text } from './fields.js';
 import { timeOf } from './times.js';
 import { actionTypes } from './vocabulary.js';
 import type { ActionType } from './vocabulary.js';
@@ -37,14 +37,6 @@ export interface Intent {
   readonly dryRun?: boolean | undefined;
 }
 
-const id = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER, optional: true } as const;
-const text = (max: number): { type: 'string'; min: number; max: number; pattern: RegExp } => ({
-  type: 'string',
-  min: 1,
-  max,
-  // PostgreSQL stores no NUL, and no half of a surrogate pair.
-  pattern: /^[^\0\p{Surrogate}]*$/u,
-});
 const schema: ValidationSchema = {
   $$strict: true,
   companyId: { ...id, optional: false },

@@ -8,8 +8,10 @@ import type { TransactionSql } from 'postgres';
 import type { Connection } from './connection.js';
 import { APP_ROLE, OWNER_ROLE, connect, databaseError } from './database.js';
 import type { Database } from './database.js';
+import { debug } from './debug.js';
 import { AuditError } from './errors.js';
 
+/** One migration as it ships. */
 export interface Migration {
   readonly version: number;
   readonly name: string;
@@ -19,6 +21,7 @@ export interface Migration {
   readonly checksum: string;
 }
 
+/** One migration, and whether the database has it. */
 export interface MigrationState {
   readonly version: number;
   readonly name: string;
@@ -80,7 +83,7 @@ const LOSSES: Readonly<Record<number, readonly Loss[]>> = {
       query: 'select from public.decision_head where seq > 0',
     },
   ],
-  8: [{ what: 'who may approve their own actions', query: 'select from public.autonomy where own_approval' }],
+  8: [{ what: 'who may approve their own acts', query: 'select from public.autonomy where own_approval' }],
 };
 
 /** `create function` or `create or replace function`, its name, and all of it. */
@@ -113,6 +116,7 @@ export function migrate(database: Database): Promise<Migration[]> {
     const missing = shippedMigrations().slice(applied.length);
     if (missing.length > 0) await ensureRoles(sql);
     for (const migration of missing) {
+      debug('migration %s is applied', migration.name);
       await apply(sql, migration, migration.up);
       await sql`
         insert into schema_migration (version, name, checksum)
@@ -133,6 +137,7 @@ export function rollback(database: Database, steps: number, force: boolean): Pro
     const undone = shippedMigrations().slice(0, applied.length).slice(-steps).reverse();
     if (!force) await refuseLosses(sql, undone);
     for (const migration of undone) {
+      debug('migration %s is taken back', migration.name);
       await apply(sql, migration, `${migration.down}\n${replacedBy(migration)}`);
       await sql`delete from schema_migration where version = ${migration.version}`;
     }

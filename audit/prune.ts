@@ -1,4 +1,4 @@
-// Taking old actions and decisions off the record, for good: a company's chain up to a moment, but for the entries of actions that
+// Taking old acts and decisions off the record, for good: a company's chain up to a moment, but for the entries of acts that
 // are unfinished or have an entry since, and a signed entry that stands for what is gone and binds what stays. The rest verifies
 // as before. Runs as the owner; the application cannot.
 
@@ -7,12 +7,13 @@ import type { Transaction } from './connection.js';
 import { OWNER_ROLE, connect, databaseError } from './database.js';
 import type { Database } from './database.js';
 import { AuditError } from './errors.js';
-import { compileFields, refuseFaults } from './fields.js';
+import { compileFields, flag, id, refuseFaults, text } from './fields.js';
 import { timeOf } from './times.js';
 import { signTombstone } from './tombstone.js';
 import type { KeptEntries, PrunedDecisions, Tombstone } from './tombstone.js';
 import { verify } from './verify.js';
 
+/** What to prune, and who does it. */
 export interface PruneOptions {
   readonly companyId: number;
   /** Entries from before this moment, which has come, go: Date, or ISO 8601 with a zone, or a day (its midnight in UTC). */
@@ -27,6 +28,7 @@ export interface PruneOptions {
   readonly allowYoung?: boolean | undefined;
 }
 
+/** What is gone, or would go. */
 export interface Pruned {
   readonly companyId: number;
   readonly before: Date;
@@ -41,7 +43,7 @@ export interface Pruned {
   readonly through: number | null;
   readonly firstAt: Date | null;
   readonly lastAt: Date | null;
-  /** Ids of actions from before `before` that stay with all of their entries, as they are unfinished, or have an entry since. */
+  /** Ids of acts from before `before` that stay with all of their entries, as they are unfinished, or have an entry since. */
   readonly held: readonly number[];
 }
 
@@ -51,10 +53,10 @@ const BATCH = 5000;
 
 const check = compileFields({
   $$strict: true,
-  companyId: { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER },
-  by: { type: 'string', min: 1, max: 200, pattern: /^[^\0]*$/ },
-  dryRun: { type: 'boolean', optional: true },
-  allowYoung: { type: 'boolean', optional: true },
+  companyId: { ...id, optional: false },
+  by: text(200),
+  dryRun: flag,
+  allowYoung: flag,
 });
 
 /**
@@ -73,19 +75,19 @@ export async function prune(database: Database, options: PruneOptions): Promise<
       'prune takes a key (signingKey), with which it signs the entry that stands for what is gone',
     );
   }
-  const sound = await verify(database);
-  if (!sound.ok) {
-    throw new AuditError(
-      'ERR_MIGRATION',
-      `the record is not as it was written (${String(sound.firstBad)}: ${String(sound.reason)}): nothing is pruned before that is explained`,
-    );
-  }
   const pool = connect(database, { role: 'owner', max: 1 });
   try {
+    await pool.begin((sql) => checkBefore(sql, before, rest.allowYoung === true));
+    const sound = await verify(database);
+    if (!sound.ok) {
+      throw new AuditError(
+        'ERR_MIGRATION',
+        `the record is not as it was written (${String(sound.firstBad)}: ${String(sound.reason)}): nothing is pruned before that is explained`,
+      );
+    }
     return await pool.begin<Pruned>(async (transaction) => {
       const sql = transaction as unknown as Sql;
       await becomeOwner(sql);
-      await checkBefore(sql, before, rest.allowYoung === true);
       return pruneWithin(sql, { ...rest, before, key });
     });
   } catch (error) {
@@ -120,7 +122,7 @@ async function checkBefore(sql: Sql, before: Date, allowYoung: boolean): Promise
   );
 }
 
-/** What goes of the ledger: the entries up to `through`, but for those of the actions that are held. */
+/** What goes of the ledger: the entries up to `through`, but for those of the acts that are held. */
 interface Segment {
   /** The first entry that no earlier prune has passed. */
   readonly from: number;
@@ -133,7 +135,7 @@ async function pruneWithin(
   options: Omit<PruneOptions, 'before'> & { readonly before: Date },
 ): Promise<Pruned> {
   const { companyId, before, by, key, dryRun = false } = options;
-  // One prune of a company at a time; actions go on meanwhile.
+  // One prune of a company at a time; acts go on meanwhile.
   const [company] = await sql`select from public.company where id = ${companyId} for no key update`;
   if (company === undefined) throw new AuditError('ERR_NOT_FOUND', `company ${companyId} is not known`);
   const segment = await segmentOf(sql, companyId, before);
@@ -193,14 +195,14 @@ interface Counted {
   readonly lastAt: Date | null;
 }
 
-/** Whether an entry belongs to one of these actions. */
+/** Whether an entry belongs to one of these acts. */
 function ofActions(sql: Sql, ids: readonly number[]): ReturnType<Sql> {
   return sql`coalesce(action_id in (select id::bigint from jsonb_array_elements_text(${sql.json(ids)}) as given (id)), false)`;
 }
 
 /**
- * The entries from before `before`, all of them but those of actions that are held. Entries that say how the company stands go with
- * actions that come after them, however young they are (of a company whose actions were imported, say), as the entry that
+ * The entries from before `before`, all of them but those of acts that are held. Entries that say how the company stands go with
+ * acts that come after them, however young they are (of a company whose acts were imported, say), as the entry that
  * stands for them says it anew.
  */
 async function segmentOf(sql: Sql, companyId: number, before: Date): Promise<Segment> {
@@ -269,7 +271,7 @@ async function removeSegment(sql: Sql, companyId: number, { from, through, held 
       where id in (select id::bigint from jsonb_array_elements_text(${ids}) as given (id))
         and coalesce(review_seq, 0) <= ${through} and coalesce(outcome_seq, 0) <= ${through}`;
     if (gone.count !== births.length) {
-      throw new AuditError('ERR_DATABASE', 'an action was reviewed in this moment: nothing was pruned, try again');
+      throw new AuditError('ERR_DATABASE', 'an act was reviewed in this moment: nothing was pruned, try again');
     }
     await sql`
       delete from public.audit_ledger

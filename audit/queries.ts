@@ -3,10 +3,10 @@
 import type { ValidationSchema } from 'fastest-validator';
 import type { PendingQuery, Row } from 'postgres';
 import type { Connection } from './connection.js';
-import { databaseError } from './database.js';
+import { databaseError, pinned } from './database.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';
-import { compileFields, refuseFaults } from './fields.js';
+import { compileFields, flag, id, refuseFaults, text } from './fields.js';
 import { isStorable, timeOf } from './times.js';
 import { actionStatuses, actionTypes, statisticsPeriods } from './vocabulary.js';
 import type { ActionStatus, ActionType, StatisticsPeriod } from './vocabulary.js';
@@ -40,6 +40,7 @@ export interface ActionRow {
   readonly reviewed_by: string | null;
 }
 
+/** Which actions: those that meet everything that is given. */
 export interface ActionFilter {
   readonly companyId?: number | undefined;
   readonly actionType?: ActionType | undefined;
@@ -53,6 +54,7 @@ export interface ActionFilter {
   readonly to?: Date | string | undefined;
 }
 
+/** Which page of which acts. */
 export interface PageRequest extends ActionFilter {
   /** Rows, 1 to 200; default 50. */
   readonly perPage?: number | undefined;
@@ -62,6 +64,7 @@ export interface PageRequest extends ActionFilter {
   readonly cursor?: string | undefined;
 }
 
+/** One page of a list. */
 export interface ActionPage {
   /** Newest first. */
   readonly actions: readonly ActionRow[];
@@ -76,6 +79,7 @@ export interface ActionPage {
 /** Skipping rows costs time for each, so pages by number stop here. */
 const REACH = 2000;
 
+/** Columns of an act on record, in the order of exports. */
 export const actionColumns: readonly (keyof ActionRow)[] = [
   'id',
   'company_id',
@@ -103,8 +107,6 @@ export const actionColumns: readonly (keyof ActionRow)[] = [
   'reviewed_by',
 ];
 
-const id = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER, optional: true } as const;
-const flag = { type: 'boolean', optional: true } as const;
 const filterFields: ValidationSchema = {
   $$strict: true,
   companyId: id,
@@ -223,6 +225,7 @@ function afterCursor(connection: Connection, cursor: string): PendingQuery<Row[]
   return connection`and created_at <= ${at} and (created_at, id) < (${at}, ${Number(found[2])})`;
 }
 
+/** One act with its reviews and its entries. */
 export interface ActionDetail extends ActionRow {
   /** How many there are. */
   readonly review_count: number;
@@ -295,8 +298,8 @@ export async function findAction(
 
 const checkReview = compileFields({
   $$strict: true,
-  reviewer: { type: 'string', min: 1, max: 200, pattern: /^[^\0]*$/ },
-  notes: { type: 'string', max: 1000, pattern: /^[^\0]*$/, nullable: true, optional: true },
+  reviewer: text(200),
+  notes: { ...text(1000, 0), nullable: true, optional: true },
 });
 
 /**
@@ -319,6 +322,7 @@ export async function reviewAction(
   return readAction(connection, actionId, companyId);
 }
 
+/** How many acts of which end, and how long they took. */
 export interface Figures {
   /** Acts asked for: all of the following. */
   readonly total: number;
@@ -336,6 +340,7 @@ export interface Figures {
   readonly p95ExecutionMs: number | null;
 }
 
+/** Figures of one span, in total and in parts. */
 export interface Statistics {
   readonly period: StatisticsPeriod;
   readonly from: Date;
@@ -446,6 +451,7 @@ export async function* exportActions(connection: Connection, filter: ActionFilte
   refuseFaults('export', checkFilter(filter));
   const where = whereOf(connection, filter);
   try {
+    await pinned(connection);
     const rows = connection<ActionRow[]>`
       select ${connection(actionColumns as string[])} from public.autonomous_action where ${where} order by created_at, id`;
     for await (const portion of rows.cursor(1000)) yield portion;

@@ -6,12 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
 import type { Database } from './database.js';
+import { debug } from './debug.js';
 import { DeadlineBatcher, RenewableConnection } from './deadline-batcher.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';
 import { checkIntent } from './intent.js';
 import type { Intent } from './intent.js';
+import { SilenceWatch } from './silence.js';
 
+/** How long the recorder waits. */
 export interface RecorderOptions {
   /** Milliseconds within which the database must have said yes, else nothing is done. Default 500. */
   readonly deadlineMs?: number;
@@ -19,6 +22,7 @@ export interface RecorderOptions {
   readonly actTimeoutMs?: number;
 }
 
+/** What a function that acts is given. */
 export interface ActContext {
   /** The row on record. */
   readonly actionId: number;
@@ -26,6 +30,7 @@ export interface ActContext {
   readonly signal: AbortSignal;
 }
 
+/** What came of an act. */
 export interface Act<T> {
   readonly actionId: number;
   readonly status: 'succeeded' | 'dry_run';
@@ -84,11 +89,13 @@ const IN_FLIGHT = 1;
 /** Beyond the act's own time: for the outcome to reach the database before the sweeper looks. */
 const OUTCOME_SECONDS = 5;
 
+/** Acts on record: permission and intent first, then the act, then its outcome. One for a process is enough; `close` it. */
 export class Recorder {
   readonly #connection: RenewableConnection;
   readonly #asks: DeadlineBatcher<Ask, Verdict>;
   readonly #outcomes: DeadlineBatcher<Outcome, true>;
   readonly #closures: DeadlineBatcher<Ask, true>;
+  readonly #silence: SilenceWatch;
   readonly #actTimeoutMs: number;
   /** Work that goes on after its caller has been answered: outcomes and closures that the database must still take. */
   readonly #pending = new Set<Promise<void>>();
@@ -103,6 +110,7 @@ export class Recorder {
     this.#connection = new RenewableConnection(database, 2 * IN_FLIGHT + 1, deadlineMs);
     this.#asks = new DeadlineBatcher(this.#connection, { deadlineMs, inFlight: IN_FLIGHT }, askAll);
     this.#outcomes = new DeadlineBatcher(this.#connection, { deadlineMs, inFlight: IN_FLIGHT }, recordAll);
+    this.#silence = new SilenceWatch(database, this.#connection, deadlineMs);
     this.#closures = new DeadlineBatcher(this.#connection, { deadlineMs, inFlight: 1 }, closeAll);
   }
 
@@ -167,7 +175,11 @@ export class Recorder {
       actSeconds: this.#actTimeoutMs / 1000 + OUTCOME_SECONDS,
     };
     try {
-      return await this.#asks.request(ask, (end) => this.#closeLater(ask, end));
+      return await this.#asks.request(ask, (end) => {
+        debug('an intent of company %d has missed its deadline', ask.company);
+        this.#silence.missed(end);
+        this.#closeLater(ask, end);
+      });
     } catch (cause) {
       const error = databaseError(cause);
       // Whether it was committed is not known if the connection broke under way.
@@ -186,7 +198,7 @@ export class Recorder {
         // The database itself refused the statement: nothing was committed. Else the connection broke: look.
         if (databaseError(error).code !== 'ERR_DATABASE') return;
       }
-      await this.#persist(() => this.#closures.request(ask));
+      await this.#persist(() => this.#closures.request(ask, (late) => this.#silence.missed(late)));
     });
   }
 
@@ -220,12 +232,13 @@ export class Recorder {
       ms,
       error: error === null ? null : error.replaceAll('\0', '').slice(0, 2000),
     };
+    const write = (): Promise<true> => this.#outcomes.request(outcome, (end) => this.#silence.missed(end));
     try {
-      await this.#outcomes.request(outcome);
-      return true;
+      return await write();
     } catch {
+      debug('the outcome of act %d is not on record yet: it is tried again', id);
       // An outcome that arrives twice counts once.
-      this.#inBackground(() => this.#persist(() => this.#outcomes.request(outcome)));
+      this.#inBackground(() => this.#persist(write));
       return false;
     }
   }
@@ -243,6 +256,7 @@ export class Recorder {
         return;
       } catch {
         if (this.#closing) return;
+        debug('what the record lacks is tried again in %d ms', RETRY_MS);
         await sleep(RETRY_MS);
       }
     }
@@ -252,7 +266,7 @@ export class Recorder {
   async close(seconds = 5): Promise<void> {
     this.#closing = true;
     await Promise.race([Promise.allSettled([...this.#pending]), sleep(seconds * 1000, undefined, { ref: false })]);
-    await this.#connection.end(1);
+    await Promise.all([this.#silence.close(), this.#connection.end(1)]);
   }
 }
 

@@ -2,6 +2,7 @@
 // day or swaps day and month.
 
 import { AuditError } from './errors.js';
+import { shown } from './fields.js';
 
 /** What the database, the driver and JavaScript all take and give back as it was. */
 const EARLIEST = Date.UTC(1900, 0, 1);
@@ -20,6 +21,7 @@ export function timeOf(field: string, value: Date | string): Date {
   return time;
 }
 
+/** Whether the database, the driver and JavaScript all give the time back as it was: the years 1900 to 9999, UTC. */
 export function isStorable(time: Date): boolean {
   return time.getTime() >= EARLIEST && time.getTime() <= LATEST;
 }
@@ -55,9 +57,8 @@ function parse(field: string, text: string): Date {
 }
 
 function fault(field: string, value: unknown, why?: string): AuditError {
-  const shown = value instanceof Date ? String(value) : JSON.stringify(value);
   return new AuditError(
     'ERR_FIELD',
-    `field "${field}" is ${shown}: ${why === undefined ? '' : `${why}; `}expected a time in ISO 8601, such as 2026-01-31T08:00:00Z`,
+    `field "${field}" is ${shown(value)}: ${why === undefined ? '' : `${why}; `}expected a time in ISO 8601, such as 2026-01-31T08:00:00Z`,
   );
 }

@@ -4,6 +4,7 @@
 
 import { KeyObject, createPublicKey, sign, verify } from 'node:crypto';
 
+/** What of a company's decisions went with a prune, and what is left. */
 export interface PrunedDecisions {
   /** Decisions and events that went with it. */
   readonly rows: number;
@@ -15,7 +16,7 @@ export interface PrunedDecisions {
 }
 
 /**
- * Entries from before a prune's end that stay, as their actions do: of each action that is unfinished, or has an entry after that
+ * Entries from before a prune's end that stay, as their acts do: of each act that is unfinished, or has an entry after that
  * end. They follow from no entry before them any more; this binds them instead.
  */
 export interface KeptEntries {
@@ -90,6 +91,7 @@ export function tombstoneBytes(companyId: number, stone: Omit<Tombstone, 'signat
   return Buffer.from(JSON.stringify(kept === undefined ? signed : [...signed, [kept.entries, kept.before, kept.hash]]));
 }
 
+/** Ed25519 over `tombstoneBytes`, in base64. */
 export function signTombstone(
   companyId: number,
   stone: Omit<Tombstone, 'signature' | 'state'>,

@@ -20,6 +20,7 @@ import { readHeads, readPublicKey } from './heads.js';
 import type { SignedHead } from './heads.js';
 import { shippedMigrations } from './migrate.js';
 
+/** Whether the record is as it was written, and if not, where. */
 export interface VerifyResult {
   /** Acts on record. */
   readonly rows: number;
@@ -42,6 +43,7 @@ export interface VerifyResult {
   readonly heads: number;
 }
 
+/** What to verify with. */
 export interface VerifyOptions {
   /** Signed heads as exported, and the key that they must be signed with. */
   readonly heads?: { readonly file: string; readonly publicKey: string } | undefined;

@@ -42,7 +42,7 @@ interface Bench {
 async function openBench(binaries: string | undefined): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-bench-'));
   chmodSync(folder, 0o755);
-  const server = await openEmbedded(folder, binaries);
+  const server = await openEmbedded(folder, { binariesFolder: binaries });
   const database = databaseOf(server);
   await migrate(database);
   const owner = connect(database, { role: 'owner', max: 1 });

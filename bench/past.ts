@@ -1,11 +1,11 @@
-// Actions that happened long ago, for questions about a long record: by the very statements that every action goes through,
+// Acts that happened long ago, for questions about a long record: by the very statements that every act goes through,
 // on a clock that stands still in the past. For databases that are thrown away: whoever owns the record can do that to it,
 // and nobody else.
 
 import type { ActionType, Connection } from '../audit/index.js';
 import { functionsOf, shippedMigrations } from '../audit/migrate.js';
 
-/** One action, with what came of it. */
+/** One act, with what came of it. */
 export interface PastAction {
   readonly companyId: number;
   readonly actionType: ActionType;
@@ -24,7 +24,7 @@ export interface PastAction {
 const CLOCK = 'audit_now';
 
 /**
- * Puts actions on record, in the order of their times, those of one millisecond in one statement. Limits must let them through.
+ * Puts acts on record, in the order of their times, those of one millisecond in one statement. Limits must let them through.
  * The companies are in mode SEMI_AUTO meanwhile, and without a breaker.
  * @param owner a connection of the owner, or of a superuser
  */

@@ -9,17 +9,19 @@ import {
   readControls,
   resetBreaker,
   setLimits,
-  stopAll,
+  turnSwitch,
 } from '../audit/index.js';
-import type { ActionType, Connection, Controls, LimitChange, Settings } from '../audit/index.js';
-import { byOption, companyOption, truth, withConnection } from './database.js';
+import type { ActionType, Controls, LimitChange, Settings } from '../audit/index.js';
+import { withControls } from './audit-deadline.js';
+import type { ControlsAccess } from './audit-deadline.js';
+import { byOption, companyOption, truth } from './database.js';
 import { jsonOption, whole } from './options.js';
 import { printJson, table } from './print.js';
 
 const companyArgument = (): Argument => new Argument('<company>', 'its id').argParser(whole(1));
 
-async function showControls(connection: Connection, companyId: number, json: boolean): Promise<void> {
-  const controls = await readControls(connection, companyId);
+async function showControls(access: ControlsAccess, companyId: number, json: boolean): Promise<void> {
+  const controls = await access.ask((sql) => readControls(sql, companyId));
   if (json) printJson(controls);
   else process.stdout.write(controlsText(controls));
 }
@@ -70,19 +72,20 @@ export function settingsCommand(): Command {
     .addOption(
       new Option('--breaker-failures <n>', 'failures in a row that stop a type; 0: never').argParser(whole(0, 1000)),
     )
-    .addOption(
-      new Option('--own-approval <bool>', 'whoever asked for an action may approve it himself').argParser(truth),
-    )
+    .addOption(new Option('--own-approval <bool>', 'whoever asked for an act may approve it himself').argParser(truth))
     .addOption(new Option('--reset-breaker <type>', 'let a stopped type act again').choices([...actionTypes]))
     .addOption(byOption())
     .addOption(jsonOption())
     .addHelpText('after', '\nExample: fleetstep audit settings 1 --mode FULLY_AUTO --auto-notify-customer on')
     .action(async (company: number, options: SettingsOptions) => {
       const { by, json, resetBreaker: type, ...changes } = options;
-      await withConnection(async (connection) => {
-        if (Object.keys(changes).length > 0) await configure(connection, company, changes, by);
-        if (type !== undefined) await resetBreaker(connection, company, type, by);
-        await showControls(connection, company, json);
+      const asked = Object.keys(changes).length > 0;
+      const what = asked || type !== undefined ? `the change of settings of company ${company}` : undefined;
+      await withControls(what, async (access) => {
+        if (asked) await access.ask((sql) => configure(sql, company, changes, by));
+        if (type !== undefined) await access.once((sql) => resetBreaker(sql, company, type, by));
+        access.changed();
+        await showControls(access, company, json);
       });
     });
 }
@@ -122,9 +125,12 @@ export function limitsCommand(): Command {
     .addOption(jsonOption())
     .addHelpText('after', '\nExample: fleetstep audit limits 1 --set all/hour=40 reassign/day=20!')
     .action(async (company: number, options: { set?: LimitChange[]; by: string; json: boolean }) => {
-      await withConnection(async (connection) => {
-        if (options.set !== undefined) await setLimits(connection, company, options.set, options.by);
-        await showControls(connection, company, options.json);
+      const { set, by, json } = options;
+      const what = set === undefined ? undefined : `the change of limits of company ${company}`;
+      await withControls(what, async (access) => {
+        if (set !== undefined) await access.once((sql) => setLimits(sql, company, set, by));
+        access.changed();
+        await showControls(access, company, json);
       });
     });
 }
@@ -136,19 +142,26 @@ function switchCommand(name: string, stopped: boolean, description: string): Com
     .addOption(new Option('--all', 'all companies').default(false))
     .addOption(byOption())
     .addOption(jsonOption())
-    .addHelpText('after', `\nExample: fleetstep audit ${name} --company 1`)
+    .addHelpText(
+      'after',
+      `
+
+A database that does not answer is given up after 2 s, an embedded server after 6 s at most: then exit code 1, and the switch is not
+known to have been turned.
+
+Example: fleetstep audit ${name} --company 1`,
+    )
     .action(async (options: { company?: number; all: boolean; by: string; json: boolean }, command: Command) => {
       const { company, all, by, json } = options;
       if (all === (company !== undefined)) command.error('error: give either --company <id> or --all');
-      await withConnection(async (connection) => {
-        if (company === undefined) await stopAll(connection, stopped, by);
-        else await configure(connection, company, { stopped }, by);
-      });
+      const scope = company ?? 'all';
+      const whose = company === undefined ? 'all companies' : `company ${company}`;
+      // Done twice, it changes nothing the second time; letting go on is done soon or not at all.
+      await withControls(`the ${stopped ? 'stop' : 'resumption'} of ${whose}`, (access) =>
+        access.ask((sql) => turnSwitch(sql, scope, stopped, by)),
+      );
       if (json) printJson({ stopped, ...(company === undefined ? { all } : { company }) });
-      else
-        process.stdout.write(
-          `${company === undefined ? 'all companies' : `company ${company}`}: ${stopped ? 'stopped' : 'running'}\n`,
-        );
+      else process.stdout.write(`${whose}: ${stopped ? 'stopped' : 'running'}\n`);
     });
 }
 

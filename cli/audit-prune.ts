@@ -75,7 +75,7 @@ function givenKey(file: string | undefined): string | undefined {
   );
 }
 
-/** So many held actions are named in text; JSON names all. */
+/** So many held acts are named in text; JSON names all. */
 const NAMED = 20;
 
 function describe(pruned: Pruned): string {
@@ -87,7 +87,7 @@ function describe(pruned: Pruned): string {
     `company ${companyId}: ${dryRun ? 'would go' : 'gone'}: ${acts} acts, ${entries} entries, ${decisions} decisions with their events, from before ${before.toISOString()}${span}\n` +
     (held.length === 0
       ? ''
-      : `${held.length} ${held.length === 1 ? 'action from before then stays, as it is unfinished or has' : 'actions from before then stay, as they are unfinished or have'} an entry since (a review, for example): ${held.slice(0, NAMED).join(', ')}${more}. See one with "fleetstep audit show <id>"\n`)
+      : `${held.length} ${held.length === 1 ? 'act from before then stays, as it is unfinished or has' : 'acts from before then stay, as they are unfinished or have'} an entry since (a review, for example): ${held.slice(0, NAMED).join(', ')}${more}. See one with "fleetstep audit show <id>"\n`)
   );
 }
 

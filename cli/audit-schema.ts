@@ -1,7 +1,7 @@
 // fleetstep audit migrate | rollback | status
 
 import { Command, Option } from 'commander';
-import { connect, migrate, migrationStates, rollback, schemaCreators } from '../audit/index.js';
+import { connect, migrate, migrationStates, rollback, rolesOfBoth, schemaCreators } from '../audit/index.js';
 import { withDatabase } from './database.js';
 import { jsonOption, whole } from './options.js';
 import { printJson, table } from './print.js';
@@ -63,9 +63,22 @@ export function statusCommand(): Command {
           const separated = database.ownerUrl !== database.appUrl;
           // Whoever may create in the schema of the tables could plant what others' statements then find there.
           const creators = await schemaCreators(connection);
+          // The same where one login is in both roles.
+          const both = await rolesOfBoth(connection);
           const { kind, folder } = database;
           if (json) {
-            printJson({ database: kind, folder, version, login, superuser, separated, creators, current, migrations });
+            printJson({
+              database: kind,
+              folder,
+              version,
+              login,
+              superuser,
+              separated,
+              both,
+              creators,
+              current,
+              migrations,
+            });
             return;
           }
           process.stdout.write(
@@ -78,6 +91,12 @@ export function statusCommand(): Command {
               (separated
                 ? ''
                 : 'warning: the application logs in as the owner, who can remove the guards: give DATABASE_URL a login of its own in the role fleetstep_app, and the owner DATABASE_OWNER_URL\n') +
+              both
+                .map(
+                  (role) =>
+                    `warning: role ${role} may log in and is in both fleetstep_owner and fleetstep_app, so that it can remove the guards: let a superuser run "revoke fleetstep_owner from ${role}"\n`,
+                )
+                .join('') +
               creators
                 .map(
                   (role) =>

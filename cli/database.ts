@@ -3,12 +3,15 @@
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { connect, databaseOptionsFrom, migrate, openDatabase, settled } from '../audit/index.js';
-import type { Connection, Database } from '../audit/index.js';
+import type { Connection, Database, DatabaseOptions } from '../audit/index.js';
 import { whole } from './options.js';
 
 /** Runs `work` with the database of the environment (DATABASE_URL, else the embedded one in FLEETSTEP_DATA or ./data). */
-export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
-  const database = await openDatabase(databaseOptionsFrom(process.env));
+export async function withDatabase<T>(
+  work: (database: Database) => Promise<T>,
+  options: Pick<DatabaseOptions, 'answerSeconds'> = {},
+): Promise<T> {
+  const database = await openDatabase({ ...databaseOptionsFrom(process.env), ...options });
   const interrupted = (signal: NodeJS.Signals): void => {
     void database.close().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   };

@@ -179,6 +179,16 @@ const attacks: readonly (readonly [string, string, RegExp])[] = [
     'event trigger watch',
     /not one that this version ships/,
   ],
+  [
+    'create role twofold login; grant fleetstep_owner, fleetstep_app to twofold',
+    'role twofold',
+    /may log in, and has the rights of both fleetstep_owner and fleetstep_app/,
+  ],
+  [
+    'create role through; grant fleetstep_owner to through; create role twofold login; grant through, fleetstep_app to twofold',
+    'role twofold',
+    /may log in, and has the rights of both fleetstep_owner and fleetstep_app/,
+  ],
 ]; // prettier-ignore
 
 describe('the catalogue', () => {
@@ -208,6 +218,8 @@ describe('the catalogue', () => {
 
   it('does not mind what changes nothing: tables and orders of rows beside ours, readers, settings of roles and of the database', async () => {
     const harmless = `
+      create role deploy login in role fleetstep_owner; create role dispatch login in role fleetstep_app;
+      create role nobody_logs_in in role fleetstep_owner, fleetstep_app;
       create table elsewhere (id integer); create index faster on audit_ledger (kind, at); grant select on audit_ledger to pg_monitor;
       create function public.own_thing() returns integer language sql as $$ select 1 $$`;
     expect(await after(harmless)).toMatchObject({ ok: true, findings: [] });

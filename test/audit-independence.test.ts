@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import type { Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Recorder, connect, listActions, migrate, readControls, setLimits, verify } from '#audit/index.js';
+import { Recorder, connect, listActions, migrate, readControls, setLimits, settled, verify } from '#audit/index.js';
 import type { Connection } from '#audit/index.js';
-import { addCompany, superuser, testDatabase } from './support/database.js';
+import { addCompany, slowProxy, superuser, testDatabase } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
 
 let made: TestDatabase;
@@ -175,6 +175,39 @@ describe('settings of a database that are not ours', () => {
     expect((await readControls(app, company.id)).settings.adjustTimeMaxMinutes).toBe(10.1);
     await app.end();
     expect(await verify(made.database)).toMatchObject({ ok: true });
+  });
+
+  it('end no transaction of ours, on a server that is known already or not', async () => {
+    const [{ known }] = await owner<[{ known: boolean }]>`
+      select current_setting('transaction_timeout', true) is not null as known`;
+    const setting = owner.unsafe(`alter database fleetstep set transaction_timeout = '150ms'`);
+    // Before 17 there is none: nothing can be set, and connections open all the same.
+    if (known) await setting;
+    else await expect(setting).rejects.toMatchObject({ code: '42704' });
+    // Its port has never been talked to; then it has.
+    const proxy = await slowProxy(Number(new URL(made.database.appUrl).port));
+    const through = new URL(made.database.appUrl);
+    through.port = String(proxy.port);
+    const database = { ...made.database, appUrl: through.href };
+    for (let round = 0; round < 2; round++) {
+      const app = connect(database, { role: 'app', max: 2 });
+      const slow = (sql: Sql): Promise<unknown> => sql`select pg_sleep(0.5)`;
+      await Promise.all([
+        settled(app, slow),
+        settled(app, slow),
+        app.begin(async (tx) => {
+          for (let k = 0; k < 3; k++) await tx`select pg_sleep(0.1)`;
+        }),
+      ]);
+      // A connection that is opened anew is set alike.
+      await app`select pg_terminate_backend(pg_backend_pid())`.catch(() => undefined);
+      await settled(app, slow);
+      await app.end({ timeout: 1 });
+    }
+    await proxy.close();
+    expect(await verify(made.database)).toMatchObject({ ok: true });
+    await owner.unsafe('alter database fleetstep reset all');
+    for (const hostile of HOSTILE) await owner.unsafe(`alter database fleetstep set ${hostile}`);
   });
 
   it('do not keep migrations from their schema', async () => {

@@ -45,7 +45,7 @@ const DAY = 86_400_000;
 const NOW = Math.floor(Date.now() / 1000) * 1000;
 const daysAgo = (days: number): Date => new Date(NOW - days * DAY);
 
-/** One action a day of the driver, so many days back, the oldest first. */
+/** One act a day of the driver, so many days back, the oldest first. */
 async function history(days: readonly number[], driverId = company.drivers[0]): Promise<void> {
   const of = { companyId: company.id, driverId, actionType: 'assign', status: 'succeeded', ms: 1 } as const;
   await recordPast(

@@ -38,7 +38,7 @@ beforeAll(async () => {
         actionType: types[random.integer(0, 2)],
         status: luck < 0.7 ? 'succeeded' : luck < 0.8 ? 'failed' : luck < 0.95 ? 'refused' : 'unknown',
         ms: 100 * luck,
-        // Few different times, so that many actions share one.
+        // Few different times, so that many acts share one.
         at: new Date(END.getTime() - random.integer(0, 299) * 3 * 3_600_000 - 1000),
       };
     }),

@@ -23,6 +23,7 @@ import {
   testDatabase,
 } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
+import { silentProxy } from './support/silent-proxy.js';
 import { sized } from './support/size.js';
 
 const intentOf = (companyId: number, changes: Partial<Intent> = {}): Intent => ({
@@ -304,6 +305,60 @@ describe('with the database', () => {
     expect(row).toEqual({ reason: 'deadline' });
     await recorder.close();
     await proxy.close();
+  });
+
+  it('slower than a deadline, though not silent: its connections are left', async () => {
+    const proxy = await slowProxy(Number(new URL(server.appUrl).port));
+    const url = new URL(server.appUrl);
+    url.port = String(proxy.port);
+    const recorder = new Recorder({ ...database, appUrl: url.href }, { deadlineMs: 300 });
+    await recorder.act(intentOf(company.id), () => undefined);
+    const connections = async (): Promise<number[]> => {
+      const rows = await owner<{ pid: number }[]>`
+        select pid from pg_stat_activity where usename = 'fleetstep_app' order by pid`;
+      return rows.map(({ pid }) => pid);
+    };
+    const before = await connections();
+    expect(before.length).toBeGreaterThan(0);
+    proxy.delay(500);
+    for (let k = 0; k < 5; k++) {
+      await expect(recorder.act(intentOf(company.id), () => undefined)).rejects.toMatchObject({ code: 'ERR_DEADLINE' });
+    }
+    proxy.delay(0);
+    await recovered(recorder);
+    while (recorder.pending > 0) await sleep(20);
+    expect(await connections()).toEqual(expect.arrayContaining(before));
+    await recorder.close();
+    await proxy.close();
+  });
+
+  it('silent on connections that it has: they are replaced after a few deadlines, and acts go on', async () => {
+    const proxy = await silentProxy(database);
+    const recorder = new Recorder(proxy.database, { deadlineMs: 500 });
+    for (let round = 0; round < 2; round++) {
+      await recovered(recorder);
+      proxy.silence();
+      let missed = 0;
+      for (let acted = false; !acted;) {
+        acted = await recorder
+          .act(intentOf(company.id), () => undefined)
+          .then(
+            ({ outcomeRecorded }) => outcomeRecorded,
+            (error: unknown) => {
+              expect(error).toMatchObject({ code: expect.stringMatching(/ERR_DATABASE|ERR_DEADLINE/) as string });
+              return false;
+            },
+          );
+        if (!acted) missed++;
+      }
+      // One deadline after the other: ten of them passed when a connection was given up after five seconds more.
+      expect(missed).toBeGreaterThan(0);
+      expect(missed).toBeLessThanOrEqual(6);
+    }
+    while (recorder.pending > 0) await sleep(20);
+    await recorder.close();
+    await proxy.close();
+    expect(await verify(database)).toMatchObject({ ok: true });
   });
 
   it('lost between act and outcome: the act is told, and its outcome is written when the database is back', async () => {

@@ -12,7 +12,7 @@ import type { ActionDetail, ActionPage, Controls, Statistics } from '#audit/inde
 import type { EmbeddedServer } from '#audit/embedded.js';
 import { shippedMigrations } from '#audit/migrate.js';
 import { heuristicNames } from '#policy/index.js';
-import { openServer, reachableFolder, superuser } from './support/database.js';
+import { openServer, reachableFolder, signalServer, superuser } from './support/database.js';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const folder = reachableFolder();
@@ -171,6 +171,16 @@ describe('fleetstep audit', () => {
     expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(9);
   });
 
+  it('prune --dry-run tells what would go, and makes no key', () => {
+    const plan = json<{ entries: number; acts: number; held: number[] }>(
+      ...['audit', 'prune', '--company', '1', '--before', new Date().toISOString()],
+      ...['--allow-under-six-months', '--dry-run'],
+    );
+    expect(plan.acts).toBeGreaterThan(20);
+    expect(plan).toMatchObject({ dryRun: true, held: [] });
+    expect(readdirSync(folder)).toEqual(['postgres']);
+  });
+
   it('verify says ok, compares signed heads, and ends with 1 at the first act that was edited', async () => {
     expect(json<object>('audit', 'verify')).toMatchObject({ ok: true, heads: 0 });
     const heads = json<{ heads: unknown[] }>('audit', 'heads', '--out', 'heads.jsonl', '--key', 'key.pem');
@@ -198,16 +208,6 @@ describe('fleetstep audit', () => {
       readFileSync(join(work, 'heads.jsonl'), 'utf8').replace('"seq":', '"seq":1'),
     );
     expect(fleetstep('audit', 'verify', ...signed)).toMatchObject({ status: 2 });
-  });
-
-  it('prune --dry-run tells what would go, and makes no key', () => {
-    const plan = json<{ entries: number; acts: number; held: number[] }>(
-      ...['audit', 'prune', '--company', '1', '--before', new Date().toISOString()],
-      ...['--allow-under-six-months', '--dry-run'],
-    );
-    expect(plan.acts).toBeGreaterThan(20);
-    expect(plan).toMatchObject({ dryRun: true, held: [] });
-    expect(readdirSync(folder)).toEqual(['postgres']);
   });
 
   it('sweep marks what is overdue, and says which', async () => {
@@ -286,12 +286,57 @@ describe('fleetstep audit', () => {
     });
   });
 
-  it('works on a server by DATABASE_URL, with the application in its own role', () => {
+  it('answers while the database is frozen: what was to be changed is not known to have taken effect', () => {
+    const { appUrl, ownerUrl } = server;
+    const changes: [string[], string][] = [
+      [['stop', '--company', '1'], 'the stop of company 1'],
+      [['stop', '--all'], 'the stop of all companies'],
+      [['resume', '--company', '1'], 'the resumption of company 1'],
+      [['limits', '1', '--set', 'all/hour=600'], 'the change of limits of company 1'],
+      [['settings', '1', '--mode', 'MANUAL'], 'the change of settings of company 1'],
+    ];
+    const before = json<Controls>('audit', 'settings', '1');
+    signalServer(server, 'SIGSTOP');
+    try {
+      for (const [args, what] of changes) {
+        const { status, stdout, stderr } = fleetstepWith({ DATABASE_URL: appUrl }, 'audit', ...args);
+        expect([status, stdout]).toEqual([1, '']);
+        expect(stderr).toMatch(new RegExp(`^fleetstep: ${what} is not known to have taken effect: .*\\n$`));
+      }
+      const embedded = fleetstep('audit', 'stop', '--company', '1');
+      expect([embedded.status, embedded.stdout]).toEqual([1, '']);
+      expect(embedded.stderr).toMatch(/^fleetstep: the stop of company 1 is not known to have taken effect: .*\n$/);
+      const look = fleetstepWith({ DATABASE_URL: appUrl }, 'audit', 'limits', '1');
+      expect([look.status, look.stdout]).toEqual([1, '']);
+      expect(look.stderr).toMatch(/^fleetstep: the database did not answer within 2000 ms\n$/);
+    } finally {
+      signalServer(server, 'SIGCONT');
+    }
+    // Once it is back, both do what they say.
+    const env = { DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl };
+    expect(fleetstepWith(env, 'audit', 'stop', '--company', '1')).toMatchObject({
+      status: 0,
+      stdout: 'company 1: stopped\n',
+    });
+    json('audit', 'resume', '--company', '1');
+    json('audit', 'resume', '--all');
+    json('audit', 'settings', '1', '--mode', before.settings.mode);
+    expect(json<Controls>('audit', 'settings', '1').settings).toEqual({ ...before.settings, stopped: false });
+  });
+
+  it('works on a server by DATABASE_URL, with the application in its own role', async () => {
     const { appUrl, ownerUrl } = server;
     const env = { DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl };
     const status = JSON.parse(fleetstepWith(env, 'audit', 'status', '--json').stdout) as object;
-    expect(status).toMatchObject({ database: 'server', current: true, separated: true, superuser: false });
+    expect(status).toMatchObject({ database: 'server', current: true, separated: true, superuser: false, both: [] });
     expect(fleetstepWith(env, 'audit', 'list', '--per-page', '3').stdout).toContain('3 shown');
+    const root = superuser(server);
+    await root`create role twofold login in role fleetstep_owner, fleetstep_app`;
+    const warned = fleetstepWith(env, 'audit', 'status');
+    expect(warned.stdout).toMatch(/warning: role twofold may log in and is in both fleetstep_owner and fleetstep_app/);
+    expect(JSON.parse(fleetstepWith(env, 'audit', 'status', '--json').stdout)).toMatchObject({ both: ['twofold'] });
+    await root`drop role twofold`;
+    await root.end();
     const alike = fleetstepWith({ DATABASE_URL: ownerUrl }, 'audit', 'status');
     expect(alike.stdout).toMatch(/warning: the application logs in as the owner/);
   });

@@ -1,4 +1,4 @@
--- Whether whoever asked for an action may approve it: a setting of the company, off until somebody turns it on.
+-- Whether whoever asked for an act may approve it: a setting of the company, off until somebody turns it on.
 
 alter table public.autonomy add column own_approval boolean not null default false;
 

@@ -58,7 +58,9 @@ export interface TestDatabase {
 /** A server in `folder`, of the version under test: the embedded one with its settings, another one with PostgreSQL's own. */
 export function openServer(folder: string): Promise<EmbeddedServer> {
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
-  return other === undefined || other === '' ? openEmbedded(folder) : openEmbedded(folder, other, {});
+  return other === undefined || other === ''
+    ? openEmbedded(folder)
+    : openEmbedded(folder, { binariesFolder: other, settings: {} });
 }
 
 /**
@@ -68,7 +70,9 @@ export function openServer(folder: string): Promise<EmbeddedServer> {
 export async function testDatabase({ migrated = true, stock = false } = {}): Promise<TestDatabase> {
   const folder = await clusterFolder(migrated);
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
-  const server = stock ? await openEmbedded(folder, other === '' ? undefined : other, {}) : await openServer(folder);
+  const server = stock
+    ? await openEmbedded(folder, { binariesFolder: other === '' ? undefined : other, settings: {} })
+    : await openServer(folder);
   return {
     database: databaseOf(server),
     superuserUrl: server.superuserUrl,
