@@ -37,6 +37,24 @@ export default tseslint.config(
   },
   ...boundaries,
   {
+    // The browser gets the page's own files alone: of all other rooms and files it may use types.
+    files: ['serve/page/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['../**'],
+              allowTypeImports: true,
+              message: 'serve/page/ may import types only: use import type.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
     // Answers over HTTP are looked at member by member.
     files: ['test/advise-*.test.ts', 'test/serve-*.test.ts', 'test/cli-serve.test.ts'],
     rules: {
