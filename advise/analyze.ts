@@ -5,7 +5,10 @@ import type { Analysis, AnalyzedPair, PlannedPair, PlanTotals } from './analysis
 import type { Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
 
-/** @throws AdviseError `ERR_REQUEST` */
+/**
+ * Drives a person's plan beside the policy's own, in the same state.
+ * @throws AdviseError `ERR_REQUEST` for a request that is not valid
+ */
 export function analyze(recommender: Recommender, request: RecommendRequest, plan: readonly PlannedPair[]): Analysis {
   const answer = recommender.recommend(request, { decisionId: '', stateHash: '' });
   const pairs = recommender.drive(request, plan);

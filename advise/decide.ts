@@ -1,14 +1,14 @@
-// Who decides on a problem, and what: the asked policy, within its time and within the objective, or else the planner. Each
-// plan is played to its end in an environment of the stage.
+// Which policy decides, and what: the requested one, within its time and within the objective, or else the planner. Each plan
+// is played to its end in an environment of a pooled world.
 
 import type { World } from '../engine/index.js';
 import type { Planner } from '../policy/index.js';
 import type { Decided, Decision, PlannedStop, Replay } from './decision.js';
 import { isWorse, leftOut, priorityOf } from './objective.js';
 import type { Policies, ServedPolicy } from './policies.js';
-import type { Problem } from './problem.js';
-import { Env } from './stage.js';
-import type { Stage } from './stage.js';
+import type { PlanningInput } from './planning-input.js';
+import { Env } from './world-pool.js';
+import type { PooledWorld } from './world-pool.js';
 
 /** Of the time to decide: the rest is for writing the answer down, and for explaining it. */
 const PLANNING_SHARE = 0.6;
@@ -19,31 +19,33 @@ function turnsFor(shipments: number): number {
 }
 
 /**
- * @param started  on `performance`'s clock, like `deadline`
+ * Lets the policy decide in environment `Env.policy`, or the planner in its place, and plays the decisions there.
+ * @param playing  the policy that is to decide
+ * @param started  milliseconds, on `performance`'s clock, like `deadline`
  * @param replay   what the clock said before, in place of the clock
  */
 export function decide(
   policies: Policies,
   planner: Planner,
   playing: ServedPolicy,
-  problem: Problem,
-  stage: Stage,
+  planning: PlanningInput,
+  pooled: PooledWorld,
   started: number,
   deadline: number,
   replay: Replay | undefined,
 ): Decided {
-  const { world } = stage;
+  const { world } = pooled;
   const e = Env.policy;
   const plan = (most: number): number => {
     const until = started + PLANNING_SHARE * (deadline - started);
-    planner.construct(world, Env.start, Float64Array.from(problem.considered, priorityOf));
+    planner.construct(world, Env.start, Float64Array.from(planning.considered, priorityOf));
     return planner.improve(
       most,
-      problem.request.seed ?? 1,
+      planning.request.seed ?? 1,
       replay === undefined ? () => performance.now() > until : (done) => done >= replay.turns,
     );
   };
-  const most = turnsFor(problem.considered.length);
+  const most = turnsFor(planning.considered.length);
   let turns = 0;
   let gaveWay: Decided['gaveWay'] = null;
   if (playing.name === policies.fallback.name) {
@@ -51,16 +53,16 @@ export function decide(
   } else {
     const late =
       replay === undefined ? () => performance.now() > deadline : () => replay.fallback?.reason === 'deadline';
-    const played = late() ? null : play(stage, playing, e, late);
+    const played = late() ? null : play(pooled, playing, e, late);
     if (played === null) {
       gaveWay = 'deadline';
       // There is no time for more than a first plan.
       plan(0);
     } else {
-      const lost = leftOut(problem, world, e);
+      const lost = leftOut(planning, world, e);
       if (lost.length === 0) return { decisions: played, env: e, gaveWay, plan: null, turns };
       turns = plan(most);
-      if (!isWorse(problem, played, lost, planner)) return { decisions: played, env: e, gaveWay, plan: null, turns };
+      if (!isWorse(planning, played, lost, planner)) return { decisions: played, env: e, gaveWay, plan: null, turns };
       gaveWay = 'objective';
     }
     world.copy(e, world, Env.start);
@@ -110,7 +112,7 @@ function release(planner: Planner, world: World, e: number): Decision[] {
 }
 
 /** The Hungarian plan: matchings, until nobody can take any more. */
-export function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
+export function matchAll({ world, hungarian }: PooledWorld, e: number): Decision[] {
   const decisions: Decision[] = [];
   for (;;) {
     const matched = hungarian.match(world, e);
@@ -122,12 +124,13 @@ export function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
   }
 }
 
-/** A policy's plan in environment e, until it waits; null if the time was up before. */
-export function play(stage: Stage, policy: ServedPolicy, e: number): Decision[];
-export function play(stage: Stage, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
-export function play(stage: Stage, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
-  const { world } = stage;
-  const decider = stage.decider(policy);
+/** A policy's plan in environment e, until it waits. */
+export function play(pooled: PooledWorld, policy: ServedPolicy, e: number): Decision[];
+/** The same, or null if `late` said that the time was up before. */
+export function play(pooled: PooledWorld, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
+export function play(pooled: PooledWorld, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
+  const { world } = pooled;
+  const decider = pooled.decider(policy);
   const decisions: Decision[] = [];
   for (;;) {
     const action = decider.decide(e);
@@ -144,7 +147,7 @@ function decisionOf(slots: number, action: number, confidence: number | null): D
 }
 
 /** Driver by slot, -1 where there is none. */
-export function driverOf({ world }: Stage, decisions: readonly Decision[]): Int32Array {
+export function driverOf({ world }: PooledWorld, decisions: readonly Decision[]): Int32Array {
   const drivers = new Int32Array(world.slots).fill(-1);
   for (const { i, j } of decisions) drivers[j] = i;
   return drivers;

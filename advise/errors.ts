@@ -9,7 +9,9 @@ export type AdviseErrorCode =
 
 /** One field that is not allowed; `message` names the field, too. */
 export interface FieldFault {
+  /** Such as `vehicles[2].start`. */
   readonly path: string;
+  /** Field, value and remedy. */
   readonly message: string;
 }
 
@@ -25,7 +27,9 @@ export function badField(path: string, message: string): AdviseError {
 
 /** The error class of this room; the codes are stable. */
 export class AdviseError extends Error {
+  /** Always `AdviseError`. */
   override readonly name = 'AdviseError';
+  /** Stable, for programs. */
   readonly code: AdviseErrorCode;
   /** Of the field, such as `vehicles[2].start`. */
   readonly path: string | undefined;

@@ -30,8 +30,8 @@ export function farFault(path: string, place: Place | undefined, middle: Place |
   const [longitude, latitude] = place;
   const swapped = Math.abs(longitude) <= 85 && metresBetween([latitude, longitude], middle) <= FARTHEST;
   const remedy = swapped
-    ? 'longitude comes first, then latitude: they look swapped'
-    : `expected [longitude, latitude] within ${FARTHEST / 1000} km, or tables`;
+    ? 'longitude comes first, then latitude; they seem to be swapped'
+    : `expected [longitude, latitude] within ${FARTHEST / 1000} km of them, or tables of travel times`;
   const message = `is [${longitude}, ${latitude}], ${Math.round(metres / 1000)} km from most vehicles: ${remedy}`;
   return { path, message };
 }

@@ -26,9 +26,9 @@ const time = (description: string) => ({ ...within(0, LATEST), description });
 const span = {
   type: 'tuple',
   items: [time('First second'), time('Last second')],
-  description: 'Inclusive',
+  description: 'first and last second, both inclusive',
 } as const satisfies Rule;
-const position = {
+const place = {
   type: 'tuple',
   items: [
     { type: 'number', min: -180, max: 180 },
@@ -44,19 +44,19 @@ const name = { type: 'string', min: 1, max: 64, pattern: /^[\w./:-]+$/ } as cons
 const vehicle = object({
   id: requestId,
   profile: optional(name, 'Which of `matrices`; all vehicles have the same. Default "car"'),
-  start: optional(position, 'Where it is'),
-  start_index: optional(placeIndex, 'The same as a row of the table'),
+  start: optional(place, 'Where it is: [longitude, latitude] in degrees'),
+  start_index: optional(placeIndex, 'Where it is: its row in the table, from 0'),
   skills: optional(skills),
   capacity: optional(amounts, 'One shipment is carried at a time: each amount must fit'),
-  time_window: optional(span, 'Its shift'),
+  time_window: optional(span, 'Its shift: first and last second'),
   kind: optional(oneOf(['REGULAR', 'EMERGENCY']), 'Default REGULAR'),
   status: optional(oneOf(['available', 'busy', 'offline']), 'Default available'),
-  free_at: optional(time('When the ride under way ends; needed if busy')),
-  free_location: optional(position, 'Where it ends; default `start`'),
-  free_location_index: optional(placeIndex),
+  free_at: optional(time('When the ride under way ends; required if busy')),
+  free_location: optional(place, 'Where the ride under way ends; default `start`'),
+  free_location_index: optional(placeIndex, 'The same as a row of the table; default `start_index`'),
   locked: optional(
     { ...list(requestId), max: 16 },
-    'Shipments promised to this vehicle, in the order of driving: never given to another',
+    'Shipments promised to this vehicle, in the order of driving; they are never assigned to another',
   ),
   load: optional(within(0, 10_000), 'Shipments driven so far today'),
 });
@@ -65,7 +65,7 @@ export type VehicleInput = TypeOf<typeof vehicle>;
 
 const stop = object({
   id: optional(requestId),
-  location: optional(position),
+  location: optional(place),
   location_index: optional(placeIndex),
   service: optional(within(0, 86_400), 'Seconds spent there'),
   time_windows: optional(
@@ -125,13 +125,13 @@ const period = object({
 export type MatrixPeriodInput = TypeOf<typeof period>;
 
 const options = object({
-  late_tolerance: optional(within(0, 86_400), 'Seconds after a window'),
-  queue: optional(within(1, 16), 'Shipments in a vehicle’s plan at most'),
-  assignments_per_vehicle: optional(within(1, 16), 'New ones in one answer'),
-  speed_kmh: optional({ type: 'number', min: 1, max: 300 }, 'On the straight line, where there is no table'),
-  horizon: optional(within(0, 86_400), 'Later windows wait; default 7200'),
-  revisit_after: optional(within(1, 86_400), 'Default 300'),
-  alternatives: optional(within(0, 10), 'Per assignment; default 3'),
+  late_tolerance: optional(within(0, 86_400), 'Seconds after a window at which a pickup is still allowed'),
+  queue: optional(within(1, 16), 'Most shipments in the plan of a vehicle'),
+  assignments_per_vehicle: optional(within(1, 16), 'Most new shipments for a vehicle in one answer'),
+  speed_kmh: optional({ type: 'number', min: 1, max: 300 }, 'Speed on the straight line, where there is no table'),
+  horizon: optional(within(0, 86_400), 'Seconds from now: shipments whose window begins later wait; default 7200'),
+  revisit_after: optional(within(1, 86_400), 'Seconds after which to ask again at the latest; default 300'),
+  alternatives: optional(within(0, 10), 'Most alternatives of an assignment; default 3'),
 });
 /** What the policy’s own world says otherwise: seconds, but for `speed_kmh` and counts. */
 export type RequestOptions = TypeOf<typeof options>;
@@ -139,11 +139,11 @@ export type RequestOptions = TypeOf<typeof options>;
 /** Schema of a request, in which shipments may be anything: `checkShipment` checks them one by one. */
 export const requestProps = {
   as_of: time(
-    'Now, on the clock of all times here: seconds of the epoch; or, up to 31622399 (366 days), since a midnight of the local clock',
+    'Now; all times of the request are on the same clock. Seconds since 1970 (UTC), or, up to 31622399 (366 days), since a midnight of the local clock',
   ),
   time_zone: optional(
     { type: 'string', max: 64, pattern: /^[\w/+-]+$/ },
-    'IANA name: which time of day `as_of` is, if it is of the epoch. Default UTC',
+    'IANA name: gives the local time of day where `as_of` counts from the epoch. Default UTC',
   ),
   mode: optional(oneOf(requestModes), 'Default recommend'),
   policy: optional(name, 'Name of a policy; default: the first of /v1/policies'),
@@ -151,14 +151,14 @@ export const requestProps = {
     within(1, 60_000),
     'Default 250, with `explain` or the policy `lookahead` 1000; the service takes 1000 at most',
   ),
-  explain: optional(flag, 'Try the candidates out in simulated futures'),
-  seed: optional(within(0, 2_147_483_647), 'Of those futures; default 1'),
+  explain: optional(flag, 'Compare each assignment with its alternatives and with waiting, in simulated futures'),
+  seed: optional(within(0, 2_147_483_647), 'Seed of those futures; default 1'),
   options: optional(options),
   vehicles: { ...list(vehicle), max: MAX_VEHICLES },
   shipments: { ...list(optional(anything())), max: MAX_SHIPMENTS },
   matrices: optional(
     { type: 'record', key: name, value: matrix },
-    'By profile: tables of durations, also as an OSRM table answer',
+    'By profile: tables of durations; an answer of OSRM’s table service fits',
   ),
   matrices_by_time: optional(
     { type: 'record', key: name, value: { ...list(period), min: 1, max: 24 } },

@@ -32,7 +32,9 @@ declare const holds: unique symbol;
 
 /** A rule that checks nothing, for a value whose type is known otherwise. */
 export interface Unchecked<T> {
+  /** As of a `Rule`. */
   readonly type: 'any';
+  /** Never there: it only carries the type. */
   readonly [holds]?: T;
 }
 

@@ -86,16 +86,21 @@ export class DecisionLog {
 }
 
 async function insertAll(sql: Connection, rows: readonly DecisionRow[]): Promise<true[]> {
+  const bytes: Uint8Array[] = [];
+  // The database counts bytes from 1.
+  let endAt = 1;
   const text = JSON.stringify(
-    rows.map(({ request, answer, ...row }) => ({ ...row, request: base64(request), answer: base64(answer) })),
+    rows.map(({ request, answer, ...row }) => {
+      const requestAt = endAt;
+      const answerAt = requestAt + request.length;
+      endAt = answerAt + answer.length;
+      bytes.push(request, answer);
+      return { ...row, requestAt, answerAt, endAt };
+    }),
   );
   // Parsed once, as json: jsonb would be built first and taken apart again.
-  await sql`select decision_record(${text}::text::json)`;
+  await sql`select decision_record(${text}::text::json, ${Buffer.concat(bytes).toString('base64')})`;
   return rows.map(() => true);
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 /**

@@ -1,6 +1,7 @@
 // Acting on record: limits, the record itself, and its proof.
 
-export { configure, readControls, resetBreaker, setLimits, stopAll } from './controls.js';
+export type { Connection } from './connection.js';
+export { allowsOwnApproval, configure, readControls, resetBreaker, setLimits, stopAll } from './controls.js';
 export type { Controls, Gauge, LimitChange, Settings } from './controls.js';
 export {
   APP_ROLE,
@@ -12,7 +13,7 @@ export {
   openDatabase,
   settled,
 } from './database.js';
-export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';
+export type { ConnectionOptions, Database, DatabaseOptions } from './database.js';
 export { DeadlinePool } from './deadline-pool.js';
 export type { DeadlinePoolOptions } from './deadline-pool.js';
 export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision, recordedAt } from './decisions.js';
@@ -21,11 +22,11 @@ export { insertDemo } from './demo.js';
 export type { DemoBooking, DemoCompany } from './demo.js';
 export { AuditError } from './errors.js';
 export type { AuditErrorCode, Refusal } from './errors.js';
+export type { Finding } from './findings.js';
 export { firstCompany, listCompanies, readBookings, readFleet } from './fleet.js';
 export type { BookingRow, FleetRow } from './fleet.js';
 export { exportHeads, readHeads, signingKey } from './heads.js';
 export type { SignedHead } from './heads.js';
-export { appendHistory, createHistoryTable } from './history.js';
 export type { Intent } from './intent.js';
 export { isStopped, turnSwitch } from './kill-switch.js';
 export type { SwitchScope } from './kill-switch.js';
@@ -49,7 +50,7 @@ export { Sweeper, sweep } from './sweeper.js';
 export type { Orphan, SweeperOptions } from './sweeper.js';
 export { timeOf } from './times.js';
 export { verify, verifyWithin } from './verify.js';
-export type { Finding, VerifyOptions, VerifyResult } from './verify.js';
+export type { VerifyOptions, VerifyResult } from './verify.js';
 export {
   actionStatuses,
   actionTypes,

@@ -2,8 +2,8 @@
 
 import type { ValidationSchema } from 'fastest-validator';
 import type { PendingQuery, Row } from 'postgres';
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection } from './database.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';

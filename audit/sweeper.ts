@@ -1,7 +1,8 @@
 // Finds intents whose process has died: no outcome came in time, so whether they happened is not known, and the record says so.
 
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { DeadlinePool } from './deadline-pool.js';
 import type { ActionType } from './vocabulary.js';
 

@@ -13,12 +13,14 @@ import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
 
+/** What a command says about the policies to serve. */
 export interface PolicyOptions {
   readonly run?: readonly string[];
   readonly scenario: string;
   readonly data?: string;
 }
 
+/** `--run <folder...>`: training runs whose networks are served. */
 export const runOption = (): Option =>
   new Option('--run <folder...>', 'training runs to serve; the first decides unless a request names another');
 
@@ -64,6 +66,7 @@ function servedWorld(checkpoint: Checkpoint, base: CompiledScenario, path: strin
   }
 }
 
+/** What a command says about the one policy to play. */
 export interface AskedOptions {
   readonly policy: string;
   readonly scenario: string;

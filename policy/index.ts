@@ -11,7 +11,7 @@ export type { Estimate, Forecast, Forecasts, LookaheadOptions } from './lookahea
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';
-export { worthOf } from './plan-input.js';
+export { worthOf } from './planner-arrays.js';
 export { Planner } from './planner.js';
 export { PolicyError } from './policy.js';
 export type { Policy, PolicyErrorCode } from './policy.js';

@@ -33,6 +33,7 @@ const settings: readonly (keyof Settings)[] = [
   'adjustTimeMaxMinutes',
   'dryRun',
   'breakerFailures',
+  'ownApproval',
 ];
 /** Settings by their names in a request. */
 const settingOf = Object.fromEntries(settings.map((name) => [snakeName(name), name]));

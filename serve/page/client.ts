@@ -16,6 +16,7 @@ let company: number | null = null;
 
 /** An error answer, or no answer at all: then `status` is 0. */
 export class ServiceError extends Error {
+  /** HTTP status; 0 if there was no answer. */
   readonly status: number;
 
   constructor(status: number, message: string) {

@@ -177,6 +177,9 @@ function ruleSet(settings: Settings, change: Change): HTMLElement {
     checkbox('dry_run', 'Dry run: decide and record only', settings.dry_run, (on) =>
       put('dry_run', on, `Dry run: ${on ? 'on' : 'off'}.`),
     ),
+    checkbox('own_approval', 'An account may approve its own requests', settings.own_approval, (on) =>
+      put('own_approval', on, `Own approval: ${on ? 'allowed' : 'not allowed'}.`),
+    ),
   );
 }
 

@@ -43,7 +43,6 @@ export interface TestServiceOptions extends Partial<Omit<ServerOptions, 'service
   readonly actWithinMs?: number;
   readonly unrecorded?: 'answer' | 'refuse';
   readonly deadlineMs?: number;
-  readonly ownApproval?: readonly number[] | 'all';
   readonly keyRereadMs?: number;
   readonly keyReport?: (message: string) => void;
   readonly networks?: readonly TrainedNetwork[];
@@ -59,7 +58,6 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
     unrecorded = 'answer',
     actWithinMs,
     deadlineMs = 3000,
-    ownApproval,
     keyReport,
     keyRereadMs,
     networks = [],
@@ -76,7 +74,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   await keys.open();
   const database = way ?? made.database;
   const recommender = new Recommender(new Policies(networks), '0.0.0-test');
-  const service = new Service({ recommender, database, connector, unrecorded, actWithinMs, deadlineMs, ownApproval });
+  const service = new Service({ recommender, database, connector, unrecorded, actWithinMs, deadlineMs });
   const app = await createServer({
     runs: join(folder, 'runs'),
     version: '0.0.0-test',
