@@ -200,7 +200,7 @@ function gauge(limit: CompanyControls['limits'][number], change: Change): HTMLEl
     h('td', {}, name, h('span', { class: 'muted kind' }, kind)),
     h(
       'td',
-      {},
+      { class: 'gauge' },
       h('meter', {
         min: 0,
         max: Math.max(1, capacity),

@@ -362,7 +362,7 @@ function card(
       ? h(
           'p',
           { class: 'muted' },
-          `For comparison: Hungarian method ${vehicleOr(hungarian)}; nearest-vehicle rule ${vehicleOr(nearest)}`,
+          `For comparison: Hungarian method: ${vehicleOr(hungarian)}; nearest-vehicle rule: ${vehicleOr(nearest)}`,
         )
       : null,
     whatIf === undefined || whatIf === null ? null : whatIfTable(shipment, whatIf),
