@@ -235,12 +235,24 @@ describe('fleetstep serve', () => {
     for (const [args, message] of [
       [['--keys', 'mistyped.json'], /there is no key file mistyped\.json: make one with "fleetstep token --new-key/],
       [['--company', '99'], /--company is 99: expected one of 1$/],
-      [['--tiles', 'https://tile.example/{z}.png'], /the template of tiles is/],
+      [['--tiles', 'https://tile.example/{z}.png'], /the tile template is/],
     ] as const) {
       const wrong = run('serve', '--port', '0', ...args);
       expect([wrong.status, wrong.stdout, wrong.stderr.trim()]).toEqual([2, '', expect.stringMatching(message)]);
     }
     expect(existsSync(join(folder, 'mistyped.json'))).toBe(false);
+    // What an operator sees who looks for the cause: how far the start came.
+    const { stderr } = spawnSync(process.execPath, [main, 'serve', '--port', '0', '--tiles', 'none'], {
+      encoding: 'utf8',
+      env: { ...process.env, FLEETSTEP_DATA: join(folder, 'data'), DATABASE_URL: '', NODE_DEBUG: 'fleetstep:serve' },
+      cwd: folder,
+    });
+    expect([...stderr.matchAll(/^FLEETSTEP:SERVE \d+: (\w+)/gm)].map(([, word]) => word)).toEqual([
+      'database',
+      'policies',
+      'database',
+      'closed',
+    ]);
     expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
   });
 });
