@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint';
 import { boundaries, rooms } from './eslint.boundaries.js';
 
 /** Rooms in which every exported name, and every public member of an exported class, has a doc comment. */
-const documentedRooms = ['engine', 'workers', 'trips', 'files', 'cli'];
+const documentedRooms = ['engine', 'workers', 'trips', 'files', 'serve', 'cli'];
 
 /** What needs a doc comment where it is exported. A constructor's is wanted only where the class does not say enough. */
 const documented = [
@@ -54,6 +54,24 @@ export default tseslint.config(
     rules: { '@typescript-eslint/explicit-module-boundary-types': 'error' },
   },
   ...boundaries,
+  {
+    // The browser gets the page's own files alone: of all other rooms and files it may use types.
+    files: ['serve/page/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['../**'],
+              allowTypeImports: true,
+              message: 'serve/page/ may import types only: use import type.',
+            },
+          ],
+        },
+      ],
+    },
+  },
   {
     files: documentedRooms.map((room) => `${room}/**/*.ts`),
     plugins: { jsdoc },

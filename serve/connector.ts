@@ -72,7 +72,9 @@ export interface WebhookOptions {
  * over "id.timestamp.body"). Retries after 408, 429, 5xx and broken connections. The receiver must accept each id once.
  */
 export class WebhookConnector implements Connector {
+  /** Name for the dashboard. */
   readonly name = 'webhook';
+  /** Actions are delivered. */
   readonly dryRun = false;
   readonly #url: string;
   readonly #secret: string;

@@ -1,6 +1,8 @@
 // Errors of the service around an answer. `error-handler.ts` turns codes into HTTP status. A fault of the request's state itself is
 // an AdviseError, a fault of the record an AuditError.
 
+import { AuditError } from '../audit/index.js';
+
 /** Stable codes of this room's errors. */
 export type ServeErrorCode =
   /** A header, a query or a body is not allowed; `path` names it. */
@@ -26,7 +28,9 @@ export type ServeErrorCode =
 
 /** The error class of this room; the codes are stable. */
 export class ServeError extends Error {
+  /** Name of the class, for logs. */
   override readonly name = 'ServeError';
+  /** Stable code. */
   readonly code: ServeErrorCode;
   /** Path of the header, parameter or member at fault, if there is one. */
   readonly path: string | undefined;
@@ -36,4 +40,12 @@ export class ServeError extends Error {
     this.code = code;
     this.path = options.path;
   }
+}
+
+/** Whether an error says that the database does not answer, or lacks migrations: then the service goes on without a record. */
+export function isUnreachable(error: unknown): boolean {
+  return (
+    error instanceof AuditError &&
+    (error.code === 'ERR_DATABASE' || error.code === 'ERR_DEADLINE' || error.code === 'ERR_NOT_MIGRATED')
+  );
 }

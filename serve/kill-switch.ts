@@ -2,10 +2,10 @@
 // starts no action and retries no delivery, whether the database has confirmed the stop or not.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AuditError, DeadlinePool, isStopped, turnSwitch } from '../audit/index.js';
+import { DeadlinePool, isStopped, turnSwitch } from '../audit/index.js';
 import type { Database, SwitchScope } from '../audit/index.js';
 import { debug } from './debug.js';
-import { ServeError } from './errors.js';
+import { ServeError, isUnreachable } from './errors.js';
 
 /** Milliseconds for the database to confirm: below two seconds, with room for a busy machine. */
 const ANSWER_MS = 1500;
@@ -49,9 +49,7 @@ export class KillSwitch {
       // Idempotent, so it may be retried.
       await this.#pool.ask((sql) => turnSwitch(sql, scope, stopped, by));
     } catch (cause) {
-      const lost =
-        cause instanceof AuditError && ['ERR_DATABASE', 'ERR_DEADLINE', 'ERR_NOT_MIGRATED'].includes(cause.code);
-      if (!lost) {
+      if (!isUnreachable(cause)) {
         this.#settle(scope, trying);
         throw cause;
       }

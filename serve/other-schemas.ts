@@ -297,7 +297,7 @@ export const settingsBody = {
     { type: 'number', integer: true, min: 0, max: 1000 },
     'Failures in a row after which an action type is stopped; 0: never',
   ),
-  own_approval: optional(flag, 'Whoever asked for an action may approve it, too; at first nobody may'),
+  own_approval: optional(flag, 'Whether an account may approve the actions that it has requested; default false'),
 } as const;
 /** Changes of settings. */
 export type SettingsChange = ObjectOf<typeof settingsBody>;

@@ -1,5 +1,5 @@
-// What the service does for one caller, whoever carries the messages: recommend, put on record, act within limits, and
-// tell later what was decided and why.
+// The service without its transport: recommends, records decisions, carries out actions within limits, and reports later what was
+// decided and why.
 
 import { isDeepStrictEqual } from 'node:util';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
@@ -33,7 +33,8 @@ import type {
 import type { Caller } from './auth.js';
 import { Background } from './background.js';
 import type { Way } from './background.js';
-import { ServeError } from './errors.js';
+import { debug } from './debug.js';
+import { ServeError, isUnreachable } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
 import { show } from '../advise/schema.js';
 import type { Id } from '../advise/rules.js';
@@ -41,54 +42,65 @@ import type { Decision, Decisions, Outcome, RecordedOutcome, ToldOutcome } from 
 import type { Sent } from './routes.js';
 import { snake } from './snake.js';
 
-/** The last thing that a company asked, for its dashboard. */
+/** The latest request of a company, for its dashboard. */
 export interface LastAsked {
+  /** As it was understood. */
   readonly request: RecommendRequest;
+  /** Its answer. */
   readonly answer: AnswerWithActs;
+  /** When it came. */
   readonly at: Date;
-  /** What people made of it since, the last word on each shipment. */
+  /** Outcomes since, the latest of each shipment. */
   readonly outcomes: readonly ToldOutcome[];
 }
 
+/** Options of `Service`. */
 export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 'killSwitch'> {
+  /** Computes recommendations; its networks are copied to other threads. */
   readonly recommender: Recommender;
   /** Where the record is. */
   readonly database: Database;
-  /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
+  /** In modes `shadow` and `recommend` without a database: `answer` with `recorded: false`, or `refuse` with 503. */
   readonly unrecorded: 'answer' | 'refuse';
-  /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
+  /** Milliseconds within which lists, settings and outcomes are answered, or fail with 503; default 4,000. */
   readonly deadlineMs?: number | undefined;
   /** Milliseconds within which the database must take a decision or an action, 10 to 60,000; default 500. */
   readonly recordDeadlineMs?: number | undefined;
 }
 
-/** Who asks, beside what is asked. */
+/** What comes with a request beside its body. */
 export interface Asking {
+  /** Who sent it. */
   readonly caller: Caller;
+  /** The company that it is for. */
   readonly companyId: number;
-  /** Of a caller who may ask again: the same answer then, and nothing done twice. */
+  /** Idempotency key: a retry gets the same answer, and no action is carried out twice. Null: none. */
   readonly key: string | null;
-  /** Aborts when the caller has gone. */
+  /** Aborts when the client has disconnected. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Companies whose last request is kept, and up to how many bytes. */
+/** Companies whose latest request is kept, and up to how many bytes each. */
 const KEPT = 200;
 const LARGEST_KEPT = 256 * 1024;
-/** Of one decision: five for each of as many shipments as a request can have. */
+/** Events of one decision: five for each of 500 shipments. */
 const MOST_EVENTS = 2500;
-/** Seconds: the longest that a request may ask for. */
+/** Seconds: the longest horizon that a request may have. */
 const LONGEST_HORIZON = 86_400;
-/** Milliseconds for one write to the record, and to look for an answer that was given before under the same key. */
+/** Milliseconds for one write to the record, and to look for an earlier answer under the same key. */
 const RECORD_MS = 500;
-/** A thread explains one request at a time, and others wait in line. */
+/** Milliseconds: a thread explains one request at a time, and others wait. */
 const LONGEST_DEADLINE_MS = 1000;
 
+/** Answers requests of all companies. Close it when done. */
 export class Service {
+  /** Computes recommendations. */
   readonly recommender: Recommender;
+  /** Runs long computations on other threads. */
   readonly background: Background;
-  /** For all that is read and said beside decisions and acts. */
+  /** Connections for everything but recording decisions and actions. */
   readonly pool: DeadlinePool;
+  /** Stops actions. */
   readonly killSwitch: KillSwitch;
   readonly #options: ServiceOptions;
   readonly #log: DecisionLog;
@@ -108,7 +120,7 @@ export class Service {
     this.#acts = new Acts({ ...options, recorder: this.#recorder, pool: this.pool, killSwitch: this.killSwitch });
   }
 
-  /** Leaves threads and record. @param seconds for acts under way, at most */
+  /** Ends threads and connections. @param seconds for actions in progress, at most */
   async close(seconds?: number): Promise<void> {
     await this.background.close();
     await this.#log.close();
@@ -118,8 +130,10 @@ export class Service {
   }
 
   /**
-   * @throws ServeError `ERR_REQUEST`; `ERR_CONFLICT` if the key was used for another request; `ERR_UNRECORDED` where the database is gone and the mode is `auto`, or the service is
-   *   to refuse then
+   * Answers a request, records the decision, and in mode `auto` carries it out.
+   * @param body a live state, unchecked
+   * @throws AdviseError `ERR_REQUEST`; ServeError `ERR_CONFLICT` if the key was used for another request, `ERR_BUSY`; `ERR_UNRECORDED`
+   *   if the database does not answer and the mode is `auto`, or the option `unrecorded` is `refuse`
    */
   async recommend(body: unknown, { caller, companyId, key, signal }: Asking): Promise<AnswerWithActs> {
     const at = new Date();
@@ -135,6 +149,9 @@ export class Service {
     const context = { decisionId: id, stateHash, askedAt };
     const answer = await this.background.recommend(request, context, { packed, signal, by: nameOf(caller) });
     const { provenance } = answer;
+    if (provenance.fallback !== null) {
+      debug('decision %s: fallback to %s, %s', id, provenance.fallback.policy, provenance.fallback.reason);
+    }
     try {
       await this.#log.record({
         id,
@@ -173,13 +190,13 @@ export class Service {
       recorded = await this.pool.ask((sql) => recordedAt(sql, answer.provenance.decision_id));
     } catch (cause) {
       if (!(cause instanceof AuditError)) throw cause;
-      throw new ServeError('ERR_UNRECORDED', 'the record cannot be reached any more: nothing was done', { cause });
+      throw new ServeError('ERR_UNRECORDED', 'the database does not answer any more: no action was started', { cause });
     }
     const since = new Date(recorded.getTime() - Math.ceil(took));
     return { ...answer, acts: await this.#acts.all({ ...decision, answer, since }, false) };
   }
 
-  /** What was answered under this key before; acts that were not told of are asked for once more, and done at most once. */
+  /** The earlier answer under this key, if there is one. Actions that it does not report are tried again, and happen at most once. */
   async #earlier(
     key: string,
     stateHash: string,
@@ -194,7 +211,7 @@ export class Service {
         this.#options.recordDeadlineMs ?? RECORD_MS,
       );
     } catch (cause) {
-      // Nobody can say what was answered before: it is computed, which gives the same, and flagged as any other then.
+      // The earlier answer is unknown: it is computed again, which gives the same one, and flagged as not recorded.
       this.#mayAnswerUnrecorded(mode, cause);
       return null;
     }
@@ -209,29 +226,40 @@ export class Service {
     return { ...answer, acts: known ?? (await this.#acts.all(acting, true)) };
   }
 
-  /** @throws `cause`, or ServeError `ERR_UNRECORDED` where the record is gone and nothing is answered without it */
+  /** @throws `cause`, or ServeError `ERR_UNRECORDED` if the database does not answer and the request must be recorded */
   #mayAnswerUnrecorded(mode: Answer['mode'], cause: unknown): void {
-    if (!(cause instanceof AuditError)) throw cause;
-    // A company that is not known: no matter of the database's health.
-    if (cause.code !== 'ERR_DATABASE' && cause.code !== 'ERR_DEADLINE' && cause.code !== 'ERR_NOT_MIGRATED')
-      throw cause;
+    // Other errors, such as an unknown company, say nothing about the database.
+    if (!isUnreachable(cause)) throw cause;
+    debug('mode %s, not recorded: %s', mode, (cause as Error).message);
     if (mode === 'auto') {
-      throw new ServeError('ERR_UNRECORDED', 'the record cannot be written: nothing was done', { cause });
+      throw new ServeError(
+        'ERR_UNRECORDED',
+        'the database does not answer, so the decision is not recorded: no action was started',
+        { cause },
+      );
     }
     if (this.#options.unrecorded === 'refuse') {
-      throw new ServeError('ERR_UNRECORDED', 'the record cannot be written, and nothing is answered without it', {
-        cause,
-      });
+      throw new ServeError(
+        'ERR_UNRECORDED',
+        'the database does not answer, and the service is configured to answer nothing unrecorded',
+        {
+          cause,
+        },
+      );
     }
   }
 
   #keep(companyId: number, last: LastAsked): void {
     this.#last.delete(companyId);
     this.#last.set(companyId, last);
-    if (this.#last.size > KEPT) this.#last.delete(this.#last.keys().next().value!);
+    if (this.#last.size <= KEPT) return;
+    for (const oldest of this.#last.keys()) {
+      this.#last.delete(oldest);
+      return;
+    }
   }
 
-  /** In the dashboard, too, it is seen who said what, and an act that was approved is no longer one that was refused. */
+  /** Updates the dashboard's view: the outcome, and the action that it approved. */
   #keepOutcome(companyId: number, decisionId: string, told: ToldOutcome, act?: ActResult): void {
     const last = this.#last.get(companyId);
     if (last?.answer.provenance.decision_id !== decisionId) return;
@@ -243,22 +271,24 @@ export class Service {
     });
   }
 
-  /** Where acts go. */
+  /** Where actions are delivered. */
   get connector(): { readonly name: string; readonly dryRun: boolean } {
     const { name, dryRun } = this.#options.connector;
     return { name, dryRun };
   }
 
+  /** The latest request of a company since the service started; null before the first. */
   last(companyId: number): LastAsked | null {
     return this.#last.get(companyId) ?? null;
   }
 
-  /** @throws AuditError `ERR_NOT_FOUND` */
+  /** Reads a decision. @param companyId of another company it is not found @throws AuditError `ERR_NOT_FOUND` */
   async decision(id: string, companyId: number | undefined): Promise<Sent<Decision>> {
     const { request, answer, events, ...row } = await this.pool.ask((sql) => readDecision(sql, id, companyId));
     return { ...snake(row), events, request: unpack(request) as RecommendRequest, answer: answerOf(answer) };
   }
 
+  /** Lists decisions, newest first. @param before only those before this id */
   async decisions(
     companyId: number | undefined,
     limit: number,
@@ -269,7 +299,7 @@ export class Service {
 
   /**
    * Computes a decision again from what was stored.
-   * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_CONFLICT` if the policy is not here any more
+   * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_CONFLICT` if policy, version or scenario are not served any more
    */
   async replay(
     id: string,
@@ -282,7 +312,7 @@ export class Service {
     if (served?.hash !== hash || version !== this.recommender.version) {
       throw new ServeError(
         'ERR_CONFLICT',
-        `the decision is of policy "${policy}" with hash ${hash} on version ${version}: serve these to compute it again`,
+        `the decision was made by policy "${policy}" with hash ${hash} on version ${version}: serve these to compute it again`,
       );
     }
     const replay: Replay = answer.provenance;
@@ -291,7 +321,7 @@ export class Service {
     if (again.provenance.world_hash !== answer.provenance.world_hash) {
       throw new ServeError(
         'ERR_CONFLICT',
-        'the decision was made in another world: serve with the --scenario of then to compute it again',
+        'the decision was made in another scenario: serve with the --scenario of that time to compute it again',
       );
     }
     const text = JSON.stringify(again);
@@ -337,20 +367,21 @@ export class Service {
       recommended: assignment?.vehicle ?? null,
       ...(breaks.length === 0 ? {} : { breaks }),
     };
-    // Said twice by the same person, it counts once.
+    // The same outcome from the same account is recorded once.
     const said = row.events.some(
       (one) => one.kind === 'outcome' && one.by === by && isDeepStrictEqual(one.detail, detail),
     );
     if (!said) {
       if (row.events.length >= MOST_EVENTS) {
-        throw new ServeError('ERR_CONFLICT', `the decision has ${MOST_EVENTS} entries already: no more are taken`);
+        throw new ServeError('ERR_CONFLICT', `the decision has ${MOST_EVENTS} events, which is the limit`);
       }
       await this.pool.once((sql) => addDecisionEvent(sql, { id, companyId }, { kind: 'outcome', by, detail }));
     }
     const told = { ...detail, by };
     this.#keepOutcome(companyId, id, told);
-    if (!approves) return { decision_id: id, ...told };
-    const act = await this.#acts.approved(acting, assignment!);
+    // Accepting needs an assignment, which `checkOutcome` has seen to.
+    if (!approves || assignment === undefined) return { decision_id: id, ...told };
+    const act = await this.#acts.approved(acting, assignment);
     this.#keepOutcome(companyId, id, told, act);
     return { decision_id: id, ...told, act };
   }
@@ -360,11 +391,11 @@ export class Service {
     if (requestedBy !== by || (await this.pool.ask((sql) => allowsOwnApproval(sql, companyId)))) return;
     throw new ServeError(
       'ERR_FORBIDDEN',
-      `${by} has asked for this act, and may not approve it: another account does, or an admin allows it for company ${companyId} (setting own_approval)`,
+      `${by} requested this action and may not approve it: use another account, or let an admin set own_approval for company ${companyId}`,
     );
   }
 
-  /** What the vehicle that drives it instead breaks, were it given this shipment alone. */
+  /** Constraints that the vehicle chosen instead breaks, as if it were given this shipment alone. */
   async #breaksOf(
     { shipment, outcome, vehicle }: Outcome,
     request: RecommendRequest,
@@ -372,19 +403,19 @@ export class Service {
   ): Promise<AnalyzedPair['breaks']> {
     if (outcome !== 'overridden' || vehicle === undefined) return [];
     const { policy, ...rest } = request;
-    // Only its rules matter here: those of the default, where it is not served any more.
+    // Only the policy's rules matter here. If it is not served any more, those of the default.
     const known = policy !== undefined && this.recommender.policies.all.some(({ name }) => name === policy);
     const pairs = await this.#candidates({ ...rest, ...(known ? { policy } : {}) }, shipment, way);
     return pairs.find((pair) => pair.vehicle === vehicle)?.breaks ?? [];
   }
 
-  /** Also of a shipment whose time is far: a person plans it now. */
+  /** With the longest horizon, as a person may plan a shipment of the far future now. */
   #candidates(request: RecommendRequest, shipment: Id, way?: Way): Promise<AnalyzedPair[]> {
     const options = { ...request.options, horizon: LONGEST_HORIZON };
     return this.background.candidates({ ...request, options, explain: false }, shipment, way);
   }
 
-  /** An answer to look at, of a state that is nobody's: not on record, and not in anybody's live view. */
+  /** The answer of an example state: it is neither recorded nor shown as a company's latest request. */
   async example(state: object): Promise<Answer> {
     const request = bounded(checkRequest(state));
     const packed = pack(request);
@@ -393,10 +424,10 @@ export class Service {
     return { ...answer, provenance: { ...answer.provenance, recorded: false } };
   }
 
-  /** Scores a person's plan beside the policy's; if asked for, also what each vehicle would make of a shipment. */
+  /** Scores a plan beside the policy's own; with `candidates_for` also each vehicle for that shipment. @throws as `recommend` */
   async analyze(body: unknown, way?: Way): Promise<Analysis & { readonly candidates?: readonly AnalyzedPair[] }> {
     const { plan, candidates_for: shipment, ...rest } = body as { plan: PlannedPair[]; candidates_for?: Id };
-    // Nobody sees the explanation, and the time is bounded as in `recommend`.
+    // Without explanations, which the answer does not contain; the time is bounded as in `recommend`.
     const request = { ...bounded(checkRequest(rest)), explain: false };
     const analysis = await this.background.analyze(request, plan, way);
     if (shipment === undefined) return analysis;
@@ -405,7 +436,7 @@ export class Service {
 }
 
 /**
- * Whether an outcome fits its decision.
+ * Checks whether an outcome fits its decision.
  * @returns what was recommended for the shipment
  * @throws ServeError `ERR_REQUEST`
  */
@@ -418,17 +449,20 @@ function checkOutcome(
   const assignment = answer.assignments.find((one) => one.shipment === shipment);
   const lots = [answer.assignments, answer.waiting, answer.unassigned];
   if (!lots.some((list) => list.some((one) => one.shipment === shipment))) {
-    throw badField('shipment', `is ${show(shipment)}: the decision has no such shipment`);
+    throw badField('shipment', `is ${show(shipment)}: the decision does not contain this shipment`);
   }
   if (vehicle !== undefined && !request.vehicles.some(({ id }) => id === vehicle)) {
-    throw badField('vehicle', `is ${show(vehicle)}: the decision has no such vehicle`);
+    throw badField('vehicle', `is ${show(vehicle)}: the decision does not contain this vehicle`);
   }
   if (outcome === 'accepted') {
     if (assignment === undefined) {
-      throw badField('outcome', 'is accepted: the shipment was not assigned, so it can only be overridden');
+      throw badField('outcome', 'is accepted: no vehicle was recommended for this shipment, so expected overridden');
     }
     if (vehicle !== undefined && vehicle !== assignment.vehicle) {
-      throw badField('vehicle', `is ${vehicle}: recommended was ${assignment.vehicle}; another one is overridden`);
+      throw badField(
+        'vehicle',
+        `is ${vehicle}, but ${assignment.vehicle} was recommended: to choose another vehicle, set outcome to overridden`,
+      );
     }
   } else {
     if (reason.trim() === '') {
@@ -436,17 +470,17 @@ function checkOutcome(
         'reason',
         breaks.length === 0
           ? 'is missing: say why the recommendation was overridden'
-          : `is missing: vehicle ${vehicle!} breaks ${breaks.join(', ')}, say why it drives all the same`,
+          : `is missing: vehicle ${show(vehicle)} breaks ${breaks.join(', ')}; say why it drives all the same`,
       );
     }
     if (assignment !== undefined && vehicle === assignment.vehicle) {
-      throw badField('vehicle', `is ${vehicle}, which was recommended: accept it, or leave vehicle out`);
+      throw badField('vehicle', `is ${vehicle}, which was recommended: set outcome to accepted, or leave vehicle out`);
     }
   }
   return assignment;
 }
 
-/** When a decision was asked for, which its id (UUIDv7) says; and as ids are of the clock of whoever made them, not after it was recorded. */
+/** When a decision was requested: the time in its id (UUIDv7), but not after it was recorded, as the two clocks may differ. */
 function askedFor({ id, createdAt }: DecisionDetail): Date {
   const asked = parseInt(id.replace('-', '').slice(0, 12), 16);
   return new Date(Math.min(createdAt.getTime(), asked));
@@ -456,12 +490,12 @@ function actsOf({ events }: DecisionDetail): readonly ActResult[] | undefined {
   return events.find(({ kind }) => kind === 'acts')?.detail as readonly ActResult[] | undefined;
 }
 
-/** Whether `auto` would have done it with a person's approval. */
+/** Whether the action was refused only because it needs a person's approval. */
 function awaitsApproval(row: DecisionDetail, shipment: Id): boolean {
   return actsOf(row)?.find((act) => act.shipment === shipment)?.refusal?.reason === 'approval';
 }
 
-/** Whose share of the threads it is. */
+/** The account whose share of the threads a request uses. */
 function nameOf({ companyId, subject }: Caller): string {
   return `${String(companyId)}/${subject}`;
 }

@@ -195,7 +195,9 @@ describe('fleetstep serve', () => {
     const child = spawn(process.execPath, args, { env, cwd: folder });
     const said = new Promise<string>((done) => child.stderr.once('data', (data: Buffer) => done(data.toString())));
     const line = new Promise<string>((done) => child.stdout.once('data', (data: Buffer) => done(data.toString())));
-    expect(await said).toMatch(/ECONNREFUSED.*until it is back, recommendations are answered without a record/);
+    expect(await said).toMatch(
+      /ECONNREFUSED.*until the database answers, recommendations are answered without a record/,
+    );
     const service = (JSON.parse(await line) as { url: string }).url;
     expect((await callService(service, 'GET', '/ready')).status).toBe(503);
     child.kill('SIGTERM');
@@ -209,7 +211,9 @@ describe('fleetstep serve', () => {
     });
     expect([bare.status, bare.stderr]).toEqual([
       2,
-      expect.stringMatching(/the database lacks 0001-fleet, .*: run "fleetstep audit migrate"/) as string,
+      expect.stringMatching(
+        /the database lacks the migrations 0001-fleet, .*: run "fleetstep audit migrate"/,
+      ) as string,
     ]);
     await empty.remove();
   });
@@ -220,7 +224,7 @@ describe('fleetstep serve', () => {
     const { port } = taken.address() as AddressInfo;
     const busy = run('serve', '--port', String(port));
     expect([busy.status, busy.stdout]).toEqual([2, '']);
-    expect(busy.stderr).toMatch(/port \d+ is taken: choose another with --port/);
+    expect(busy.stderr).toMatch(/port \d+ is in use: choose another with --port/);
     await new Promise((done) => taken.close(done));
     expect(run('serve', '--dev-token', 'owner')).toMatchObject({
       status: 2,
@@ -230,13 +234,25 @@ describe('fleetstep serve', () => {
     expect([webhook.status, webhook.stderr.includes('FLEETSTEP_WEBHOOK_SECRET is missing')]).toEqual([2, true]);
     for (const [args, message] of [
       [['--keys', 'mistyped.json'], /there is no key file mistyped\.json: make one with "fleetstep token --new-key/],
-      [['--company', '99'], /--company is 99: known are 1$/],
-      [['--tiles', 'https://tile.example/{z}.png'], /the template of tiles is/],
+      [['--company', '99'], /--company is 99: expected one of 1$/],
+      [['--tiles', 'https://tile.example/{z}.png'], /the tile template is/],
     ] as const) {
       const wrong = run('serve', '--port', '0', ...args);
       expect([wrong.status, wrong.stdout, wrong.stderr.trim()]).toEqual([2, '', expect.stringMatching(message)]);
     }
     expect(existsSync(join(folder, 'mistyped.json'))).toBe(false);
+    // What an operator sees who looks for the cause: how far the start came.
+    const { stderr } = spawnSync(process.execPath, [main, 'serve', '--port', '0', '--tiles', 'none'], {
+      encoding: 'utf8',
+      env: { ...process.env, FLEETSTEP_DATA: join(folder, 'data'), DATABASE_URL: '', NODE_DEBUG: 'fleetstep:serve' },
+      cwd: folder,
+    });
+    expect([...stderr.matchAll(/^FLEETSTEP:SERVE \d+: (\w+)/gm)].map(([, word]) => word)).toEqual([
+      'database',
+      'policies',
+      'database',
+      'closed',
+    ]);
     expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
   });
 });

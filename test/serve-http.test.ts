@@ -172,7 +172,7 @@ describe('outcomes and analysis', () => {
     const silent = await say(drivers[1], ' ');
     expect([silent.status, silent.body.error.message]).toEqual([
       400,
-      `reason is missing: vehicle ${drivers[1]} breaks skills, say why it drives all the same`,
+      `reason is missing: vehicle ${drivers[1]} breaks skills; say why it drives all the same`,
     ]);
     expect((await say(drivers[1], 'a companion lifts him')).body.breaks).toEqual(['skills']);
     expect((await say(drivers[2], 'he starts early')).body.breaks).toEqual(['skills', 'status']);
@@ -371,7 +371,7 @@ describe('mode auto', () => {
     const own = await accept(first.shipment, await acting.token());
     expect([own.status, own.body.error.message]).toEqual([
       403,
-      expect.stringMatching(/^tester has asked for this act, and may not approve it: another account does/),
+      expect.stringMatching(/^tester requested this action and may not approve it: use another account/),
     ]);
     for (let k = 0; k < 2; k++) {
       const { status, body: said } = await accept(first.shipment);
@@ -645,7 +645,7 @@ describe('faults', () => {
       expect([status, headers.get('retry-after'), body.error.message]).toEqual([
         503,
         '1',
-        'the record cannot be written: nothing was done',
+        'the database does not answer, so the decision is not recorded: no action was started',
       ]);
       expect((await callService(where.url, 'GET', '/ready')).status).toBe(503);
       expect((await callService(where.url, 'GET', '/health')).status).toBe(200);

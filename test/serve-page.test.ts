@@ -88,7 +88,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.goto(service.url);
     await page.getByLabel(/Token/).fill('nonsense');
     await page.getByRole('button', { name: 'Log in' }).click();
-    await page.getByText('That is no token.').waitFor();
+    await page.getByText(/^This is not a token/).waitFor();
     const [head, , signature] = (await service.token()).split('.');
     const forged = Buffer.from(JSON.stringify({ sub: 'x', role: 'admin', exp: 4e9 })).toString('base64url');
     await page.getByLabel(/Token/).fill(`${head}.${forged}.${signature}`);
@@ -108,7 +108,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await enter(page, 'dispatcher');
     await service.call('POST', '/v1/recommend', { ...example, explain: true });
     await page.getByText('Shipment 103 to vehicle 1').waitFor();
-    await page.getByText('105: vehicles 1, 3, 2 lack a required skill').waitFor();
+    await page.getByText('Shipment 105: vehicles 1, 3, 2 lack a required skill').waitFor();
     expect(await page.locator('.marker.vehicle').count()).toBe(4);
     for (const [kind, count] of [
       ['assigned', 2],
@@ -119,10 +119,10 @@ describe.skipIf(browserMissing())('the dashboard', () => {
       expect([kind, await page.locator(`.marker.${kind}`).count()]).toEqual([kind, count]);
     }
     await page.getByText('104 stays with vehicle 3').waitFor();
-    await page.getByText('What if 103 goes another way').click();
-    await page.getByRole('rowheader', { name: 'waits' }).first().waitFor();
+    await page.getByText('Compare the choices for 103').click();
+    await page.getByRole('rowheader', { name: 'wait' }).first().waitFor();
     expect(await page.getByRole('rowheader', { name: 'vehicle 1' }).first().isVisible()).toBe(true);
-    await page.getByLabel('Hold what is shown').check();
+    await page.getByLabel('Pause updates').check();
     await service.call('POST', '/v1/recommend', easyRequest(service.company));
     await page.waitForTimeout(2500);
     expect(await page.getByRole('link', { name: 'Actions' }).count()).toBe(0);
@@ -131,11 +131,11 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByText('Shipment 103: accepted by tester').waitFor();
     await page.getByRole('button', { name: 'Override 102' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Who drives it instead').selectOption('3');
-    await dialog.getByLabel(/^Why/).fill('vehicle 2 is at the garage');
+    await dialog.getByLabel('Vehicle instead').selectOption('3');
+    await dialog.getByLabel(/^Reason/).fill('vehicle 2 is at the garage');
     // Those who can come first; of the others it is said why not.
     expect(await dialog.getByRole('option').allTextContents()).toEqual([
-      'nobody, or not decided',
+      'none, or not decided',
       'vehicle 1',
       'vehicle 3',
       expect.stringMatching(/^vehicle 4: breaks .*status/),
@@ -144,9 +144,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     // What was typed is not lost where the service does not take it.
     const refusal = { status: 409, json: { error: { message: 'not now' } } };
     await page.route('**/outcome', (route) => route.fulfill(refusal), { times: 1 });
-    await dialog.getByRole('button', { name: 'Put on record' }).click();
+    await dialog.getByRole('button', { name: 'Record override' }).click();
     await dialog.getByRole('status').getByText('not now').waitFor();
-    await dialog.getByRole('button', { name: 'Put on record' }).click();
+    await dialog.getByRole('button', { name: 'Record override' }).click();
     await page.getByText('Shipment 102: overridden by tester, vehicle 3 instead: vehicle 2 is at the garage').waitFor();
     // The last but one: another was asked meanwhile, and shows when it may.
     const { decisions } = (await service.call('GET', '/v1/decisions?limit=2')).body as { decisions: { id: string }[] };
@@ -163,17 +163,28 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     const count = async (): Promise<number> =>
       ((await service.call('GET', '/v1/decisions?limit=200')).body.decisions as unknown[]).length;
     const [before, { body: live }] = [await count(), await service.call('GET', '/v1/live')];
-    await page.getByRole('button', { name: 'Ask with an example state' }).click();
-    await page.getByRole('heading', { name: /^Example: recommended/ }).waitFor();
-    await page.getByText('an example, not on record').waitFor();
+    await page.getByRole('button', { name: 'Show an example' }).click();
+    await page.getByRole('heading', { name: /^Example: recommendation/ }).waitFor();
+    await page.getByText(/policy .*; not recorded$/).waitFor();
     await page.getByRole('button', { name: 'Accept 103 to 1' }).click();
-    await page.getByText('Shipment 103: accepted by you. An example: nothing goes on record.').waitFor();
+    await page.getByText('Shipment 103: accepted by you. Example: not recorded.').waitFor();
     await page.getByRole('button', { name: 'Override 102' }).click();
-    await page.getByRole('dialog').getByLabel('Who drives it instead').waitFor();
+    await page.getByRole('dialog').getByLabel('Vehicle instead').waitFor();
     await page.keyboard.press('Escape');
     expect([await count(), (await service.call('GET', '/v1/live')).body]).toEqual([before, live]);
-    await page.getByRole('button', { name: 'Back to what is live' }).click();
-    await page.getByRole('heading', { name: /^Recommended at/ }).waitFor();
+    await page.getByRole('button', { name: 'Back to live' }).click();
+    await page.getByRole('heading', { name: /^Recommendation for/ }).waitFor();
+  });
+
+  it('draws a request with faulty shipments: what can be drawn, and the faults beside it', async () => {
+    const page = await open();
+    await enter(page, 'dispatcher');
+    const request = easyRequest(service.company);
+    const shipments = [...(request['shipments'] as object[]), null, 7, {}, { id: 'x', pickup: 'here' }];
+    await service.call('POST', '/v1/recommend', { ...request, shipments });
+    await page.getByRole('heading', { name: 'Faults in the request' }).waitFor();
+    expect(await page.locator('.marker.assigned').count()).toBe(3);
+    expect(await page.locator('#message').textContent()).toBe('');
   });
 
   it('shows what colleagues said of it, without asking for the page again', async () => {
@@ -199,16 +210,16 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByRole('button', { name: /^Details of action/ }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('None yet.').waitFor();
-    expect(await dialog.getByText(/dry_run at/).count()).toBe(1);
+    expect(await dialog.getByText(/dry run at/).count()).toBe(1);
     await dialog.getByLabel(/^Notes/).fill('looked at it <b>closely</b>');
     await look(page, 'action');
-    await dialog.getByRole('button', { name: 'Put review on record' }).click();
+    await dialog.getByRole('button', { name: 'Record review' }).click();
     await page.getByText(/^Action \d+ reviewed/).waitFor();
     await page.getByRole('button', { name: /^Details of action/ }).click();
     // What somebody wrote is text, never markup.
     await page.getByRole('dialog').getByText('looked at it <b>closely</b>').waitFor();
     await page.keyboard.press('Escape');
-    await page.getByRole('button', { name: 'All', exact: true }).click();
+    await page.getByRole('button', { name: 'Clear' }).click();
     await page.getByText('3 actions').waitFor();
     await look(page, 'actions');
   });
@@ -217,9 +228,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     const page = await open();
     await enter(page);
     await page.getByRole('link', { name: 'Actions' }).click();
-    await page.getByText('Dry runs: the service was started without a webhook').waitFor();
+    await page.getByText('Dry run: the service was started without a webhook').waitFor();
     await page.getByLabel('Mode').selectOption('SEMI_AUTO');
-    await page.getByText('Semi auto: what a person approves is done').waitFor();
+    await page.getByText('Semi auto: actions that a person approves are carried out').waitFor();
     await page.getByText('Rules', { exact: true }).click();
     await page.getByLabel('notify customers').uncheck();
     await page.getByText('Rule notify customers: off.').waitFor();
@@ -231,9 +242,9 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     const ask = { ...easyRequest({ bookings: bookings.slice(0, 1), drivers }), mode: 'auto' };
     await service.call('POST', '/v1/recommend', ask, await service.token({ subject: 'agent' }));
     await page.getByRole('link', { name: 'Live' }).click();
-    await page.getByText(/^Act: refused \(mode SEMI_AUTO/).waitFor();
+    await page.getByText(/^Action: refused \(mode SEMI_AUTO/).waitFor();
     await page.getByRole('button', { name: `Approve ${bookings[0]} to` }).click();
-    await page.getByText('Act: dry run').waitFor();
+    await page.getByText('Action: dry run').waitFor();
     await look(page, 'approved');
     await service.call('PUT', '/api/admin/autonomy', { mode: 'FULLY_AUTO', auto_notify_customer: true }, admin);
   });
@@ -245,7 +256,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByLabel('Company').waitFor();
     expect(page.url()).not.toContain('token');
     await page.getByRole('link', { name: 'Actions' }).click();
-    await page.getByRole('heading', { name: 'Switches of mine' }).waitFor();
+    await page.getByRole('heading', { name: 'Controls of mine' }).waitFor();
     await page.getByLabel('Company').selectOption({ label: `${service.other.id}: theirs` });
     await page.getByRole('heading', { name: 'Limits of theirs' }).waitFor();
     await page.getByText('0 actions').waitFor();
@@ -259,12 +270,12 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByRole('button', { name: 'Stop all actions' }).click();
     await look(page, 'kill-switch');
     await page.getByRole('button', { name: 'Yes, stop' }).click();
-    await page.getByText('Stopped: nothing is done automatically.').waitFor();
+    await page.getByText('Stopped: no autonomous actions.').waitFor();
     const { body } = await service.call('POST', '/v1/recommend', { ...easyRequest(service.company), mode: 'auto' });
     expect(body.acts[0].refusal.reason).toBe('kill_switch');
-    await page.getByRole('button', { name: 'Let actions go on' }).click();
-    await page.getByRole('button', { name: 'Yes, go on' }).click();
-    await page.getByText('Actions are let through within their limits.').waitFor();
+    await page.getByRole('button', { name: 'Resume actions' }).click();
+    await page.getByRole('button', { name: 'Yes, resume' }).click();
+    await page.getByText('Fully auto: actions are carried out within rules and limits.').waitFor();
     await page.getByRole('spinbutton', { name: 'Limit of assign per hour' }).fill('7');
     await page.getByRole('button', { name: 'Set the limit of assign per hour' }).click();
     await page.getByText('assign per hour: 7.').waitFor();
@@ -315,7 +326,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await page.getByRole('link', { name: 'Actions' }).focus();
     expect(await press('Enter')).toBe('Actions');
     await page.getByText('Newest first').waitFor();
-    expect(await press('Shift+Tab', 'Shift+Tab')).toBe('Skip to the content');
+    expect(await press('Shift+Tab', 'Shift+Tab')).toBe('Skip to content');
     expect(await press('Enter')).toBe('content');
     await page.getByRole('heading', { name: 'Autonomous actions' }).waitFor();
     // Back from a dialog, the keyboard is where it was, though the list was drawn anew.
@@ -338,12 +349,12 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await press('Enter', 'Tab');
     await page.getByRole('button', { name: 'Yes, stop' }).focus();
     await press('Enter');
-    await page.getByText('Stopped: nothing is done automatically.').waitFor();
-    expect(await focused()).toBe('Let actions go on');
+    await page.getByText('Stopped: no autonomous actions.').waitFor();
+    expect(await focused()).toBe('Resume actions');
     await press('Enter');
-    await page.getByRole('button', { name: 'Yes, go on' }).focus();
+    await page.getByRole('button', { name: 'Yes, resume' }).focus();
     await press('Enter');
-    await page.getByText('Actions are let through within their limits.').waitFor();
+    await page.getByText('Fully auto: actions are carried out within rules and limits.').waitFor();
   });
 
   it('has met no fault, and asked nobody outside', () => {

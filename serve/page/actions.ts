@@ -1,59 +1,40 @@
-// Actions: what was done autonomously, its figures and reviews; and beside it the company's controls.
+// The section Actions: the record of autonomous actions with statistics and reviews, and beside it the company's controls.
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
+import type { Action, Actions, ActionStatistics, Review } from '../other-schemas.js';
 import { call } from './client.js';
 import { controls } from './controls.js';
 import { column, filled, h, input, openDialog, redraw, select, tell, tellFault, time } from './dom.js';
 
-interface Action {
-  readonly id: number;
-  readonly created_at: string;
-  readonly action_type: string;
-  readonly action_description: string;
-  readonly status: string;
-  readonly booking_id: number | null;
-  readonly driver_id: number | null;
-  readonly reviewed_by_admin: boolean;
-}
-interface Detail extends Action {
-  readonly action_data: unknown;
-  readonly error_message: string | null;
-  readonly execution_time_ms: number | null;
-  readonly review_count: number;
-  readonly reviews: readonly { reviewer: string; notes: string | null; at: string }[];
-  readonly entries: readonly { seq: number; kind: string; at: string; hash: string }[];
-}
-interface Page {
-  readonly actions: readonly Action[];
-  readonly pagination: {
-    readonly total: number | null;
-    readonly total_is_exact: boolean | null;
-    readonly next: string | null;
-  };
-}
-interface Figures {
-  readonly total: number;
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly refused: number;
-  readonly unknown: number;
-  readonly dry_run: number;
-  readonly reviewed: number;
-  readonly success_rate: number | null;
-  readonly mean_execution_ms: number | null;
-}
+type Row = Actions['actions'][number];
 const PATH = '/api/admin/autonomous-actions';
-const types = ['assign', 'reassign', 'notify_customer', 'adjust_time', 'redistribute', 'reoptimize'];
-const statuses = ['intended', 'succeeded', 'failed', 'refused', 'unknown', 'dry_run'];
+// As objects, so that the compiler misses a name that the service adds.
+const types = Object.keys({
+  assign: true,
+  reassign: true,
+  notify_customer: true,
+  adjust_time: true,
+  redistribute: true,
+  reoptimize: true,
+} satisfies Record<Row['action_type'], true>);
+const statuses = Object.keys({
+  intended: true,
+  succeeded: true,
+  failed: true,
+  refused: true,
+  unknown: true,
+  dry_run: true,
+} satisfies Record<Row['status'], true>);
 const words = (list: readonly string[]): [string, string][] => [
   ['', 'any'],
   ...list.map((one): [string, string] => [one, one.replaceAll('_', ' ')]),
 ];
 
+/** Draws the section. */
 export function actions(main: HTMLElement): void {
-  const figures = h('section', { class: 'panel', 'aria-label': 'Figures' });
+  const figures = h('section', { class: 'panel', 'aria-label': 'Statistics' });
   const { switches, limits } = controls();
-  // The switches come first where everything is in one column.
+  // In one column, the controls come first.
   main.append(h('div', { class: 'two acts' }, switches, h('div', { class: 'left' }, figures, listSection()), limits));
   statistics(figures);
 }
@@ -68,11 +49,6 @@ function listSection(): HTMLElement {
     { class: 'row', 'aria-label': 'Filter' },
     select('action_type', 'Type', words(types)),
     select('status', 'Status', words(statuses)),
-    select('success', 'Success', [
-      ['', 'any'],
-      ['true', 'succeeded'],
-      ['false', 'failed'],
-    ]),
     select('reviewed', 'Reviewed', [
       ['', 'any'],
       ['true', 'yes'],
@@ -83,9 +59,9 @@ function listSection(): HTMLElement {
     input('date_from', 'From', 'datetime-local'),
     input('date_to', 'To', 'datetime-local'),
     h('button', { class: 'primary' }, 'Filter'),
-    h('button', { type: 'reset' }, 'All'),
+    h('button', { type: 'reset' }, 'Clear'),
   );
-  /** Cursors of the pages that were seen; the first page has none. */
+  /** Cursors of the pages so far; the first page has none. */
   let cursors: (string | null)[] = [null];
   let next: string | null = null;
   const load = async (): Promise<void> => {
@@ -95,12 +71,12 @@ function listSection(): HTMLElement {
     }
     const cursor = cursors.at(-1);
     if (cursor !== null && cursor !== undefined) query.set('cursor', cursor);
-    const page = await call<Page>('GET', `${PATH}?${query}`);
+    const page = await call<Actions>('GET', `${PATH}?${query}`);
     next = page.pagination.next;
     redraw(body, ...page.actions.map((action) => row(action, reload)));
     const { total, total_is_exact: exact } = page.pagination;
     if (total !== null) {
-      count.textContent = `${exact === false ? 'over ' : ''}${total} action${total === 1 ? '' : 's'}`;
+      count.textContent = `${exact === false ? 'more than ' : ''}${total} action${total === 1 ? '' : 's'}`;
     }
     back.disabled = cursors.length === 1;
     on.disabled = next === null;
@@ -145,7 +121,7 @@ function listSection(): HTMLElement {
             {},
             column('When'),
             column('Type', 'spare'),
-            column('What'),
+            column('Description'),
             column('Status'),
             column('Booking', 'spare'),
             column('Driver', 'spare'),
@@ -160,7 +136,7 @@ function listSection(): HTMLElement {
   );
 }
 
-function row(action: Action, reload: () => void): HTMLElement {
+function row(action: Row, reload: () => void): HTMLElement {
   return h(
     'tr',
     {},
@@ -187,7 +163,7 @@ function row(action: Action, reload: () => void): HTMLElement {
   );
 }
 
-function classOf(status: string): string {
+function classOf(status: Row['status']): string {
   return status === 'succeeded'
     ? 'good'
     : status === 'failed' || status === 'unknown'
@@ -198,13 +174,14 @@ function classOf(status: string): string {
 }
 
 async function details(id: number, reload: () => void): Promise<void> {
-  const { action } = await call<{ action: Detail }>('GET', `${PATH}/${id}`);
+  const { action } = await call<Action>('GET', `${PATH}/${id}`);
   const form = h(
     'form',
     {
       onsubmit: (event) => {
         event.preventDefault();
-        void call('POST', `${PATH}/${id}/review`, { notes: filled(form)['notes'] ?? null }).then(() => {
+        const review: Review = { notes: filled(form)['notes'] ?? null };
+        void call('POST', `${PATH}/${id}/review`, review).then(() => {
           dialog.close();
           tell(`Action ${id} reviewed.`);
           reload();
@@ -214,10 +191,10 @@ async function details(id: number, reload: () => void): Promise<void> {
     h(
       'label',
       {},
-      'Notes, up to 1000 characters (no names of people)',
+      'Notes, up to 1,000 characters (no names of people)',
       h('textarea', { name: 'notes', maxlength: 1000, rows: 3 }),
     ),
-    h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Put review on record')),
+    h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Record review')),
   );
   const dialog = openDialog(
     `Action ${id}`,
@@ -229,24 +206,26 @@ async function details(id: number, reload: () => void): Promise<void> {
       figure('status', action.status.replaceAll('_', ' ')),
       figure('booking', String(action.booking_id ?? '-')),
       figure('driver', String(action.driver_id ?? '-')),
-      figure('asked', time(action.created_at)),
-      figure('took', action.execution_time_ms === null ? '-' : `${action.execution_time_ms.toFixed(1)} ms`),
+      figure('requested', time(action.created_at)),
+      figure('duration', action.execution_time_ms === null ? '-' : `${action.execution_time_ms.toFixed(1)} ms`),
     ),
     action.error_message === null ? null : h('p', { class: 'warn' }, action.error_message),
-    h('h3', {}, 'What exactly'),
+    h('h3', {}, 'Data'),
     h('pre', { tabindex: 0 }, JSON.stringify(action.action_data, null, 2)),
-    h('h3', {}, 'In the ledger'),
+    h('h3', {}, 'Ledger entries'),
     h(
       'ul',
       {},
       ...action.entries.map(({ seq, kind, at, hash }) =>
-        h('li', {}, `${seq} ${kind} at ${time(at)}, ${hash.slice(0, 16)}…`),
+        h('li', {}, `${seq}: ${kind.replaceAll('_', ' ')} at ${time(at)}, hash ${hash.slice(0, 16)}…`),
       ),
     ),
     h(
       'h3',
       {},
-      action.review_count > action.reviews.length ? `Reviews, the last of ${action.review_count}` : 'Reviews',
+      action.review_count > action.reviews.length
+        ? `Reviews (the latest ${action.reviews.length} of ${action.review_count})`
+        : 'Reviews',
     ),
     action.reviews.length === 0
       ? h('p', { class: 'muted' }, 'None yet.')
@@ -254,7 +233,7 @@ async function details(id: number, reload: () => void): Promise<void> {
           'ul',
           {},
           ...action.reviews.map(({ reviewer, notes, at }) =>
-            h('li', {}, `${reviewer}, ${time(at)}: ${notes ?? 'seen'}`),
+            h('li', {}, `${reviewer}, ${time(at)}: ${notes ?? 'no notes'}`),
           ),
         ),
     form,
@@ -277,22 +256,19 @@ function statistics(section: HTMLElement): void {
   const chooser = period.querySelector('select')!;
   chooser.value = 'day';
   const load = async (): Promise<void> => {
-    const { totals, series } = await call<{ totals: Figures; series: readonly (Figures & { from: string })[] }>(
-      'GET',
-      `${PATH}/stats?period=${chooser.value}`,
-    );
+    const { totals, series } = await call<ActionStatistics>('GET', `${PATH}/stats?period=${chooser.value}`);
     numbers.replaceChildren(
-      figure('asked', String(totals.total)),
+      figure('total', String(totals.total)),
       figure('succeeded', String(totals.succeeded)),
       figure('failed', String(totals.failed)),
       figure('refused', String(totals.refused)),
       figure('unknown', String(totals.unknown)),
       figure('dry runs', String(totals.dry_run)),
-      figure('success', totals.success_rate === null ? '-' : `${(100 * totals.success_rate).toFixed(0)}%`),
-      figure('mean time', totals.mean_execution_ms === null ? '-' : `${totals.mean_execution_ms.toFixed(0)} ms`),
+      figure('success rate', totals.success_rate === null ? '-' : `${(100 * totals.success_rate).toFixed(0)}%`),
+      figure('mean duration', totals.mean_execution_ms === null ? '-' : `${totals.mean_execution_ms.toFixed(0)} ms`),
     );
     chart.replaceChildren();
-    // One point is no line.
+    // A line needs two points.
     chart.hidden = series.length < 2;
     if (chart.hidden) return;
     bars(
@@ -307,7 +283,7 @@ function statistics(section: HTMLElement): void {
   };
   const reload = (): void => void load().catch(tellFault);
   chooser.addEventListener('change', reload);
-  section.append(h('h2', {}, 'Figures'), h('div', { class: 'row' }, period), numbers, chart);
+  section.append(h('h2', {}, 'Statistics'), h('div', { class: 'row' }, period), numbers, chart);
   reload();
 }
 

@@ -1,5 +1,6 @@
-// The way to the service: one token, JSON both ways, and errors with the service's own words.
+// Requests to the service: one token, JSON in both directions, and errors with the service's message.
 
+/** What a token says about its holder. */
 export interface Account {
   readonly subject: string;
   readonly role: 'admin' | 'dispatcher' | 'viewer';
@@ -10,10 +11,12 @@ export interface Account {
 const KEY = 'fleetstep-token';
 
 let token = sessionStorage.getItem(KEY) ?? '';
-/** For an admin of all companies: which one he looks at. */
+/** The company that an admin of all companies has chosen. */
 let company: number | null = null;
 
+/** An error answer, or no answer at all: then `status` is 0. */
 export class ServiceError extends Error {
+  /** HTTP status; 0 if there was no answer. */
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -22,7 +25,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** What a token says about its holder; null if it is none. Whether it is true, the service decides. */
+/** Reads a token without verifying it, which only the service can; null if the text is not a token. */
 export function accountOf(text: string): Account | null {
   try {
     const bytes = Uint8Array.from(atob(text.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')), (c) =>
@@ -45,29 +48,35 @@ export function accountOf(text: string): Account | null {
   }
 }
 
+/** The account that is logged in. */
 export function account(): Account | null {
   return accountOf(token);
 }
 
+/** Keeps a token until the tab is closed. */
 export function logIn(text: string): void {
   token = text.trim();
   company = null;
   sessionStorage.setItem(KEY, token);
 }
 
+/** Forgets the token. */
 export function logOut(): void {
   token = '';
   sessionStorage.removeItem(KEY);
 }
 
+/** The company that an admin of all companies has chosen; null before. */
 export function chosenCompany(): number | null {
   return company;
 }
 
+/** Sets the company of all further requests of an admin of all companies. */
 export function chooseCompany(id: number): void {
   company = id;
 }
 
+/** Sends a request; T is the type of its answer in `other-schemas.ts`. @throws ServiceError */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const url = new URL(path, location.origin);
   if (company !== null && account()?.company === null && !url.searchParams.has('company_id')) {
@@ -84,7 +93,7 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch {
-    throw new ServiceError(0, 'the service cannot be reached');
+    throw new ServiceError(0, 'The service cannot be reached.');
   }
   const answer = (await response.json()) as { error?: { message: string } };
   if (!response.ok)

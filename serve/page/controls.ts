@@ -1,40 +1,26 @@
-// A company's mode, rules, limits and switches: what software may do, and what is left of it.
+// A company's controls of autonomous actions: mode, rules, kill switch and limits.
 
+import type { BreakerReset, CompanyControls, KillSwitchUse, LimitChanges, SettingsChange } from '../other-schemas.js';
 import { call } from './client.js';
 import { checkbox, column, h, openDialog, poll, redraw, select, tell, tellFault } from './dom.js';
 
-interface Settings {
-  readonly mode: string;
-  readonly stopped: boolean;
-  readonly dry_run: boolean;
-  readonly auto_assign: boolean;
-  readonly auto_reassign: boolean;
-  readonly auto_notify_customer: boolean;
-  readonly auto_adjust_time: boolean;
-  readonly auto_reoptimize: boolean;
-  readonly adjust_time_max_minutes: number;
-  readonly breaker_failures: number;
-  readonly own_approval: boolean;
-}
-interface Controls {
-  readonly company_id: number;
-  readonly company: string;
-  readonly stopped_all: boolean;
-  readonly settings: Settings;
-  readonly connector: { readonly name: string; readonly dry_run: boolean };
-  readonly limits: readonly { scope: string; per: string; kind: string; capacity: number; left: number }[];
-  readonly broken: readonly { action_type: string; failures: number }[];
-}
+type Settings = CompanyControls['settings'];
 
+type LimitChange = LimitChanges['limits'][number];
+
+const modes = Object.keys({ MANUAL: true, SEMI_AUTO: true, FULLY_AUTO: true } satisfies Record<Settings['mode'], true>);
+const modeName = (mode: string): string => mode.toLowerCase().replace('_', ' ');
+
+/** Waits for a change, says `done` or the fault, and draws the panels anew. */
 type Change = (work: Promise<unknown>, done: string) => void;
 
-/** A company's switches and its limits, each a panel, drawn anew when something has changed. */
+/** Two panels, controls and limits, which are drawn anew when something has changed. */
 export function controls(): { readonly switches: HTMLElement; readonly limits: HTMLElement } {
-  const switches = h('section', { class: 'panel', 'aria-label': 'Switches', tabindex: -1 });
+  const switches = h('section', { class: 'panel', 'aria-label': 'Controls', tabindex: -1 });
   const limits = h('section', { class: 'panel', 'aria-label': 'Limits', tabindex: -1 });
   let shown = '';
   const refresh = async (): Promise<void> => {
-    const found = await call<Controls>('GET', '/api/admin/autonomy');
+    const found = await call<CompanyControls>('GET', '/api/admin/autonomy');
     const key = JSON.stringify(found);
     const active = document.activeElement;
     const typing = active instanceof HTMLInputElement && active.type === 'number';
@@ -47,7 +33,7 @@ export function controls(): { readonly switches: HTMLElement; readonly limits: H
     void work
       .then(() => tell(done), tellFault)
       .then(() => {
-        // What was not taken must not stay as if it were.
+        // Redrawn even if the change was refused, so that the page shows the state of the service.
         shown = '';
         return refresh();
       })
@@ -56,8 +42,13 @@ export function controls(): { readonly switches: HTMLElement; readonly limits: H
   return { switches, limits };
 }
 
+/** Changes one setting. */
+function set(setting: SettingsChange, done: string, change: Change): void {
+  change(call('PUT', '/api/admin/autonomy', setting), done);
+}
+
 function switchesOf(
-  { company, settings, stopped_all, broken, connector }: Controls,
+  { company, settings, stopped_all, broken, connector }: CompanyControls,
   change: Change,
 ): (HTMLElement | '')[] {
   const stop = h(
@@ -68,42 +59,42 @@ function switchesOf(
       class: settings.stopped ? 'primary' : 'danger',
       onclick: () => killSwitch(settings.stopped, change),
     },
-    settings.stopped ? 'Let actions go on' : 'Stop all actions',
+    settings.stopped ? 'Resume actions' : 'Stop all actions',
   );
   const mode = select(
     'mode',
     'Mode',
-    ['MANUAL', 'SEMI_AUTO', 'FULLY_AUTO'].map((one) => [one, one.toLowerCase().replace('_', ' ')]),
+    modes.map((one) => [one, modeName(one)]),
   );
   const chooser = mode.querySelector('select')!;
   chooser.value = settings.mode;
   chooser.addEventListener('change', () =>
-    change(call('PUT', '/api/admin/autonomy', { mode: chooser.value }), `Mode is ${chooser.value}.`),
+    set({ mode: chooser.value as Settings['mode'] }, `Mode: ${modeName(chooser.value)}.`, change),
   );
   return [
-    h('h2', {}, `Switches of ${company}`),
+    h('h2', {}, `Controls of ${company}`),
     settings.stopped || stopped_all
       ? h(
           'p',
           { class: 'bad', role: 'alert' },
-          stopped_all ? 'All companies are stopped.' : 'Stopped: nothing is done automatically.',
+          stopped_all ? 'All companies are stopped: no autonomous actions.' : 'Stopped: no autonomous actions.',
         )
       : h(
           'p',
           { class: 'good' },
           settings.mode === 'MANUAL'
-            ? 'Manual: nothing is done automatically.'
+            ? 'Manual: no autonomous actions.'
             : settings.mode === 'SEMI_AUTO'
-              ? 'Semi auto: what a person approves is done, within the limits.'
-              : 'Actions are let through within their limits.',
+              ? 'Semi auto: actions that a person approves are carried out, within the limits.'
+              : 'Fully auto: actions are carried out within rules and limits.',
         ),
     connector.dry_run || settings.dry_run
       ? h(
           'p',
           { class: 'warn' },
           connector.dry_run
-            ? 'Dry runs: the service was started without a webhook, so acts are decided and recorded, but not done.'
-            : 'Dry runs: acts are decided and recorded, but not done.',
+            ? 'Dry run: the service was started without a webhook. Actions are decided and recorded, but not carried out.'
+            : 'Dry run: actions are decided and recorded, but not carried out.',
         )
       : '',
     h('div', { class: 'row' }, mode, stop),
@@ -112,26 +103,26 @@ function switchesOf(
       h(
         'p',
         { class: 'bad' },
-        `${action_type.replaceAll('_', ' ')} was stopped by ${failures} failures in a row `,
+        `Actions of type ${action_type.replaceAll('_', ' ')} are stopped after ${failures} failures in a row. `,
         h(
           'button',
           {
             type: 'button',
-            'aria-label': `Let it act again: ${action_type.replaceAll('_', ' ')}`,
+            'aria-label': `Resume ${action_type.replaceAll('_', ' ')}`,
             onclick: () =>
               change(
-                call('POST', '/api/admin/autonomy/breaker/reset', { action_type: action_type }),
-                `${action_type} may act again.`,
+                call('POST', '/api/admin/autonomy/breaker/reset', { action_type } satisfies BreakerReset),
+                `Actions of type ${action_type.replaceAll('_', ' ')} are resumed.`,
               ),
           },
-          'Let it act again',
+          'Resume',
         ),
       ),
     ),
   ];
 }
 
-function limitsOf({ company, limits }: Controls, change: Change): HTMLElement[] {
+function limitsOf({ company, limits }: CompanyControls, change: Change): HTMLElement[] {
   return [
     h('h2', {}, `Limits of ${company}`),
     h(
@@ -140,8 +131,12 @@ function limitsOf({ company, limits }: Controls, change: Change): HTMLElement[] 
       h(
         'table',
         {},
-        h('caption', {}, 'What is left of each'),
-        h('thead', {}, h('tr', {}, ...['Limit', 'Left', 'Of'].map((name) => column(name)), column('Set', 'unseen'))),
+        h('caption', {}, 'A bucket refills evenly over its period. A window counts the actions of the latest period.'),
+        h(
+          'thead',
+          {},
+          h('tr', {}, ...['Limit', 'Remaining', 'Capacity'].map((name) => column(name)), column('Set', 'unseen')),
+        ),
         h('tbody', {}, ...limits.map((limit) => gauge(limit, change))),
       ),
     ),
@@ -156,10 +151,10 @@ const rules = [
   ['auto_reoptimize', 'reoptimize'],
 ] as const;
 
-/** What software may decide alone, and how far. */
+/** What is allowed in mode fully auto, and how far. */
 function ruleSet(settings: Settings, change: Change): HTMLElement {
-  const put = (name: keyof Settings, value: boolean | number, done: string): void =>
-    change(call('PUT', '/api/admin/autonomy', { [name]: value }), done);
+  const put = <Name extends keyof SettingsChange>(name: Name, value: SettingsChange[Name], done: string): void =>
+    set({ [name]: value }, done, change);
   const number = (name: 'adjust_time_max_minutes' | 'breaker_failures', label: string, max: number): HTMLElement => {
     const field = h('input', { name, type: 'number', min: 0, max, value: settings[name], style: 'width: 4.5rem' });
     field.addEventListener('change', () => put(name, Number(field.value), `${label}: ${field.value}.`));
@@ -172,23 +167,23 @@ function ruleSet(settings: Settings, change: Change): HTMLElement {
     h(
       'fieldset',
       {},
-      h('legend', {}, 'Fully auto may, without asking'),
+      h('legend', {}, 'Allowed in mode fully auto'),
       ...rules.map(([name, label]) =>
         checkbox(name, label, settings[name], (on) => put(name, on, `Rule ${label}: ${on ? 'on' : 'off'}.`)),
       ),
     ),
-    number('adjust_time_max_minutes', 'Longest delay decided alone, minutes', 1440),
-    number('breaker_failures', 'Failures in a row that stop a type (0: never)', 1000),
-    checkbox('dry_run', 'Dry run: decide and record, do nothing', settings.dry_run, (on) =>
+    number('adjust_time_max_minutes', 'Longest delay of adjust times, in minutes', 1440),
+    number('breaker_failures', 'Failures in a row that stop an action type (0: never)', 1000),
+    checkbox('dry_run', 'Dry run: decide and record only', settings.dry_run, (on) =>
       put('dry_run', on, `Dry run: ${on ? 'on' : 'off'}.`),
     ),
-    checkbox('own_approval', 'Whoever asked may approve', settings.own_approval, (on) =>
+    checkbox('own_approval', 'An account may approve its own requests', settings.own_approval, (on) =>
       put('own_approval', on, `Own approval: ${on ? 'allowed' : 'not allowed'}.`),
     ),
   );
 }
 
-function gauge(limit: Controls['limits'][number], change: Change): HTMLElement {
+function gauge(limit: CompanyControls['limits'][number], change: Change): HTMLElement {
   const { scope, per, kind, capacity, left } = limit;
   const name = `${scope.replaceAll('_', ' ')} per ${per}`;
   const value = h('input', {
@@ -202,16 +197,16 @@ function gauge(limit: Controls['limits'][number], change: Change): HTMLElement {
   return h(
     'tr',
     {},
-    h('td', {}, name, h('span', { class: 'muted' }, ` ${kind}`)),
+    h('td', {}, name, h('span', { class: 'muted kind' }, kind)),
     h(
       'td',
-      {},
+      { class: 'gauge' },
       h('meter', {
         min: 0,
         max: Math.max(1, capacity),
         value: left,
         low: capacity * 0.2,
-        'aria-label': `Left of ${name}`,
+        'aria-label': `Remaining of ${name}`,
       }),
       ` ${left}`,
     ),
@@ -229,8 +224,8 @@ function gauge(limit: Controls['limits'][number], change: Change): HTMLElement {
               onclick: () =>
                 change(
                   call('PUT', '/api/admin/autonomy/limits', {
-                    limits: [{ scope, per, kind, capacity: Number(value.value) }],
-                  }),
+                    limits: [{ scope: scope as LimitChange['scope'], per, kind, capacity: Number(value.value) }],
+                  } satisfies LimitChanges),
                   `${name}: ${value.value}.`,
                 ),
             },
@@ -243,19 +238,19 @@ function gauge(limit: Controls['limits'][number], change: Change): HTMLElement {
 function killSwitch(stopped: boolean, change: Change): void {
   const set = (): void => {
     change(
-      call('POST', '/api/admin/autonomy/kill-switch', { stopped: !stopped }),
-      stopped ? 'Actions go on.' : 'Stopped.',
+      call('POST', '/api/admin/autonomy/kill-switch', { stopped: !stopped } satisfies KillSwitchUse),
+      stopped ? 'Actions are resumed.' : 'Actions are stopped.',
     );
     dialog.close();
   };
   const dialog = openDialog(
-    stopped ? 'Let actions go on?' : 'Stop all actions?',
+    stopped ? 'Resume actions?' : 'Stop all actions?',
     h(
       'p',
       {},
       stopped
-        ? 'Actions are let through again, within mode, rules and limits.'
-        : 'From now on nothing is done automatically, until somebody lets it go on. It is put on record who did it.',
+        ? 'Actions are carried out again, as mode, rules and limits allow. This is recorded with your account.'
+        : 'No autonomous action starts until somebody resumes them. This is recorded with your account.',
     ),
     h(
       'div',
@@ -263,7 +258,7 @@ function killSwitch(stopped: boolean, change: Change): void {
       h(
         'button',
         { type: 'button', class: stopped ? 'primary' : 'danger', onclick: set },
-        stopped ? 'Yes, go on' : 'Yes, stop',
+        stopped ? 'Yes, resume' : 'Yes, stop',
       ),
     ),
   );

@@ -1,9 +1,9 @@
-// Elements from code. Text goes in as text: nothing that comes from the service is ever taken for markup.
+// Creates elements. Text is inserted as text: nothing that comes from the service is interpreted as markup.
 
 type Child = Node | string | number | null | undefined | false;
 type Props = Readonly<Record<string, string | number | boolean | ((event: Event) => void) | undefined>>;
 
-/** An element; `on…` members are listeners, booleans set or leave out, all else are attributes. */
+/** An element. Functions, named `on…`, are listeners; a boolean sets or omits an attribute; everything else is an attribute. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   props: Props = {},
@@ -23,8 +23,8 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 }
 
 /**
- * New children for `box`. What was unfolded stays so, and the keyboard stays on the control where it was, or, if that has
- * gone, on the box.
+ * Replaces the children of `box`. Open details stay open, and the focus stays on the control of the same name, or goes to the box
+ * if there is none.
  */
 export function redraw(box: HTMLElement, ...children: readonly (Node | string)[]): void {
   const active = box.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
@@ -41,21 +41,23 @@ function nameOf(element: HTMLElement): string {
   return element.getAttribute('name') ?? element.getAttribute('aria-label') ?? element.textContent;
 }
 
-/** A heading of a column: of one with buttons unseen, but told; of one that a narrow screen leaves out, spare. */
+/** A column's heading. `unseen`: for screen readers only; `spare`: left out on narrow screens. */
 export function column(name: string, kind: 'text' | 'number' | 'unseen' | 'spare' = 'text'): HTMLElement {
   if (kind === 'unseen') return h('th', { scope: 'col' }, h('span', { class: kind }, name));
   return h('th', { scope: 'col', class: kind }, name);
 }
 
+/** A labelled choice of `[value, text]`. */
 export function select(name: string, label: string, options: readonly (readonly [string, string])[]): HTMLElement {
   return h('label', {}, label, h('select', { name }, ...options.map(([value, text]) => h('option', { value }, text))));
 }
 
+/** A labelled field. */
 export function input(name: string, label: string, type = 'text', more: Props = {}): HTMLElement {
   return h('label', {}, label, h('input', { name, type, ...more }));
 }
 
-/** The form's fields that are filled in. */
+/** The fields of a form that are not empty, by name. */
 export function filled(form: HTMLFormElement): Record<string, string> {
   const values: Record<string, string> = {};
   for (const [name, value] of new FormData(form)) {
@@ -64,7 +66,7 @@ export function filled(form: HTMLFormElement): Record<string, string> {
   return values;
 }
 
-/** Opens a dialog with a heading, a line for what is told, and a way to close it, and takes it away afterwards. */
+/** Opens a dialog with a heading, a line for messages and a button to close it; removes it when it is closed. */
 export function openDialog(heading: string, ...children: readonly Child[]): HTMLDialogElement {
   const id = 'dialog-heading';
   const dialog = h(
@@ -80,7 +82,7 @@ export function openDialog(heading: string, ...children: readonly Child[]): HTML
   return dialog;
 }
 
-/** Says something to everybody, those who listen included; also in a dialog, as nothing behind one is heard. */
+/** Shows a message, also to screen readers; in an open dialog too, as these read nothing behind it. */
 export function tell(text: string, bad = false): void {
   for (const line of document.querySelectorAll('#message, dialog[open] .message')) {
     line.textContent = text;
@@ -88,25 +90,28 @@ export function tell(text: string, bad = false): void {
   }
 }
 
+/** Shows an error's message. */
 export function tellFault(error: unknown): void {
   tell((error as Error).message, true);
 }
 
+/** Date and time, in the browser's language and zone. */
 export function time(at: string | number | Date): string {
   return new Date(at).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23' });
 }
 
-/** Hours and minutes, of a day that everybody knows. */
+/** Hours and minutes. */
 export function clock(at: Date): string {
   return at.toLocaleTimeString(undefined, { timeStyle: 'short', hourCycle: 'h23' });
 }
 
+/** A labelled checkbox; `change` is called with its new state. */
 export function checkbox(name: string, label: string, checked: boolean, change: (on: boolean) => void): HTMLElement {
   const box = h('input', { name, type: 'checkbox', checked, onchange: () => change(box.checked) });
   return h('label', { class: 'check' }, box, label);
 }
 
-/** Runs `work` again and again while `element` is on the page. */
+/** Runs `work` repeatedly while `element` is on the page. */
 export function poll(element: HTMLElement, everyMs: number, work: () => Promise<void>): void {
   const step = (): void => {
     if (!element.isConnected) return;

@@ -1,122 +1,46 @@
-// Live: the last request as a map, and what was recommended, with the buttons that put a person's answer on record.
+// The section Live: the latest request as a map, and its recommendation with the buttons that record a person's outcome.
 
 import * as L from '/lib/leaflet/leaflet-src.esm.js';
+import type { Assignment } from '../../advise/answer.js';
+import type { ShipmentInput, VehicleInput } from '../../advise/request.js';
+import type { ActResult, AnswerWithActs } from '../act-schema.js';
+import type { Analyzed, Live, Outcome as OutcomeBody, RecordedOutcome } from '../other-schemas.js';
 import { account, call } from './client.js';
 import { checkbox, clock, column, filled, h, openDialog, poll, redraw, select, tell, tellFault } from './dom.js';
 
-type Id = number | string;
-type Place = [longitude: number, latitude: number];
-interface Vehicle {
-  readonly id: Id;
-  readonly start?: Place;
-  readonly status?: string;
-  readonly free_location?: Place;
-}
-interface Shipment {
-  readonly id?: Id;
-  readonly pickup: { readonly id?: Id; readonly location?: Place };
-  readonly delivery: { readonly location?: Place };
-}
-interface Estimate {
-  readonly mean: number;
-  readonly low: number;
-  readonly high: number;
-}
-interface WhatIf {
-  readonly futures: number;
-  readonly seconds_ahead: number;
-  readonly candidates: readonly {
-    readonly vehicle: Id | null;
-    readonly late: Estimate;
-    readonly minutes_late: Estimate;
-    readonly lost: Estimate;
-  }[];
-}
-interface Assignment {
-  readonly rank: number;
-  readonly shipment: Id;
-  readonly vehicle: Id;
-  readonly pickup_eta: number;
-  readonly lateness: number;
-  readonly confidence: number | null;
-  readonly reasons: readonly string[];
-  readonly alternatives: readonly { readonly vehicle: Id; readonly pickup_eta: number; readonly extra_wait: number }[];
-  readonly hungarian: Id | null;
-  readonly nearest: Id | null;
-  readonly what_if?: WhatIf | null;
-}
-interface Act {
-  readonly shipment: Id;
-  readonly status: string;
-  readonly message?: string;
-  readonly refusal?: { readonly reason: string };
-}
-interface Outcome {
-  readonly shipment: Id;
-  readonly outcome: 'accepted' | 'overridden';
-  readonly vehicle?: Id;
-  readonly reason?: string;
-  /** What the other vehicle breaks. */
-  readonly breaks?: readonly string[];
-  readonly by: string;
-}
-interface Candidate {
-  readonly vehicle: Id;
-  readonly breaks: readonly string[];
-  readonly pickup_eta: number | null;
-}
-interface Last {
-  /** Of this browser alone: nothing of it goes to the service. */
-  readonly example?: boolean;
-  readonly at: string;
-  readonly outcomes: readonly Outcome[];
-  readonly request: {
-    readonly as_of: number;
-    readonly time_zone?: string;
-    readonly vehicles: readonly Vehicle[];
-    readonly shipments: readonly (Shipment | null)[];
-  };
-  readonly answer: {
-    readonly mode: string;
-    readonly assignments: readonly Assignment[];
-    readonly waiting: readonly { shipment: Id; reason: string; revisit_at: number; latest_safe: number | null }[];
-    readonly unassigned: readonly { shipment: Id; reasons: readonly { message: string }[] }[];
-    readonly locked: readonly {
-      shipment: Id;
-      vehicle: Id;
-      pickup_eta: number;
-      lateness: number;
-      breaks: readonly string[];
-    }[];
-    readonly violations: readonly { message: string }[];
-    readonly provenance: {
-      readonly decision_id: string;
-      readonly policy: string;
-      readonly fallback: { readonly policy: string; readonly reason: string } | null;
-      readonly recorded: boolean;
-    };
-    readonly acts?: readonly Act[];
-  };
+type Last = NonNullable<Live['last']>;
+/** What is shown: the latest request, or an example that exists in this browser alone. */
+type View = Last & { readonly example?: boolean };
+type Outcome = Last['outcomes'][number];
+type WhatIf = NonNullable<Assignment['what_if']>;
+type Estimate = WhatIf['candidates'][number]['late'];
+/** Longitude, latitude. */
+type Place = NonNullable<VehicleInput['start']>;
+/** What the example's files hold. */
+interface Example {
+  readonly request: Last['request'];
+  readonly answer: AnswerWithActs;
 }
 
+/** The section Live: a map, and beside it the recommendation with its buttons. */
 export async function live(main: HTMLElement): Promise<void> {
   const mapBox = h('div', {
     id: 'map',
     role: 'group',
-    'aria-label': 'Map of vehicles and pickups; the lists beside it say the same',
+    'aria-label': 'Map of vehicles and pickups. The list beside it has the same content.',
   });
   const lists = h('div', { tabindex: -1 });
-  /** Somebody wants time to look at it, while others are asked. */
+  /** Updates are paused. */
   let held = false;
-  /** What is shown is an example, until somebody goes back to what is live. */
+  /** An example is shown in place of the latest request. */
   let example = false;
   const ask = h(
     'button',
     {
       type: 'button',
-      onclick: () => void askExample().catch(tellFault),
+      onclick: () => void showExample().catch(tellFault),
     },
-    'Ask with an example state',
+    'Show an example',
   );
   const back = h(
     'button',
@@ -130,7 +54,7 @@ export async function live(main: HTMLElement): Promise<void> {
         void refresh().catch(tellFault);
       },
     },
-    'Back to what is live',
+    'Back to live',
   );
   main.append(
     h(
@@ -145,19 +69,19 @@ export async function live(main: HTMLElement): Promise<void> {
           { class: 'muted' },
           'Squares are vehicles: ',
           ...legend(['vehicle', 'available'], ['vehicle busy', 'busy'], ['vehicle offline', 'offline']),
-          '; circles are pickups: ',
+          '. Circles are pickups: ',
           ...legend(
             ['assigned', 'assigned'],
             ['locked', 'promised'],
             ['waiting', 'waiting'],
             ['unserved', 'not served'],
           ),
-          '. Grey lines lead to where a busy vehicle will be free, blue ones are what is recommended, dashed while empty.',
+          '. Grey lines lead to the place where a busy vehicle becomes free. Blue lines are recommended trips; a dashed line is a drive without a passenger.',
         ),
         h(
           'div',
           { class: 'row' },
-          checkbox('hold', 'Hold what is shown', false, (on) => {
+          checkbox('hold', 'Pause updates', false, (on) => {
             held = on;
             if (!on) void refresh().catch(tellFault);
           }),
@@ -174,11 +98,11 @@ export async function live(main: HTMLElement): Promise<void> {
   let onMap: string | undefined;
   const refresh = async (): Promise<void> => {
     if (held || example) return;
-    const { last } = await call<{ last: Last | null }>('GET', '/v1/live');
+    const { last } = await call<Live>('GET', '/v1/live');
     const decision = last?.answer.provenance.decision_id;
     const key = JSON.stringify([decision, last?.outcomes, last?.answer.acts]);
     if (key === shown) return;
-    // While the answer was under way.
+    // Again: one of them may have been set while the answer was on its way.
     if (held || example) return;
     shown = key;
     if (last === null) {
@@ -187,8 +111,8 @@ export async function live(main: HTMLElement): Promise<void> {
         h(
           'section',
           { class: 'panel' },
-          h('h2', {}, 'Nothing asked yet'),
-          h('p', {}, 'The next request to /v1/recommend shows here.'),
+          h('h2', {}, 'No requests yet'),
+          h('p', {}, 'The next request to POST /v1/recommend appears here.'),
         ),
       );
       return;
@@ -197,27 +121,31 @@ export async function live(main: HTMLElement): Promise<void> {
     onMap = decision;
     redraw(lists, recommendations(last));
   };
-  async function askExample(): Promise<void> {
-    const files = ['/page/example.json', '/page/example-answer.json'];
-    const [request, answer] = await Promise.all(
-      files.map(async (file) => {
-        const response = await fetch(file);
-        if (!response.ok) throw new Error('the example cannot be had now: try again');
-        return (await response.json()) as unknown;
-      }),
-    );
-    const last = { example: true, at: new Date().toISOString(), outcomes: [], request, answer } as unknown as Last;
+  async function showExample(): Promise<void> {
+    const file = async <Name extends keyof Example>(name: string): Promise<Example[Name]> => {
+      const response = await fetch(name);
+      if (!response.ok) throw new Error('The example could not be loaded: try again.');
+      return (await response.json()) as Example[Name];
+    };
+    const [request, answer] = await Promise.all([
+      file<'request'>('/page/example.json'),
+      file<'answer'>('/page/example-answer.json'),
+    ]);
+    const last: View = { example: true, at: new Date().toISOString(), outcomes: [], request, answer };
     example = true;
     back.hidden = false;
     onMap = undefined;
     draw(map, layer, last);
     redraw(lists, recommendations(last));
-    tell('An example: it is in this browser alone, and nothing of it goes on record.');
+    tell('This is an example. It exists only in this browser and is not recorded.');
   }
   poll(mapBox, 2000, refresh);
 }
 
-/** What the colours mean. */
+/** Sends an outcome; gives a sentence about it. */
+type Send = (body: Omit<OutcomeBody, 'shipment'>) => Promise<string>;
+
+/** Explains colours: pairs of a CSS class and its meaning. */
 function legend(...kinds: readonly (readonly [string, string])[]): (HTMLElement | string)[] {
   return kinds.flatMap(([kind, text], k) => [
     k === 0 ? '' : ', ',
@@ -236,7 +164,7 @@ async function mapIn(box: HTMLElement): Promise<L.Map> {
   return map;
 }
 
-function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void {
+function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: View): void {
   layer.clearLayers();
   const bounds: [number, number][] = [];
   const mark = (place: Place | undefined, kind: string, text: string, title: string): void => {
@@ -248,9 +176,9 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
   };
   const vehicles = new Map(request.vehicles.map((vehicle) => [vehicle.id, vehicle]));
   const shipments = new Map(
-    request.shipments.flatMap((shipment) => {
-      const id = shipment?.id ?? shipment?.pickup.id;
-      return shipment === null || id === undefined ? [] : [[id, shipment] as const];
+    request.shipments.filter(isShipment).flatMap((shipment) => {
+      const id = shipment.id ?? shipment.pickup.id;
+      return id === undefined ? [] : [[id, shipment] as const];
     }),
   );
   const line = (a: Place, b: Place, color: string, dashed: boolean): void => {
@@ -272,14 +200,14 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
     line(start, to.pickup.location, '#2f81f7', true);
     if (to.delivery.location !== undefined) line(to.pickup.location, to.delivery.location, '#2f81f7', false);
   }
-  const lots = new Map<Id, readonly [kind: string, words: string]>([
+  const states = new Map<Assignment['shipment'], readonly [kind: string, words: string]>([
     ...answer.assignments.map(({ shipment, vehicle }) => [shipment, ['assigned', `to vehicle ${vehicle}`]] as const),
     ...answer.locked.map(({ shipment, vehicle }) => [shipment, ['locked', `promised to vehicle ${vehicle}`]] as const),
     ...answer.waiting.map(({ shipment }) => [shipment, ['waiting', 'waiting']] as const),
     ...answer.unassigned.map(({ shipment }) => [shipment, ['unserved', 'not served']] as const),
   ]);
   for (const [id, { pickup }] of shipments) {
-    const [kind, words] = lots.get(id) ?? ['unserved', 'wrong in the request'];
+    const [kind, words] = states.get(id) ?? ['unserved', 'invalid in the request'];
     mark(pickup.location, kind, String(id), `Shipment ${id}, ${words}`);
   }
   for (const { id, start, status = 'available' } of request.vehicles) {
@@ -288,10 +216,16 @@ function draw(map: L.Map, layer: L.LayerGroup, { request, answer }: Last): void 
   if (bounds.length > 0) map.fitBounds(L.latLngBounds(bounds).pad(0.1), { animate: false });
 }
 
-function recommendations({ request, answer, at, outcomes, example = false }: Last): HTMLElement {
+/** The service takes a request with faulty shipments: only those with a pickup and a delivery are drawn. */
+function isShipment(value: unknown): value is ShipmentInput {
+  const isObject = (one: unknown): boolean => typeof one === 'object' && one !== null;
+  return isObject(value) && isObject((value as ShipmentInput).pickup) && isObject((value as ShipmentInput).delivery);
+}
+
+function recommendations({ request, answer, at, outcomes, example = false }: View): HTMLElement {
   const { provenance } = answer;
   const local = new Intl.DateTimeFormat(undefined, {
-    // A clock that counts from a midnight (clock.ts) shows what it is.
+    // A clock that counts from a local midnight (clock.ts) is shown as it is.
     timeZone: request.as_of < 366 * 86_400 ? 'UTC' : (request.time_zone ?? 'UTC'),
     hourCycle: 'h23',
     hour: '2-digit',
@@ -303,17 +237,19 @@ function recommendations({ request, answer, at, outcomes, example = false }: Las
   return h(
     'section',
     { class: 'panel' },
-    h('h2', {}, `${example ? 'Example: recommended' : 'Recommended'} at ${hour(request.as_of)}`),
+    h('h2', {}, `${example ? 'Example: recommendation' : 'Recommendation'} for ${hour(request.as_of)}`),
     h(
       'p',
       { class: 'muted' },
       `Mode ${answer.mode}, policy ${provenance.policy}`,
       provenance.fallback === null
         ? ''
-        : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason.replaceAll('_', ' ')})`,
-      `; asked ${clock(new Date(at))}`,
-      provenance.recorded ? '' : example ? '; an example, not on record' : '; NOT on record',
+        : `; decided by ${provenance.fallback.policy} instead (${provenance.fallback.reason.replaceAll('_', ' ')})`,
+      example ? '; not recorded' : `; requested at ${clock(new Date(at))}`,
     ),
+    provenance.recorded || example
+      ? null
+      : h('p', { class: 'warn' }, 'Not recorded: the database could not be reached.'),
     answer.assignments.length === 0 ? h('p', {}, 'No assignments.') : null,
     h(
       'ol',
@@ -333,24 +269,24 @@ function recommendations({ request, answer, at, outcomes, example = false }: Las
       'Waiting',
       answer.waiting.map(
         ({ shipment, reason, revisit_at: revisit, latest_safe: safe }) =>
-          `${shipment}: ${reason}; ask again at ${hour(revisit)}${safe === null ? '' : `, safe until ${hour(safe)}`}`,
+          `Shipment ${shipment}: ${reason}; next decision at ${hour(revisit)}${safe === null ? '' : `; can be served on time until ${hour(safe)}`}`,
       ),
     ),
     ...group(
       'Not served',
       answer.unassigned.map(
-        ({ shipment, reasons }) => `${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`,
+        ({ shipment, reasons }) => `Shipment ${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`,
       ),
     ),
     ...group(
-      'Promised before',
+      'Promised earlier',
       answer.locked.map(
         ({ shipment, vehicle, pickup_eta: eta, lateness, breaks }) =>
-          `${shipment} stays with vehicle ${vehicle}, pickup ${hour(eta)}${lateness > 0 ? `, ${Math.ceil(lateness / 60)} min late` : ''}${breaks.length > 0 ? `; it does not keep to: ${breaks.join(', ').replaceAll('_', ' ')}` : ''}`,
+          `Shipment ${shipment} stays with vehicle ${vehicle}, pickup at ${hour(eta)}${lateness > 0 ? `, ${minutesLate(lateness)}` : ''}${breaks.length > 0 ? `; breaks ${named(breaks)}` : ''}`,
       ),
     ),
     ...group(
-      'Wrong in the request',
+      'Faults in the request',
       answer.violations.map(({ message }) => message),
     ),
   );
@@ -378,30 +314,30 @@ function card(
   request: Last['request'],
   decision: string | null,
   hour: (second: number) => string,
-  act: Act | undefined,
+  act: ActResult | undefined,
   outcome: Outcome | undefined,
 ): HTMLElement {
   const said = h('p', { class: 'muted' }, outcome === undefined ? '' : words(outcome));
   const done = h('p', {});
-  const showAct = ({ status, message }: Act): void => {
+  const showAct = ({ status, message }: ActResult): void => {
     done.className = status === 'succeeded' ? 'good' : 'warn';
-    done.textContent = `Act: ${status.replace('_', ' ')}${message === undefined ? '' : ` (${message})`}`;
+    done.textContent = `Action: ${status.replace('_', ' ')}${message === undefined ? '' : ` (${message})`}`;
   };
   if (act !== undefined) showAct(act);
   const approves = act?.refusal?.reason === 'approval';
-  const send = async (body: Partial<Outcome>): Promise<string> => {
+  const send: Send = async (body) => {
     if (decision === null) {
-      const told: Outcome = { shipment, outcome: 'accepted', by: 'you', ...body };
-      said.textContent = words(told);
-      return `Shipment ${shipment}: ${words(told)}. An example: nothing goes on record.`;
+      const told = words({ ...body, by: 'you' });
+      said.textContent = told;
+      return `Shipment ${shipment}: ${told}. Example: not recorded.`;
     }
     const path = `/v1/decisions/${decision}/outcome`;
-    const reply = await call<Outcome & { act?: Act }>('POST', path, { shipment, ...body });
+    const reply = await call<RecordedOutcome>('POST', path, { shipment, ...body } satisfies OutcomeBody);
     if (reply.act !== undefined) showAct(reply.act);
     said.textContent = words(reply);
     return `Shipment ${shipment}: ${words(reply)}`;
   };
-  const late = lateness === 0 ? 'on time' : `${Math.ceil(lateness / 60)} min late`;
+  const late = lateness === 0 ? 'on time' : minutesLate(lateness);
   return h(
     'li',
     { class: 'card' },
@@ -419,14 +355,14 @@ function card(
       : h(
           'p',
           { class: 'muted' },
-          'Instead: ',
+          'Alternatives: ',
           alternatives.map(({ vehicle: other, pickup_eta: then }) => `vehicle ${other} at ${hour(then)}`).join(', '),
         ),
     hungarian !== vehicle || nearest !== vehicle
       ? h(
           'p',
           { class: 'muted' },
-          `The Hungarian method: ${hungarian ?? 'nobody'}; the nearest rule: ${nearest ?? 'nobody'}`,
+          `For comparison: Hungarian method: ${vehicleOr(hungarian)}; nearest-vehicle rule: ${vehicleOr(nearest)}`,
         )
       : null,
     whatIf === undefined || whatIf === null ? null : whatIfTable(shipment, whatIf),
@@ -460,7 +396,10 @@ function card(
   );
 }
 
-function whatIfTable(shipment: Id, { futures, seconds_ahead: ahead, candidates }: WhatIf): HTMLElement {
+function whatIfTable(
+  shipment: Assignment['shipment'],
+  { futures, seconds_ahead: ahead, candidates }: WhatIf,
+): HTMLElement {
   const cell = ({ mean, low, high }: Estimate, show: (value: number) => string): HTMLElement =>
     h('td', { class: 'number' }, show(mean), h('span', { class: 'muted' }, ` ${show(low)} to ${show(high)}`));
   const percent = (share: number): string => `${(100 * share).toFixed(0)}%`;
@@ -468,19 +407,24 @@ function whatIfTable(shipment: Id, { futures, seconds_ahead: ahead, candidates }
   return h(
     'details',
     {},
-    h('summary', {}, `What if ${shipment} goes another way`),
+    h('summary', {}, `Compare the choices for ${shipment}`),
     h(
       'table',
       {},
       h(
         'caption',
         {},
-        `All pickups of the next ${Math.round(ahead / 60)} min, in ${futures} simulated futures, with 95% intervals`,
+        `All pickups of the next ${Math.round(ahead / 60)} min in ${futures} simulated futures, with 95% intervals`,
       ),
       h(
         'thead',
         {},
-        h('tr', {}, column('Choice'), ...['Late', 'Minutes late', 'Lost'].map((name) => column(name, 'number'))),
+        h(
+          'tr',
+          {},
+          column('Choice'),
+          ...['Late pickups', 'Minutes late', 'Missed pickups'].map((name) => column(name, 'number')),
+        ),
       ),
       h(
         'tbody',
@@ -489,7 +433,7 @@ function whatIfTable(shipment: Id, { futures, seconds_ahead: ahead, candidates }
           h(
             'tr',
             {},
-            h('th', { scope: 'row' }, vehicle === null ? 'waits' : `vehicle ${vehicle}`),
+            h('th', { scope: 'row' }, vehicle === null ? 'wait' : `vehicle ${vehicle}`),
             cell(late, percent),
             cell(minutes_late, tenths),
             cell(lost, tenths),
@@ -500,7 +444,15 @@ function whatIfTable(shipment: Id, { futures, seconds_ahead: ahead, candidates }
   );
 }
 
-function words({ outcome, by, vehicle, reason, breaks = [] }: Outcome): string {
+function minutesLate(seconds: number): string {
+  return `${Math.ceil(seconds / 60)} min late`;
+}
+
+function vehicleOr(vehicle: Assignment['nearest']): string {
+  return vehicle === null ? 'none' : `vehicle ${vehicle}`;
+}
+
+function words({ outcome, by, vehicle, reason, breaks = [] }: Omit<Outcome, 'shipment' | 'recommended'>): string {
   const instead = outcome === 'overridden' && vehicle !== undefined ? `, vehicle ${vehicle} instead` : '';
   const broken = breaks.length === 0 ? '' : ` (breaks ${named(breaks)})`;
   return `${outcome} by ${by}${instead}${broken}${reason === undefined ? '' : `: ${reason}`}`;
@@ -510,14 +462,14 @@ function named(breaks: readonly string[]): string {
   return breaks.join(', ').replaceAll('_', ' ');
 }
 
-/** Those who can drive it first, then those who could but for something, each with that. */
+/** A dialog to override a recommendation: vehicles without a broken constraint first, then the others with what they break. */
 async function override(
-  shipment: Id,
-  recommended: Id,
+  shipment: Assignment['shipment'],
+  recommended: Assignment['vehicle'],
   request: Last['request'],
-  send: (outcome: Partial<Outcome>) => Promise<string>,
+  send: Send,
 ): Promise<void> {
-  const { candidates = [] } = await call<{ candidates?: readonly Candidate[] }>('POST', '/v1/analyze', {
+  const { candidates = [] } = await call<Analyzed>('POST', '/v1/analyze', {
     ...request,
     plan: [],
     candidates_for: shipment,
@@ -545,18 +497,18 @@ async function override(
         }, tellFault);
       },
     },
-    select('vehicle', 'Who drives it instead', [
-      ['', 'nobody, or not decided'],
+    select('vehicle', 'Vehicle instead', [
+      ['', 'none, or not decided'],
       ...able.map(({ vehicle }) => [String(vehicle), `vehicle ${vehicle}`] as const),
       ...unable.map(({ vehicle, breaks }) => [String(vehicle), `vehicle ${vehicle}: breaks ${named(breaks)}`] as const),
     ]),
     h(
       'label',
       {},
-      'Why (no names of people)',
+      'Reason (no names of people)',
       h('textarea', { name: 'reason', required: true, maxlength: 1000, rows: 3 }),
     ),
-    h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Put on record')),
+    h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Record override')),
   );
   const dialog = openDialog(`Override shipment ${shipment}`, form);
 }

@@ -1,6 +1,7 @@
-// The page: who is logged in, and which of its sections is shown.
+// The page: log-in, navigation, and which section is shown.
 
 import { actions } from './actions.js';
+import type { Companies } from '../other-schemas.js';
 import { account, accountOf, call, chooseCompany, chosenCompany, logIn, logOut } from './client.js';
 import { clock, filled, h, redraw, select, tell, tellFault } from './dom.js';
 import { live } from './live.js';
@@ -22,12 +23,12 @@ function logInForm(): void {
   const form = h(
     'form',
     {
-      class: 'panel',
+      class: 'panel log-in',
       onsubmit: (event) => {
         event.preventDefault();
         const { token = '' } = filled(form);
         if (accountOf(token) === null) {
-          tell('That is no token.', true);
+          tell('This is not a token: it has three parts, separated by dots.', true);
           return;
         }
         logIn(token);
@@ -38,7 +39,7 @@ function logInForm(): void {
     h(
       'label',
       {},
-      'Token, as "fleetstep token" or your operator gives it',
+      'Token, from "fleetstep token" or from your operator',
       h('textarea', { name: 'token', rows: 4, required: true, autocomplete: 'off', spellcheck: 'false' }),
     ),
     h('div', { class: 'row' }, h('button', { class: 'primary' }, 'Log in')),
@@ -47,7 +48,7 @@ function logInForm(): void {
   form.querySelector('textarea')!.focus();
 }
 
-/** Asks the service whether it believes the token. */
+/** Shows the page if the service accepts the token. */
 async function enter(): Promise<void> {
   try {
     await call('GET', '/v1/policies');
@@ -60,7 +61,7 @@ async function enter(): Promise<void> {
   tell('');
   const { subject, role, company, expires } = account()!;
   who.replaceChildren(
-    `${subject}, ${role}${company === null ? '' : ` of company ${company}`}, until ${clock(expires)} `,
+    `${subject}, ${role}${company === null ? '' : ` of company ${company}`}; token valid until ${clock(expires)}`,
     company === null ? await companyChooser() : '',
     h(
       'button',
@@ -80,13 +81,13 @@ async function enter(): Promise<void> {
   main.focus();
 }
 
-/** An admin of all companies says which one he looks at; he starts with the first. */
+/** An admin of all companies chooses which one is shown; the first one to start with. */
 async function companyChooser(): Promise<HTMLElement> {
-  const { companies } = await call<{ companies: readonly { id: number; name: string }[] }>('GET', '/v1/companies');
+  const { companies } = await call<Companies>('GET', '/v1/companies');
   if (chosenCompany() === null && companies.length > 0) chooseCompany(companies[0].id);
   const label = select(
     'company',
-    'Company ',
+    'Company',
     companies.map(({ id, name }) => [String(id), `${id}: ${name}`] as const),
   );
   const chooser = label.querySelector('select')!;
@@ -113,7 +114,7 @@ function show(): void {
   void Promise.resolve(section.draw(main)).catch(tellFault);
 }
 
-/** A token that came in the address goes out of it, and out of the history. */
+/** Takes a token from the address, and removes it from address and history. */
 function takeToken(): boolean {
   const given = /^#token=([\w.-]+)$/.exec(location.hash);
   if (given === null) return false;
@@ -122,7 +123,7 @@ function takeToken(): boolean {
   return true;
 }
 
-// Its address would be taken for that of a section.
+// Its address would be read as that of a section.
 document.querySelector('.skip')!.addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();

@@ -1,34 +1,26 @@
-// Runs: training curves and evaluation tables, live while a run goes on.
+// The section Runs: training curves and evaluation tables, updated while a run is in progress.
 
 import uPlot from '/lib/uplot/uPlot.esm.js';
+import type { Run, Runs } from '../other-schemas.js';
 import { call } from './client.js';
 import { column, h, poll, redraw, tellFault, time } from './dom.js';
 
-interface Summary {
-  readonly name: string;
-  readonly changed_at: string;
-  readonly scenario: string | null;
-  readonly total_steps: number | null;
-  readonly finished: boolean;
-}
+/** A line of metrics.jsonl: figures by name, as `train/` writes them. */
 type Metrics = Readonly<Record<string, number | null>>;
+/** A policy in evaluation.json. */
 interface Evaluation {
   readonly policy: string;
   readonly meanReturn: number;
   readonly kpis: Readonly<Record<string, number>>;
 }
-interface Run extends Summary {
-  readonly metrics: readonly Metrics[];
-  readonly evaluation: readonly Evaluation[] | null;
-}
-
 const charts = [
   ['charts/episodic_return', 'Return per episode'],
   ['losses/entropy', 'Entropy'],
   ['losses/explained_variance', 'Explained variance'],
-  ['charts/SPS', 'Steps a second'],
+  ['charts/SPS', 'Steps per second'],
 ] as const;
 
+/** Draws the section. */
 export function runs(main: HTMLElement): void {
   const list = h('ul', { class: 'cards', tabindex: -1 });
   const detail = h('section', { class: 'panel', 'aria-label': 'Run' });
@@ -42,10 +34,10 @@ export function runs(main: HTMLElement): void {
     void refresh().catch(tellFault);
   };
   const refresh = async (): Promise<void> => {
-    const { runs: found } = await call<{ runs: readonly Summary[] }>('GET', '/v1/runs');
+    const { runs: found } = await call<Runs>('GET', '/v1/runs');
     if (found.length === 0) {
-      list.replaceChildren(h('li', { class: 'card' }, 'None yet: "fleetstep train" makes one.'));
-      detail.replaceChildren(h('h2', {}, 'No run to show'));
+      list.replaceChildren(h('li', { class: 'card' }, 'No runs yet. "fleetstep train" creates one.'));
+      detail.replaceChildren(h('h2', {}, 'No run selected'));
       return;
     }
     if (chosen === null) {
@@ -70,7 +62,7 @@ export function runs(main: HTMLElement): void {
           h(
             'div',
             { class: 'muted' },
-            `${scenario ?? 'unknown scenario'}, ${finished ? 'finished' : 'going on or stopped'}, ${time(changed_at)}`,
+            `${scenario ?? 'unknown scenario'}, ${finished ? 'finished' : 'in progress or stopped'}, ${time(changed_at)}`,
           ),
         ),
       ),
@@ -79,7 +71,7 @@ export function runs(main: HTMLElement): void {
   poll(list, 5000, refresh);
 }
 
-/** Draws a run and goes on asking for what is new. */
+/** Draws a run, and adds new metrics as they appear. @returns a function that ends this */
 function show(detail: HTMLElement, name: string): () => void {
   const boxes = charts.map(([, title]) =>
     h('div', { class: 'chart', role: 'img', 'aria-label': `${title} over environment steps` }),
@@ -95,7 +87,7 @@ function show(detail: HTMLElement, name: string): () => void {
   poll(here, 3000, async () => {
     const after = metrics.at(-1)?.['iteration'] ?? -1;
     const run = await call<Run>('GET', `/v1/runs/${encodeURIComponent(name)}?after=${Math.max(0, after)}`);
-    metrics.push(...run.metrics.filter((one) => (one['iteration'] ?? 0) > after));
+    metrics.push(...(run.metrics as readonly Metrics[]).filter((one) => (one['iteration'] ?? 0) > after));
     const steps = metrics.at(-1)?.['global_step'] ?? 0;
     const share =
       run.total_steps === null
@@ -108,7 +100,7 @@ function show(detail: HTMLElement, name: string): () => void {
       headings[k].textContent =
         last === null ? title : `${title}: ${last.toLocaleString(undefined, { maximumSignificantDigits: 4 })}`;
     });
-    if (run.evaluation !== null) evaluation.replaceChildren(evaluationTable(run.evaluation));
+    if (run.evaluation !== null) evaluation.replaceChildren(evaluationTable(run.evaluation as readonly Evaluation[]));
   });
   return () => here.remove();
 }
