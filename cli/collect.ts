@@ -19,7 +19,7 @@ import {
 } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import { companyOption, withConnection } from './database.js';
-import { jsonOption, seedOption, whole, workersOption } from './options.js';
+import { jsonOption, path, seedOption, whole, workersOption } from './options.js';
 import { evaluationTable, faultTable, printJson, progress, table } from './print.js';
 
 interface CollectOptions {
@@ -44,7 +44,7 @@ export function collectCommand(): Command {
     )
     .addOption(new Option('--days <n>', 'service days up to yesterday').argParser(whole(1, 3660)).default(90))
     .addOption(companyOption())
-    .addOption(new Option('--out <folder>', 'a new folder').makeOptionMandatory())
+    .addOption(new Option('--out <folder>', 'a new folder').argParser(path).makeOptionMandatory())
     .addOption(
       new Option('--decimals <n>', 'decimals of a degree that places keep; 3 are about 100 m')
         .argParser(whole(1, 6))

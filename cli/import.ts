@@ -7,7 +7,7 @@ import { EngineError, compileScenario, preset, splits } from '../engine/index.js
 import type { Dataset } from '../engine/index.js';
 import { importOwnTrips, loadDataset, nycScenarios, scenarioNameOf, tripColumns, writeTrips } from '../trips/index.js';
 import type { DateOrder, OwnTripsOptions } from '../trips/index.js';
-import { jsonOption, whole } from './options.js';
+import { jsonOption, path, whole } from './options.js';
 import { faultTable, printJson, table } from './print.js';
 
 interface ImportOptions {
@@ -36,7 +36,11 @@ export function importCommand(): Command {
       'Check recorded trips, say what is in them, and write them down to train on: your own from a CSV file, or the New York benchmark with --data.',
     )
     .addArgument(new Argument('[file.csv]', 'your own trips'))
-    .addOption(new Option('--out <path>', 'what to write: a folder, of the benchmark a file (default: only check)'))
+    .addOption(
+      new Option('--out <path>', 'what to write: a folder; for the benchmark, a file (default: only check)').argParser(
+        path,
+      ),
+    )
     .addOption(new Option('--force', 'replace what is there').default(false))
     .addOption(
       new Option(
@@ -60,7 +64,7 @@ export function importCommand(): Command {
     .addOption(
       new Option('--scenario <name>', 'which instance of the benchmark').choices(nycScenarios).default('nyc-small'),
     )
-    .addOption(new Option('--data <path>', 'folder of the benchmark').conflicts([...ofFile]))
+    .addOption(new Option('--data <path>', 'folder of the benchmark').argParser(path).conflicts([...ofFile]))
     .addOption(jsonOption())
     .addHelpText(
       'after',

@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 const program = new Command('fleetstep')
-  .description('A dispatch simulator to train on, and to ask.')
+  .description('Simulate dispatch, train policies, recommend assignments, audit actions.')
   .version(version)
   .addHelpText('after', '\nExample: fleetstep train --scenario geneva');
 for (const command of await Promise.all(askedFor(process.argv[2]).map((load) => load()))) program.addCommand(command);

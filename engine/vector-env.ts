@@ -26,7 +26,7 @@ const autoresetModes: readonly AutoresetMode[] = ['SAME_STEP', 'NEXT_STEP', 'DIS
 export interface VectorDispatchEnvOptions {
   /** A built-in name, or a scenario. */
   readonly scenario: string | Scenario | CompiledScenario;
-  /** Trips and tables; needed by scenarios that run on recorded trips. */
+  /** Trips and tables: required by a scenario on recorded trips, refused by others; a compiled scenario has its own. */
   readonly dataset?: Dataset | null;
   /** Number of environments, at least 1. */
   readonly numEnvs: number;
@@ -316,7 +316,14 @@ function compiledOf(scenario: VectorDispatchEnvOptions['scenario'], dataset: Dat
       `scenario is ${shown(scenario)}: expected a name, a scenario or a compiled one`,
     );
   }
-  return 'factorByMinute' in scenario ? scenario : compileScenario(scenario, dataset);
+  if (!('factorByMinute' in scenario)) return compileScenario(scenario, dataset);
+  if (dataset !== null && dataset !== scenario.dataset) {
+    throw new EngineError(
+      'ERR_OPTION',
+      `dataset is ${shown(dataset)}, and scenario is compiled: leave dataset out, or compile the scenario with it`,
+    );
+  }
+  return scenario;
 }
 
 function checkMask(mask: ArrayLike<unknown>, numEnvs: number): void {

@@ -292,6 +292,9 @@ describe('fleetstep', () => {
     await evaluating;
     child.kill('SIGINT');
     expect(await exited).toBe(130);
+    expect(stderr).toContain(
+      'stopping: the trained network is saved, the evaluation is not; "fleetstep train --resume evaluating" evaluates again\n',
+    );
     expect(readdirSync(join(root, 'evaluating')).sort()).toEqual([
       'checkpoint.msgpack',
       'config.json',
@@ -483,6 +486,37 @@ describe('fleetstep', () => {
     });
   });
 
+  it.each([
+    ['train', '--out'],
+    ['train', '--resume'],
+    ['import', '--out'],
+    ['collect', '--out'],
+    ['eval', '--data'],
+  ])('%s refuses an empty %s', (command, option) => {
+    const { status, stderr } = fleetstep(command, option, '');
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /^fleetstep: option '--\w+ <\w+>' argument '' is invalid. It must be a path, and it is empty. \(see --help\)\n$/,
+      ),
+    ]);
+  });
+
+  it('a run of another scenario of the same name is refused with the field that differs', () => {
+    writeFileSync(join(root, 'town.json'), '{"extends": "geneva", "name": "town", "drivers": 4}');
+    expect(fleetstep('train', ...quick, '--scenario', 'town.json', '--out', 'town', '--json').status).toBe(0);
+    writeFileSync(join(root, 'town.json'), '{"extends": "geneva", "name": "town", "drivers": 5}');
+    expect(fleetstep('eval', '--policy', 'town', '--scenario', 'town.json').stderr).toBe(
+      'fleetstep: town was trained on another scenario "town": drivers is 4 there and 5 here; leave --scenario out to take the run\'s own\n',
+    );
+  });
+
+  it('the help says what the package does', () => {
+    expect(fleetstep('--help').stdout).toContain(
+      'Simulate dispatch, train policies, recommend assignments, audit actions.',
+    );
+  });
+
   it('a full disk is one line on stderr, and leaves no half a checkpoint', (context) => {
     const disk = join(root, 'disk');
     mkdirSync(disk);
@@ -498,6 +532,10 @@ describe('fleetstep', () => {
       expect(
         readdirSync(join(disk, 'run')).filter((name) => name.includes('checkpoint') || name.endsWith('.tmp')),
       ).toEqual([]);
+      // Once there is room, the same folder takes the run.
+      expect(spawnSync('mount', ['-o', 'remount,size=64m', disk]).status).toBe(0);
+      expect(fleetstep('train', ...quick, '--out', 'disk/run', '--json').status).toBe(0);
+      expect(readdirSync(join(disk, 'run'))).toContain('config.json');
     } finally {
       spawnSync('umount', [disk]);
     }

@@ -253,6 +253,19 @@ describe('recorded trips', () => {
   const skilled = { ...scenario, skills: [{ name: 'wheelchair', driverShare: 1, bookingShare: 0 }] };
   const compile = (changes: object, of: object = scenario): unknown => compileScenario(of, { ...dataset, ...changes });
 
+  it('recorded trips for a scenario that draws its demand are refused, and others for one that is compiled', () => {
+    refused(
+      'ERR_SCENARIO',
+      'dataset is an Object, and scenario "geneva" draws its demand from the seed: leave dataset out',
+      () => make({ dataset }),
+    );
+    const compiled = compileScenario(scenario, dataset);
+    refused('ERR_OPTION', 'dataset is an Object, and scenario is compiled: leave dataset out', () =>
+      make({ scenario: compiled, dataset: { ...dataset } }),
+    );
+    expect(make({ scenario: compiled, dataset }).world.compiled).toBe(compiled);
+  });
+
   /** The trace with entry `at` of a column set to `value`. */
   function withValue(
     name: 'metres' | 'fare' | 'priority' | 'skills' | 'leg' | 'pickupZone',
