@@ -116,6 +116,6 @@ export function writeFigures(st: StateViews, e: number, scenario: Scenario, out:
     decisions: st.steps[e],
   };
   for (let k = 0; k < kpiNames.length; k++) out.episodeKpis[e * kpiNames.length + k] = values[kpiNames[k]];
-  out.episodeReturns[e] = st.episodeReturn[e]!;
-  out.episodeLengths[e] = st.steps[e]!;
+  out.episodeReturns[e] = st.episodeReturn[e];
+  out.episodeLengths[e] = st.steps[e];
 }

@@ -301,8 +301,8 @@ export class VectorDispatchEnv {
   #keepFinal(e: number): void {
     const out = this.#out;
     const { observationSize: size, actions } = this.world;
-    for (let k = e * size; k < (e + 1) * size; k++) out.finalObservations[k] = out.observations[k]!;
-    for (let k = e * actions; k < (e + 1) * actions; k++) out.finalActionMasks[k] = out.actionMasks[k]!;
+    for (let k = e * size; k < (e + 1) * size; k++) out.finalObservations[k] = out.observations[k];
+    for (let k = e * actions; k < (e + 1) * actions; k++) out.finalActionMasks[k] = out.actionMasks[k];
     const pairs = this.#finalPairs;
     if (pairs !== null) pairs.counts[e] = this.#pairWriter!.write(e, pairs.actions, pairs.features, e * actions);
   }

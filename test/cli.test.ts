@@ -380,6 +380,32 @@ describe('fleetstep', () => {
     expect(readdirSync(join(root, what)).sort()).toEqual(['checkpoint.msgpack', 'config.json', 'metrics.jsonl']);
   });
 
+  it('NODE_DEBUG tells of threads that start, die and are replaced, of the watchdog, and of files', () => {
+    const lines = (act: string, ...options: string[]): string =>
+      spawnSync(
+        process.execPath,
+        [main, 'train', '--steps', '1e9', '--backend', 'wasm', '--workers', '2', ...options, '--json'],
+        {
+          cwd: root,
+          encoding: 'utf8',
+          timeout: 110_000,
+          env: {
+            ...process.env,
+            NODE_DEBUG: 'fleetstep:workers,fleetstep:trips',
+            NODE_OPTIONS: `--require ${sabotage('traced', act)}`,
+          },
+        },
+      ).stderr;
+    const died = lines('process.exit(7);', '--out', 'traced-dies');
+    expect(died).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
+    expect(died.match(/thread \d+ started\n/g)).toHaveLength(2);
+    expect(died).toMatch(/a thread died\n/);
+    expect(died).toMatch(/task "rollout" failed: .*worker exited with code: 7/);
+    const hung = lines('for (;;);', '--hang-seconds', '2', '--out', 'traced-hangs');
+    expect(hung).toMatch(/FLEETSTEP:WORKERS \d+: watchdog: a worker hangs at "rollout"/);
+    expect(hung).toMatch(/ending \d threads\n/);
+  });
+
   it('while a worker hangs, an interrupt ends the run with what is saved, and a second one at once', async () => {
     const preload = sabotage('stuck', 'for (;;);');
     for (const interrupts of [1, 2]) {
