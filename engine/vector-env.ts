@@ -1,7 +1,7 @@
 // The vector environment: Gymnasium's names and semantics over a World. Outputs are views into memory that the caller
 // may own; they are rewritten by every step and must not be written to.
 
-import { kindOf, knownMembers, oneOf, shown, wholeNumber } from './check-options.js';
+import { check, kindOf, shown } from './check-options.js';
 import { compileScenario } from './compile.js';
 import type { CompiledScenario } from './compile.js';
 import { checkSource, episodeSource } from './episode.js';
@@ -157,13 +157,13 @@ export class VectorDispatchEnv {
    *   another length or kind, or too little of it
    */
   constructor(options: VectorDispatchEnvOptions) {
-    knownMembers('options', options, optionNames, '{ scenario, numEnvs, ... }');
+    check.members('options', options, optionNames, [], '{ scenario, numEnvs, ... }');
     const { numEnvs, dataset = null, observation = 'full', autoresetMode = 'SAME_STEP', firstEnv = 0 } = options;
     const { finalPairs = false } = options;
-    wholeNumber('numEnvs', numEnvs, 1);
-    wholeNumber('firstEnv', firstEnv, 0);
-    oneOf('observation', observation, observationKinds);
-    oneOf('autoresetMode', autoresetMode, autoresetModes);
+    check.whole('numEnvs', numEnvs, 1);
+    check.whole('firstEnv', firstEnv, 0);
+    check.oneOf('observation', observation, observationKinds);
+    check.oneOf('autoresetMode', autoresetMode, autoresetModes);
     if (typeof finalPairs !== 'boolean') {
       throw new EngineError('ERR_OPTION', `finalPairs is ${shown(finalPairs)}: expected true or false`);
     }
@@ -204,11 +204,11 @@ export class VectorDispatchEnv {
    * @throws EngineError `ERR_OPTION`: nothing has been reset then
    */
   reset(request: ResetOptions = {}): { observations: Float32Array; infos: StepInfos } {
-    knownMembers('reset()', request, ['seed', 'options'], 'an object: reset({ seed: 42 })');
+    check.members('reset()', request, ['seed', 'options'], [], 'an object: reset({ seed: 42 })');
     const { seed, options = {} } = request;
-    knownMembers('options', options, ['resetMask'], '{ resetMask }');
+    check.members('options', options, ['resetMask'], [], '{ resetMask }');
     const mask: ArrayLike<number | boolean> | undefined = options.resetMask;
-    if (seed !== undefined) wholeNumber('seed', seed, 0);
+    if (seed !== undefined) check.whole('seed', seed, 0);
     if (mask !== undefined) checkMask(mask, this.numEnvs);
     const { state } = this.world;
     for (let e = 0; e < this.numEnvs; e++) {
