@@ -202,14 +202,14 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   );
   if (steps !== config.totalSteps) {
     say(
-      `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, as an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
+      `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, because an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
     );
   }
   if (workers > config.numEnvs) {
-    say(`note: of ${workers} workers ${config.numEnvs} have an environment to step, so there are no more`);
+    say(`note: ${config.numEnvs} workers instead of ${workers}, because there are ${config.numEnvs} environments`);
   }
   if (resume !== null && backend.name !== resume.backend) {
-    say(`note: the run was trained on ${resume.backend}; on ${backend.name} it will not end with the same bytes`);
+    say(`note: the run was trained on ${resume.backend}; on ${backend.name} the weights will differ`);
   }
   say(`backend ${backend.name} (${backend.version})${backend.reason === '' ? '' : `; ${backend.reason}`}`);
 

@@ -307,7 +307,7 @@ export abstract class Plans extends Slots {
       st.approach[d * this.slots + j] = this.approachMetres(e, i, j) / this.metresPerSecond;
       return;
     }
-    // Of the period of the departure: when that changes, `clockMoved` writes the approach again.
+    // Of the period of the departure: when that changes, `renewApproaches` writes the approach again.
     const table =
       matrix.periods === undefined
         ? matrix.seconds

@@ -224,7 +224,7 @@ export class VectorDispatchEnv {
 
   /**
    * Goes on from the state that its buffers hold, as another thread or an earlier run left it.
-   * @throws EngineError `ERR_ACTION` where an environment of theirs has never been reset
+   * @throws EngineError `ERR_ACTION` if one of their environments has never been reset
    */
   resume(): void {
     const { started } = this.world.state;

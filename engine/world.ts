@@ -64,7 +64,7 @@ export class World extends SnapshotLoader {
 
   // ---------------------------------------------------------------- questions
 
-  /** The number in [0, 1) that belongs to environment e's present decision; the same whoever asks. */
+  /** The number in [0, 1) that belongs to environment e's present decision. Every caller gets the same. */
   floatNow(e: number, purpose: Purpose): number {
     const st = this.state;
     return floatAt(st.seed[e], this.firstEnv + e, st.episode[e], purpose, st.steps[e]);

@@ -472,9 +472,9 @@ describe('fleetstep', () => {
     expect(status).toBe(0);
     expect(stderr).toContain('128 steps in 4 environments on 4 workers');
     expect(stderr).toContain(
-      'note: 1 asked for, rounded up to 128 steps, as an iteration is 4 environments x 32 steps',
+      'note: 1 asked for, rounded up to 128 steps, because an iteration is 4 environments x 32 steps',
     );
-    expect(stderr).toContain('note: of 256 workers 4 have an environment to step');
+    expect(stderr).toContain('note: 4 workers instead of 256, because there are 4 environments');
   });
 
   it('eval prints an interval, and of one episode says that there is none', () => {
@@ -535,6 +535,16 @@ describe('fleetstep', () => {
     expect(fleetstep('eval', '--policy', 'town', '--scenario', 'town.json').stderr).toBe(
       'fleetstep: town was trained on another scenario "town": drivers is 4 there and 5 here; leave --scenario out to take the run\'s own\n',
     );
+  });
+
+  it('the help of every command has examples', () => {
+    const names = (text: string): string[] =>
+      [...text.slice(text.indexOf('Commands:')).matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name]) => name);
+    const commands = names(fleetstep('--help').stdout).filter((name) => name !== 'help');
+    expect(commands).toEqual(expect.arrayContaining(['train', 'eval', 'simulate', 'serve', 'import', 'audit']));
+    for (const command of commands) {
+      expect(fleetstep(command, '--help').stdout, command).toMatch(/Examples?:\n? *fleetstep/);
+    }
   });
 
   it('the help says what the package does', () => {

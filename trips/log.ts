@@ -1,4 +1,4 @@
-// Which files this room reads and writes, for whoever looks for a fault: `NODE_DEBUG=fleetstep:trips` writes it to stderr.
+// A log of files read and written, for finding faults: `NODE_DEBUG=fleetstep:trips` writes it to stderr.
 
 import { debuglog } from 'node:util';
 

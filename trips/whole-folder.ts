@@ -16,7 +16,7 @@ export function refuseTaken(out: string, spared: readonly string[] = []): void {
   try {
     names = readdirSync(out);
   } catch (cause) {
-    throw new TripsError('ERR_DATA_EXISTS', `${out} is no folder that can be read: give another --out`, { cause });
+    throw new TripsError('ERR_DATA_EXISTS', `${out} is not a readable folder: give another --out`, { cause });
   }
   if (names.some((name) => !spared.includes(name))) {
     throw new TripsError('ERR_DATA_EXISTS', `${out} is not empty: give another --out`);

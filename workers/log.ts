@@ -1,4 +1,4 @@
-// What the threads of this room do, for whoever looks for a fault: `NODE_DEBUG=fleetstep:workers` writes it to stderr.
+// A log of threads for finding faults: `NODE_DEBUG=fleetstep:workers` writes it to stderr.
 
 import { debuglog } from 'node:util';
 
