@@ -10,7 +10,7 @@ import { migrateCommand, rollbackCommand, statusCommand } from './audit-schema.j
 /** The `audit` command with its subcommands. */
 export function auditCommand(): Command {
   const command = new Command('audit')
-    .description('The record of autonomous acts: set it up, read it, limit what may happen, prove it.')
+    .description('Set up, read, limit and verify the record of autonomous acts.')
     .addHelpText(
       'after',
       `

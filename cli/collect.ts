@@ -19,7 +19,7 @@ import {
 } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import { companyOption, withConnection } from './database.js';
-import { jsonOption, seedOption, whole, workersOption } from './options.js';
+import { jsonOption, path, seedOption, whole, workersOption } from './options.js';
 import { evaluationTable, faultTable, printJson, progress, table } from './print.js';
 
 interface CollectOptions {
@@ -40,11 +40,11 @@ const QUALITY = 'quality.json';
 export function collectCommand(): Command {
   return new Command('collect')
     .description(
-      "From a company's bookings to a scenario that policies train on, with statistics, a report on data quality, and what the heuristics would have done.",
+      "Make a scenario from a company's bookings, to train policies on, with statistics, a report on data quality, and the heuristics' results.",
     )
-    .addOption(new Option('--days <n>', 'service days up to yesterday').argParser(whole(1, 3660)).default(90))
+    .addOption(new Option('--days <n>', 'how many service days, up to yesterday').argParser(whole(1, 3660)).default(90))
     .addOption(companyOption())
-    .addOption(new Option('--out <folder>', 'a new folder').makeOptionMandatory())
+    .addOption(new Option('--out <folder>', 'folder to create').argParser(path).makeOptionMandatory())
     .addOption(
       new Option('--decimals <n>', 'decimals of a degree that places keep; 3 are about 100 m')
         .argParser(whole(1, 6))
@@ -62,9 +62,9 @@ export function collectCommand(): Command {
       'after',
       `
 Writes ${QUALITY}, scenario.json, ${COLLECTED_TRIPS}, statistics.json and baseline.json. ${QUALITY} counts what is wrong, by kind and
-by the id of the booking, and is written even if nothing can be used; the other files hold no ids, names or addresses.
-Faulty bookings are left out, all sound ones are collected. Days and hours are those of the company's time zone; what lies
-between two times is counted in seconds that passed, also in the nights in which clocks change.
+by the id of the booking, and is written even if no booking can be used; the other files hold no ids, names or addresses.
+Faulty bookings are left out; all sound ones are collected. Days and hours are those of the company's time zone; durations are
+elapsed seconds, also in the nights in which clocks change.
 
 Examples:
   fleetstep collect --days 90 --out collected
@@ -150,7 +150,7 @@ Examples:
           (faults === '' ? '' : `${faults}\nall of them by id: ${join(out, QUALITY)}\n`) +
           (skillsLeftOut.length === 0
             ? ''
-            : `note: a scenario holds 8 skills; no longer asked for: ${skillsLeftOut.join(', ')}\n`) +
+            : `note: a scenario holds at most 8 skills; left out: ${skillsLeftOut.join(', ')}\n`) +
           `${table(
             ['measured', 'p50', 'p90', 'p99'],
             [
@@ -158,7 +158,7 @@ Examples:
               line('wait, min', statistics.waitMinutes),
               line('lateness, min', statistics.latenessMinutes),
             ],
-          )}\nthe same days, had a heuristic dispatched:\n${evaluationTable(baseline)}\n` +
+          )}\nthe same days dispatched by each heuristic:\n${evaluationTable(baseline)}\n` +
           `written to ${out}; train on it: fleetstep train --scenario ${join(out, 'scenario.json')}\n`,
       );
     });

@@ -43,7 +43,7 @@ export const companyOption = (): Option => new Option('--company <id>', 'only th
 export const byOption = (): Option =>
   new Option('--by <name>', 'who does it, for the record').default(accountName(), 'your account');
 
-/** The operating system's name of whoever runs the command. */
+/** The operating system's name of the account that runs the command. */
 export function accountName(): string {
   try {
     return userInfo().username;

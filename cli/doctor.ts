@@ -10,7 +10,7 @@ import { printJson } from './print.js';
 /** The `doctor` command. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('Say what is installed and which backends work, and do ten seconds of real work as a check.')
+    .description('Show what is installed and which backends work, and check each part with about ten seconds of work.')
     .addOption(jsonOption())
     .addHelpText(
       'after',

@@ -23,12 +23,14 @@ interface DriveOptions {
 /** The `drive` command. */
 export function driveCommand(): Command {
   return new Command('drive')
-    .description('A simulated company that asks a running service at every tick and does what it says: watch it live.')
-    .addOption(new Option('--url <url>', 'of the service').default('http://127.0.0.1:8080'))
-    .addOption(new Option('--token <token>', 'of a dispatcher').env('FLEETSTEP_TOKEN').makeOptionMandatory())
-    .addOption(new Option('--policy <name>', 'who decides; default: the service’s own'))
+    .description(
+      'Play a simulated company against a running service: it asks for recommendations at every tick and applies them.',
+    )
+    .addOption(new Option('--url <url>', 'URL of the service').default('http://127.0.0.1:8080'))
+    .addOption(new Option('--token <token>', "a dispatcher's token").env('FLEETSTEP_TOKEN').makeOptionMandatory())
+    .addOption(new Option('--policy <name>', "policy that decides (default: the service's)"))
     .addOption(
-      new Option('--tick-ms <n>', 'milliseconds that a tick takes: the dispatcher’s time to look; 0 for none')
+      new Option('--tick-ms <n>', 'milliseconds of real time per tick; 0: as fast as possible')
         .argParser(whole(0, 600_000))
         .default(2000),
     )
@@ -44,7 +46,7 @@ Examples:
   fleetstep drive --token "$TOKEN" --tick-ms 10000
   fleetstep drive --token "$TOKEN" --policy edf --tick-ms 0 --json
 
-Ctrl-C ends the day early, and prints what it came to.`,
+Ctrl-C ends the day early and prints the figures so far.`,
     )
     .action(async (options: DriveOptions) => {
       const fleet = new SimulatedFleet(loadScenario(options), options.seed);

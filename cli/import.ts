@@ -7,7 +7,7 @@ import { EngineError, compileScenario, preset, splits } from '../engine/index.js
 import type { Dataset } from '../engine/index.js';
 import { importOwnTrips, loadDataset, nycScenarios, scenarioNameOf, tripColumns, writeTrips } from '../trips/index.js';
 import type { DateOrder, OwnTripsOptions } from '../trips/index.js';
-import { jsonOption, whole } from './options.js';
+import { jsonOption, path, whole } from './options.js';
 import { faultTable, printJson, table } from './print.js';
 
 interface ImportOptions {
@@ -33,19 +33,25 @@ const ofFile = ['name', 'map', 'timeZone', 'dateOrder', 'zones', 'table', 'drive
 export function importCommand(): Command {
   return new Command('import')
     .description(
-      'Check recorded trips, say what is in them, and write them down to train on: your own from a CSV file, or the New York benchmark with --data.',
+      'Check recorded trips, report what they hold, and write them as a data set to train on: your own CSV file, or the New York benchmark with --data.',
     )
     .addArgument(new Argument('[file.csv]', 'your own trips'))
-    .addOption(new Option('--out <path>', 'what to write: a folder, of the benchmark a file (default: only check)'))
-    .addOption(new Option('--force', 'replace what is there').default(false))
+    .addOption(
+      new Option('--out <path>', 'what to write: a folder; for the benchmark, a file (default: only check)').argParser(
+        path,
+      ),
+    )
+    .addOption(new Option('--force', 'replace an existing output').default(false))
     .addOption(
       new Option(
         '--map <column=name,...>',
-        "which of the file's columns holds a documented one; may be repeated",
+        "name of the file's column for a documented column; may be repeated",
       ).argParser(pairs),
     )
-    .addOption(new Option('--time-zone <name>', 'clock of the company, such as Europe/Zurich'))
-    .addOption(new Option('--date-order <order>', 'which is the month in 03/04/2026').choices(['mdy', 'dmy']))
+    .addOption(
+      new Option('--time-zone <name>', 'time zone of days, hours, and times without a zone, such as Europe/Zurich'),
+    )
+    .addOption(new Option('--date-order <order>', 'order of month and day in 03/04/2026').choices(['mdy', 'dmy']))
     .addOption(new Option('--zones <file>', 'CSV file with zone, longitude, latitude'))
     .addOption(new Option('--table <file>', 'CSV file with origin_zone, destination_zone, seconds, metres, fare'))
     .addOption(
@@ -56,11 +62,11 @@ export function importCommand(): Command {
     .addOption(
       new Option('--window-minutes <n>', 'length of windows without an end (default: 10)').argParser(whole(1, 1440)),
     )
-    .addOption(new Option('--name <name>', "the scenario's (default: the file's)"))
+    .addOption(new Option('--name <name>', 'name of the scenario (default: that of the file)'))
     .addOption(
       new Option('--scenario <name>', 'which instance of the benchmark').choices(nycScenarios).default('nyc-small'),
     )
-    .addOption(new Option('--data <path>', 'folder of the benchmark').conflicts([...ofFile]))
+    .addOption(new Option('--data <path>', 'folder of the benchmark').argParser(path).conflicts([...ofFile]))
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -71,8 +77,8 @@ ${Object.entries(tripColumns)
   .join('\n')}
 pickup_time or window_start, and places or zones, must be there. Times: 2026-03-01 08:15:00, 2026-03-01T08:15:00+01:00,
 01.03.2026 08:15, 03/01/2026 08:15 PM with --date-order, Unix seconds or milliseconds. Without a zone they are read from
-the clock of --time-zone. A cell that cannot be read is an error with its line and column; a trip that cannot be is
-counted in quality.json and left out.
+the clock of --time-zone. A cell that cannot be read is an error with its line and column. A trip that cannot have
+happened is counted in quality.json and left out.
 
 Examples:
   fleetstep import trips.csv --out trips --time-zone Europe/Zurich
@@ -89,7 +95,7 @@ Examples:
       if (command.getOptionValueSource('scenario') !== 'default') {
         throw new EngineError(
           'ERR_OPTION',
-          '--scenario names an instance of the benchmark: call your own trips with --name',
+          '--scenario names an instance of the benchmark: name your own trips with --name',
         );
       }
       importFile(file, options);
@@ -112,7 +118,10 @@ function pairs(text: string, previous: Readonly<Record<string, string>> = {}): R
 
 function importFile(file: string, { out, force, json, scenario: _, data, name, ...rest }: ImportOptions): void {
   if (data !== undefined) {
-    throw new EngineError('ERR_OPTION', `${file} is your own trips, --data the benchmark's: give one of them`);
+    throw new EngineError(
+      'ERR_OPTION',
+      `${file} holds your own trips, and --data names the benchmark: give only one of them`,
+    );
   }
   const options: OwnTripsOptions = { ...rest, name: name ?? scenarioNameOf(file) };
   const { trips, imported } = importOwnTrips(file, options, out, { replace: force });

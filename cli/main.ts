@@ -12,7 +12,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 
-// Nothing is left to say that on; the exit code says it.
+// Nowhere is left to write that; the exit code reports it.
 process.stderr.on('error', () => process.exit(process.exitCode ?? 1));
 
 /** In the order of the help. */
@@ -33,9 +33,12 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 const program = new Command('fleetstep')
-  .description('A dispatch simulator to train on, and to ask.')
+  .description('Simulate dispatch, train policies, recommend assignments, audit actions.')
   .version(version)
-  .addHelpText('after', '\nExample: fleetstep train --scenario geneva');
+  .addHelpText(
+    'after',
+    '\nExample: fleetstep train --scenario geneva\n\n"fleetstep COMMAND --help" shows the options and examples of a command.',
+  );
 for (const command of await Promise.all(askedFor(process.argv[2]).map((load) => load()))) program.addCommand(command);
 for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
   command.exitOverride().configureOutput({

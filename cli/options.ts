@@ -16,6 +16,12 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text
   };
 }
 
+/** A parser for paths: an empty one names nothing. */
+export function path(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must be a path, and it is empty.');
+  return text;
+}
+
 /** A parser for numbers above `min` and at most `max`. */
 export function real(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -35,7 +41,9 @@ export const scenarioOption = (): Option =>
   ).default('geneva');
 /** `--data <path>`: where recorded trips are. */
 export const dataOption = (): Option =>
-  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote');
+  new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote').argParser(
+    path,
+  );
 /** `--policy`: a heuristic, the look-ahead, or the folder of a training run; default `greedy`. */
 export const policyOption = (): Option =>
   new Option(

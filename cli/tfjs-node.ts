@@ -15,9 +15,9 @@ export function tfjsNodeCommand(): Command {
       'after',
       `
 It does nothing if the backend already works. The build is for Linux, and needs Python with pip, make and a C++ compiler.
-Installing all packages anew ("npm ci") removes what was built.
+"npm ci" removes the build: run the command again after it.
 
-Exit code 3 if the wheel cannot be had here, 1 if the build fails.
+Exit code 3 if the wheel cannot be downloaded, 1 if the build fails.
 
 Examples:
   fleetstep tfjs-node

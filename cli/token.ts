@@ -28,11 +28,15 @@ export const keysOption = (): Option =>
 /** The `token` command. */
 export function tokenCommand(): Command {
   return new Command('token')
-    .description('A token for development, or a new key. In production, tokens come from who knows your people.')
-    .addOption(new Option('--role <role>', 'what its holder may do').choices([...roles]).default('dispatcher'))
-    .addOption(new Option('--company <id>', 'the company it is limited to; an admin may have none').argParser(whole(1)))
-    .addOption(new Option('--subject <name>', 'whose it is, for the record').default(accountName(), 'your account'))
-    .addOption(new Option('--hours <n>', 'how long it holds').argParser(whole(1, 24 * 31)).default(8))
+    .description('Make a token for development, or a new key. In production, tokens come from your identity provider.')
+    .addOption(new Option('--role <role>', 'role of the holder').choices([...roles]).default('dispatcher'))
+    .addOption(
+      new Option('--company <id>', 'company that the token is limited to; an admin needs none').argParser(whole(1)),
+    )
+    .addOption(
+      new Option('--subject <name>', 'name of the holder, for the record').default(accountName(), 'your account'),
+    )
+    .addOption(new Option('--hours <n>', 'hours until the token expires').argParser(whole(1, 24 * 31)).default(8))
     .addOption(keysOption())
     .addOption(new Option('--new-key [alg]', 'add a key to the file first').choices([...algorithms]))
     .addOption(jsonOption())

@@ -25,7 +25,7 @@ import {
 import type { BackendName, Metrics, TrainingConfig, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
-import { dataOption, jsonOption, real, scenarioOption, seedOption, whole, workersOption } from './options.js';
+import { dataOption, jsonOption, path, real, scenarioOption, seedOption, whole, workersOption } from './options.js';
 import { askedWorld } from './policies.js';
 import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
 
@@ -79,21 +79,23 @@ export function trainCommand(): Command {
     )
     .addOption(seedOption())
     .addOption(workersOption())
-    .addOption(new Option('--out <folder>', 'folder of the run (default: a new one under runs/)'))
+    .addOption(new Option('--out <folder>', 'folder of the run (default: a new one under runs/)').argParser(path))
     .addOption(
-      new Option('--resume <run>', 'resume an interrupted run from its last checkpoint, with its settings').conflicts([
-        'out',
-        'algorithm',
-        'steps',
-        'seed',
-        'network',
-        'observation',
-        'envs',
-        'rolloutSteps',
-        'epochs',
-        'minibatch',
-        'learningRate',
-      ]),
+      new Option('--resume <run>', 'resume an interrupted run from its last checkpoint, with its settings')
+        .argParser(path)
+        .conflicts([
+          'out',
+          'algorithm',
+          'steps',
+          'seed',
+          'network',
+          'observation',
+          'envs',
+          'rolloutSteps',
+          'epochs',
+          'minibatch',
+          'learningRate',
+        ]),
     )
     .addOption(
       new Option('--algorithm <name>', `training algorithm: ${described.join('; ')}`)
@@ -173,6 +175,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const setting = <K extends 'workers' | 'checkpointSeconds' | 'hangSeconds'>(key: K): number =>
     resume === null || command.getOptionValueSource(key) === 'cli' ? options[key] : resume.settings[key];
   const evaluationEpisodes = options.evalEpisodes ?? resume?.settings.evaluationEpisodes ?? undefined;
+  const evaluates = evaluationEpisodes !== 0;
   const definition = algorithm(resume?.algorithm ?? options.algorithm);
   const given = Object.keys(settings)
     .filter((option): option is keyof typeof settings => command.getOptionValueSource(option) === 'cli')
@@ -199,24 +202,29 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   );
   if (steps !== config.totalSteps) {
     say(
-      `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, as an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
+      `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, because an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
     );
   }
   if (workers > config.numEnvs) {
-    say(`note: of ${workers} workers ${config.numEnvs} have an environment to step, so there are no more`);
+    say(`note: ${config.numEnvs} workers instead of ${workers}, because there are ${config.numEnvs} environments`);
   }
   if (resume !== null && backend.name !== resume.backend) {
-    say(`note: the run was trained on ${resume.backend}; on ${backend.name} it will not end with the same bytes`);
+    say(`note: the run was trained on ${resume.backend}; on ${backend.name} the weights will differ`);
   }
   say(`backend ${backend.name} (${backend.version})${backend.reason === '' ? '' : `; ${backend.reason}`}`);
 
   // The first interrupt ends the run after this iteration, with a checkpoint; the second one ends the process.
   const abort = new AbortController();
   let exitCode = 0;
+  let evaluationBegun = evaluates && resume !== null && resume.steps >= config.totalSteps;
   const onInterrupt = (signal: NodeJS.Signals): void => {
     exitCode = 128 + constants.signals[signal];
     if (abort.signal.aborted) process.exit(exitCode);
-    say('stopping as soon as this iteration is saved; interrupt again to quit at once');
+    say(
+      evaluationBegun
+        ? `stopping: the trained network is saved, the evaluation is not; "fleetstep train --resume ${out}" evaluates again`
+        : `stopping after this iteration, with a checkpoint; "fleetstep train --resume ${out}" continues; interrupt again to stop at once`,
+    );
     abort.abort();
   };
   process.on('SIGINT', onInterrupt);
@@ -236,7 +244,10 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       iterations,
       `ETA ${duration(eta)} | return ${episodicReturn?.toFixed(1) ?? '-'} | ${short(metrics.global_step)} steps | steps/s env ${short(metrics['charts/SPS_env'])}, env+policy ${short(metrics['charts/SPS_env_policy'])}, all ${short(metrics['charts/SPS'])} | ${definition.summary(metrics)}`,
     );
-    if (metrics.iteration === iterations) bar.stop();
+    if (metrics.iteration < iterations) return;
+    bar.stop();
+    // The last iteration is saved at once, and nothing can interrupt that.
+    evaluationBegun = evaluates;
   };
   let result: TrainingResult;
   try {

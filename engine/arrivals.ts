@@ -23,7 +23,7 @@ export abstract class Arrivals extends AssignmentReward {
     if (dataset !== null) {
       seedStream(this.stream, 0, seed, env, episode, Purpose.day);
       st.day[e] = listed ? days[e] : days[nextInteger(this.stream, 0, 0, days.length - 1)];
-      st.cursor[e] = dataset.trace.dayStart[st.day[e]]!;
+      st.cursor[e] = dataset.trace.dayStart[st.day[e]];
       this.play(e, 0, dataset);
     } else if (scenario.demand.kind === 'synthetic') {
       const [low, high] = scenario.demand.initialBookings;
@@ -109,26 +109,26 @@ export abstract class Arrivals extends AssignmentReward {
       const to = trace.dropoffZone[t];
       if (matrix !== null) {
         st.pickupZone[s] = from;
-        st.pickupX[s] = matrix.x[from]!;
-        st.pickupY[s] = matrix.y[from]!;
+        st.pickupX[s] = matrix.x[from];
+        st.pickupY[s] = matrix.y[from];
         st.dropoffZone[s] = to;
-        st.dropoffX[s] = matrix.x[to]!;
-        st.dropoffY[s] = matrix.y[to]!;
-        st.rideSeconds[s] = matrix.seconds[from * matrix.zones + to]!;
+        st.dropoffX[s] = matrix.x[to];
+        st.dropoffY[s] = matrix.y[to];
+        st.rideSeconds[s] = matrix.seconds[from * matrix.zones + to];
       } else {
         const places = trace.places!;
-        st.pickupX[s] = places.pickupX[t]!;
-        st.pickupY[s] = places.pickupY[t]!;
-        st.dropoffX[s] = places.dropoffX[t]!;
-        st.dropoffY[s] = places.dropoffY[t]!;
+        st.pickupX[s] = places.pickupX[t];
+        st.pickupY[s] = places.pickupY[t];
+        st.dropoffX[s] = places.dropoffX[t];
+        st.dropoffY[s] = places.dropoffY[t];
         st.rideSeconds[s] = trace.metres[t] / this.metresPerSecond;
       }
-      st.windowStart[s] = trace.windowStart[t]!;
-      st.windowEnd[s] = trace.windowEnd[t]!;
-      st.skills[s] = trace.skills[t]!;
-      st.leg[s] = trace.leg[t]!;
-      st.fare[s] = trace.fare[t]!;
-      st.rideMetres[s] = trace.metres[t]!;
+      st.windowStart[s] = trace.windowStart[t];
+      st.windowEnd[s] = trace.windowEnd[t];
+      st.skills[s] = trace.skills[t];
+      st.leg[s] = trace.leg[t];
+      st.fare[s] = trace.fare[t];
+      st.rideMetres[s] = trace.metres[t];
       this.slotOpened(e, j);
     }
     st.cursor[e] = t;

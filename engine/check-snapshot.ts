@@ -1,7 +1,7 @@
 // Live states are checked here, whole, before any of them is placed: every field has its own bounds, and what contradicts
 // itself is refused. Knows nothing of how a state is stored.
 
-import { knownMembers, shown } from './check-options.js';
+import { check, shown } from './check-options.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { NEVER } from './snapshot.js';
@@ -71,7 +71,7 @@ const bookingNumbers: readonly (readonly [keyof SnapshotBooking, Range])[] = [
  * @throws EngineError `ERR_OPTION` with the path of the first offending field, what it is and what was expected
  */
 export function checkSnapshot(snapshot: Snapshot, compiled: CompiledScenario): void {
-  knownMembers('snapshot', snapshot, snapshotMembers);
+  check.members('snapshot', snapshot, snapshotMembers);
   const { scenario, matrix } = compiled;
   const { now, drivers, bookings } = snapshot;
   list('snapshot.drivers', drivers);
@@ -105,7 +105,7 @@ interface Checks {
 
 function checkDriver(path: string, driver: SnapshotDriver, checks: Checks): void {
   const { queue, zones, reach } = checks;
-  knownMembers(path, driver, driverMembers);
+  check.members(path, driver, driverMembers);
   const { plan, promised, onBoard, offDuty, freeAt } = driver;
   list(`${path}.plan`, plan);
   if (promised !== undefined) list(`${path}.promised`, promised);
@@ -128,7 +128,7 @@ function checkDriver(path: string, driver: SnapshotDriver, checks: Checks): void
 
 /** @returns when it is dropped off, which the next one is picked up after */
 function checkPlanned(path: string, planned: PlannedBooking, after: number): number {
-  knownMembers(path, planned, plannedMembers);
+  check.members(path, planned, plannedMembers);
   const { pickupAt, dropoffAt } = planned;
   whole(path, 'pickupAt', pickupAt, TIME);
   whole(path, 'dropoffAt', dropoffAt, TIME);
@@ -138,7 +138,7 @@ function checkPlanned(path: string, planned: PlannedBooking, after: number): num
 }
 
 function checkBooking(path: string, booking: SnapshotBooking, { now, zones, reach, windows }: Checks): void {
-  knownMembers(path, booking, bookingMembers);
+  check.members(path, booking, bookingMembers);
   metres(path, 'pickupX', booking.pickupX, reach);
   metres(path, 'pickupY', booking.pickupY, reach);
   metres(path, 'dropoffX', booking.dropoffX, reach);

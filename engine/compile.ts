@@ -2,6 +2,7 @@
 // fleet's make-up. All of it is read-only and may be shared between threads.
 
 import { checkDataset } from './check-dataset.js';
+import { shown } from './check-options.js';
 import { EngineError } from './errors.js';
 import type { DayProfile, Scenario } from './scenario.js';
 import type { Dataset } from './trace.js';
@@ -41,13 +42,19 @@ export interface CompiledScenario {
 /**
  * Checks a scenario with its recorded trips and builds its tables.
  * @param candidate what should be a `Scenario`
- * @param dataset   needed exactly by scenarios on recorded trips; ignored by others
+ * @param dataset   recorded trips: required if demand is a trace, refused if demand is drawn from the seed
  * @throws EngineError `ERR_SCENARIO`, `ERR_TRACE`
  */
 export function compileScenario(candidate: unknown, dataset: Dataset | null = null): CompiledScenario {
   const scenario = validateScenario(candidate);
-  const traced = scenario.demand.kind === 'trace';
-  if (traced) {
+  if (scenario.demand.kind !== 'trace') {
+    if (dataset !== null) {
+      throw new EngineError(
+        'ERR_SCENARIO',
+        `dataset is ${shown(dataset)}, and scenario "${scenario.name}" draws its demand from the seed: leave dataset out, or give a scenario whose demand is { kind: "trace" }`,
+      );
+    }
+  } else {
     if (dataset === null) {
       throw new EngineError('ERR_SCENARIO', `scenario "${scenario.name}" needs recorded trips: give its data folder`);
     }
@@ -62,7 +69,7 @@ export function compileScenario(candidate: unknown, dataset: Dataset | null = nu
     }
     checkDataset(dataset, scenario);
   }
-  return tablesOf(scenario, traced ? dataset : null);
+  return tablesOf(scenario, dataset);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Episodes: which day each plays, and the figures of how it went.
 
 import { dayRange, isDay } from './check-dataset.js';
-import { kindOf, knownMembers, oneOf, shown } from './check-options.js';
+import { check, kindOf, shown } from './check-options.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { kpiNames } from './kpis.js';
@@ -31,8 +31,8 @@ const sourceModes: readonly EpisodeSource['mode'][] = ['sampled', 'listed'];
  * @throws EngineError `ERR_OPTION` for a split or a mode that does not exist
  */
 export function episodeSource(dataset: Dataset | null, split: Split, mode: EpisodeSource['mode']): EpisodeSource {
-  oneOf('split', split, splits);
-  oneOf('mode', mode, sourceModes);
+  check.oneOf('split', split, splits);
+  check.oneOf('mode', mode, sourceModes);
   return { mode, days: Int32Array.from(dataset === null ? [] : dataset.splits[split]) };
 }
 
@@ -41,9 +41,9 @@ export function episodeSource(dataset: Dataset | null, split: Split, mode: Episo
  * @throws EngineError `ERR_OPTION`
  */
 export function checkSource(source: EpisodeSource, { dataset }: CompiledScenario, numEnvs: number): void {
-  knownMembers('source', source, ['mode', 'days'], '{ mode, days }');
+  check.members('source', source, ['mode', 'days'], [], '{ mode, days }');
   const { mode, days } = source;
-  oneOf('source.mode', mode, sourceModes);
+  check.oneOf('source.mode', mode, sourceModes);
   if (kindOf(days) !== 'Int32Array') {
     throw new EngineError('ERR_OPTION', `source.days is ${shown(days)}: expected an Int32Array`);
   }
@@ -116,6 +116,6 @@ export function writeFigures(st: StateViews, e: number, scenario: Scenario, out:
     decisions: st.steps[e],
   };
   for (let k = 0; k < kpiNames.length; k++) out.episodeKpis[e * kpiNames.length + k] = values[kpiNames[k]];
-  out.episodeReturns[e] = st.episodeReturn[e]!;
-  out.episodeLengths[e] = st.steps[e]!;
+  out.episodeReturns[e] = st.episodeReturn[e];
+  out.episodeLengths[e] = st.steps[e];
 }

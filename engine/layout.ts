@@ -52,7 +52,7 @@ export function allocate(spec: LayoutSpec): SharedArrayBuffer {
 
 /**
  * The views of `spec` into `buffer`.
- * @throws EngineError `ERR_BUFFER` if the buffer is none, or not exactly as long as the layout
+ * @throws EngineError `ERR_BUFFER` if `buffer` is no buffer, or not exactly as long as the layout
  */
 export function viewsOf<V>(spec: LayoutOf<V> & LayoutSpec, buffer: SharedArrayBuffer): V {
   // Typed arrays on anything else are copies: what is written there would be lost.

@@ -78,8 +78,8 @@ export abstract class SnapshotLoader extends Observer {
       st.rideSeconds[s] = st.rideMetres[s] / this.metresPerSecond;
     } else {
       const leg = booking.pickupZone * matrix.zones + booking.dropoffZone;
-      st.rideMetres[s] = matrix.metres[leg]!;
-      st.rideSeconds[s] = secondsTable(matrix, this.minuteAt(Math.max(st.now[e], booking.windowStart)))[leg]!;
+      st.rideMetres[s] = matrix.metres[leg];
+      st.rideSeconds[s] = secondsTable(matrix, this.minuteAt(Math.max(st.now[e], booking.windowStart)))[leg];
     }
     this.slotOpened(e, j);
     return j;

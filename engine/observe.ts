@@ -109,7 +109,7 @@ export abstract class Observer extends Arrivals {
     o[p + Booking.dropoffX] = st.dropoffX[s] * this.scaleX;
     o[p + Booking.dropoffY] = st.dropoffY[s] * this.scaleY;
     o[p + Booking.ride] = st.rideSeconds[s] * PER_HOUR;
-    o[p + Booking.leg] = st.leg[s]!;
+    o[p + Booking.leg] = st.leg[s];
     o[p + Booking.fare] = st.fare[s] / 1e5;
     const skills = st.skills[s];
     const first = p + Booking.skills;
@@ -146,7 +146,7 @@ export abstract class Observer extends Arrivals {
     o[p + Driver.load] = st.load[d] / 10;
     if (!this.full) return;
     const { emergency, driverSkills } = this.compiled;
-    o[p + Driver.emergency] = emergency[i]!;
+    o[p + Driver.emergency] = emergency[i];
     const first = p + Driver.skills;
     const count = this.driverColumns - Driver.skills;
     for (let k = 0; k < count; k++) o[first + k] = (driverSkills[i] >>> k) & 1;
@@ -173,8 +173,8 @@ export abstract class Observer extends Arrivals {
     const o = this.out.observations;
     const p = e * this.observationSize + this.contextAt;
     const tick = st.tick[e];
-    o[p + Context.timeOfDay] = compiled.dayFractionByTick[tick]!;
-    o[p + Context.traffic] = compiled.trafficByTick[tick]!;
+    o[p + Context.timeOfDay] = compiled.dayFractionByTick[tick];
+    o[p + Context.traffic] = compiled.trafficByTick[tick];
     if (!this.full) return;
     o[p + Context.elapsed] = tick / compiled.ticks;
     o[p + Context.open] = st.open[e] / this.slots;

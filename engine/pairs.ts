@@ -150,7 +150,7 @@ export class PairWriter {
         driversFor[k]++;
         bookingsFor[i]++;
         if (reward > bestOfBooking[k]) {
-          secondOfBooking[k] = bestOfBooking[k]!;
+          secondOfBooking[k] = bestOfBooking[k];
           bestOfBooking[k] = reward;
         } else if (reward > secondOfBooking[k]) {
           secondOfBooking[k] = reward;
@@ -210,7 +210,7 @@ export class PairWriter {
         features[p + PairColumn.timeLeft] = (st.windowEnd[s] - now) * PER_HOUR;
         features[p + PairColumn.ride] = st.rideSeconds[s] * PER_HOUR;
         features[p + PairColumn.priority] = st.priority[s] / 5;
-        features[p + PairColumn.emergency] = compiled.emergency[i]!;
+        features[p + PairColumn.emergency] = compiled.emergency[i];
         features[p + PairColumn.load] = (st.load[d] - meanLoad) / 5;
         features[p + PairColumn.plan] = st.planLength[d] / scenario.queue;
         features[p + PairColumn.idle] = free <= now ? 1 : 0;

@@ -219,12 +219,12 @@ export abstract class Plans extends Slots {
     const entry = d * this.queue + ((st.planHead[d] + st.planLength[d]) % this.queue);
     st.planPickupAt[entry] = pickupAt;
     st.planDropoffAt[entry] = dropoffAt;
-    st.planBooking[entry] = st.booking[s]!;
+    st.planBooking[entry] = st.booking[s];
     if (st.planLength[d]++ === 0) st.nextEventAt[d] = pickupAt;
     st.freeAt[d] = dropoffAt;
-    st.endX[d] = st.dropoffX[s]!;
-    st.endY[d] = st.dropoffY[s]!;
-    st.endZone[d] = st.dropoffZone[s]!;
+    st.endX[d] = st.dropoffX[s];
+    st.endY[d] = st.dropoffY[s];
+    st.endZone[d] = st.dropoffZone[s];
     st.loadSum[e]++;
     st.loadSquares[e] += 2 * st.load[d] + 1;
     st.load[d]++;
@@ -286,7 +286,7 @@ export abstract class Plans extends Slots {
         st.assigned[e]--;
         st.pickedUp[e]++;
         st.onBoard[d] = 1;
-        st.nextEventAt[d] = st.planDropoffAt[entry]!;
+        st.nextEventAt[d] = st.planDropoffAt[entry];
       } else {
         log?.record(st.planDropoffAt[entry], 'completed', st.planBooking[entry], i);
         st.pickedUp[e]--;
@@ -307,11 +307,11 @@ export abstract class Plans extends Slots {
       st.approach[d * this.slots + j] = this.approachMetres(e, i, j) / this.metresPerSecond;
       return;
     }
-    // Of the period of the departure: when that changes, `clockMoved` writes the approach again.
+    // Of the period of the departure: when that changes, `renewApproaches` writes the approach again.
     const table =
       matrix.periods === undefined
         ? matrix.seconds
         : secondsTable(matrix, this.minuteAt(Math.max(st.now[e], st.freeAt[d])));
-    st.approach[d * this.slots + j] = table[st.endZone[d] * matrix.zones + st.pickupZone[e * this.slots + j]]!;
+    st.approach[d * this.slots + j] = table[st.endZone[d] * matrix.zones + st.pickupZone[e * this.slots + j]];
   }
 }

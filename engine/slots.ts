@@ -1,5 +1,5 @@
 // The slots of open bookings: which are taken, who gets one, and when a booking loses it (assigned, expired, refused).
-// Knows nothing of drivers or observations; it lists the slots that have changed for whoever writes those.
+// Knows nothing of drivers or observations; it lists the slots that have changed, for the layer that writes those.
 
 import { expiryReward, refusalReward } from './reward.js';
 import { NEVER } from './snapshot.js';

@@ -90,7 +90,8 @@ function byKind(kinds: Readonly<Record<string, object>>, value: unknown): object
   };
 }
 
-function schemaFor(candidate: Partial<Record<keyof Scenario, unknown>>): ValidationSchema {
+/** What each field of a scenario may hold, as fastest-validator's schema; `candidate` tells which kinds of travel, demand and reward. */
+export function scenarioSchema(candidate: Partial<Record<keyof Scenario, unknown>>): ValidationSchema {
   return {
     $$strict: true,
     name: { type: 'string', pattern: /^[a-z0-9][a-z0-9-]*$/, max: 60 },
@@ -144,7 +145,7 @@ export function validateScenario(candidate: unknown): Scenario {
   }
   // The validator writes into what it checks; the caller's object stays as it was.
   const copy = structuredClone(candidate) as Record<string, unknown>;
-  const result = validator.compile(schemaFor(copy))(copy);
+  const result = validator.compile(scenarioSchema(copy))(copy);
   if (result !== true && Array.isArray(result)) {
     // A misspelt field is why another one is missing.
     const first = result.find(({ type }) => type === 'objectStrict') ?? result[0];

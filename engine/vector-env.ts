@@ -1,7 +1,7 @@
 // The vector environment: Gymnasium's names and semantics over a World. Outputs are views into memory that the caller
 // may own; they are rewritten by every step and must not be written to.
 
-import { kindOf, knownMembers, oneOf, shown, wholeNumber } from './check-options.js';
+import { check, kindOf, shown } from './check-options.js';
 import { compileScenario } from './compile.js';
 import type { CompiledScenario } from './compile.js';
 import { checkSource, episodeSource } from './episode.js';
@@ -26,7 +26,7 @@ const autoresetModes: readonly AutoresetMode[] = ['SAME_STEP', 'NEXT_STEP', 'DIS
 export interface VectorDispatchEnvOptions {
   /** A built-in name, or a scenario. */
   readonly scenario: string | Scenario | CompiledScenario;
-  /** Trips and tables; needed by scenarios that run on recorded trips. */
+  /** Trips and tables: required by a scenario on recorded trips, refused by others; a compiled scenario has its own. */
   readonly dataset?: Dataset | null;
   /** Number of environments, at least 1. */
   readonly numEnvs: number;
@@ -157,13 +157,13 @@ export class VectorDispatchEnv {
    *   another length or kind, or too little of it
    */
   constructor(options: VectorDispatchEnvOptions) {
-    knownMembers('options', options, optionNames, '{ scenario, numEnvs, ... }');
+    check.members('options', options, optionNames, [], '{ scenario, numEnvs, ... }');
     const { numEnvs, dataset = null, observation = 'full', autoresetMode = 'SAME_STEP', firstEnv = 0 } = options;
     const { finalPairs = false } = options;
-    wholeNumber('numEnvs', numEnvs, 1);
-    wholeNumber('firstEnv', firstEnv, 0);
-    oneOf('observation', observation, observationKinds);
-    oneOf('autoresetMode', autoresetMode, autoresetModes);
+    check.whole('numEnvs', numEnvs, 1);
+    check.whole('firstEnv', firstEnv, 0);
+    check.oneOf('observation', observation, observationKinds);
+    check.oneOf('autoresetMode', autoresetMode, autoresetModes);
     if (typeof finalPairs !== 'boolean') {
       throw new EngineError('ERR_OPTION', `finalPairs is ${shown(finalPairs)}: expected true or false`);
     }
@@ -204,11 +204,11 @@ export class VectorDispatchEnv {
    * @throws EngineError `ERR_OPTION`: nothing has been reset then
    */
   reset(request: ResetOptions = {}): { observations: Float32Array; infos: StepInfos } {
-    knownMembers('reset()', request, ['seed', 'options'], 'an object: reset({ seed: 42 })');
+    check.members('reset()', request, ['seed', 'options'], [], 'an object: reset({ seed: 42 })');
     const { seed, options = {} } = request;
-    knownMembers('options', options, ['resetMask'], '{ resetMask }');
+    check.members('options', options, ['resetMask'], [], '{ resetMask }');
     const mask: ArrayLike<number | boolean> | undefined = options.resetMask;
-    if (seed !== undefined) wholeNumber('seed', seed, 0);
+    if (seed !== undefined) check.whole('seed', seed, 0);
     if (mask !== undefined) checkMask(mask, this.numEnvs);
     const { state } = this.world;
     for (let e = 0; e < this.numEnvs; e++) {
@@ -224,7 +224,7 @@ export class VectorDispatchEnv {
 
   /**
    * Goes on from the state that its buffers hold, as another thread or an earlier run left it.
-   * @throws EngineError `ERR_ACTION` where an environment of theirs has never been reset
+   * @throws EngineError `ERR_ACTION` if one of their environments has never been reset
    */
   resume(): void {
     const { started } = this.world.state;
@@ -301,8 +301,8 @@ export class VectorDispatchEnv {
   #keepFinal(e: number): void {
     const out = this.#out;
     const { observationSize: size, actions } = this.world;
-    for (let k = e * size; k < (e + 1) * size; k++) out.finalObservations[k] = out.observations[k]!;
-    for (let k = e * actions; k < (e + 1) * actions; k++) out.finalActionMasks[k] = out.actionMasks[k]!;
+    for (let k = e * size; k < (e + 1) * size; k++) out.finalObservations[k] = out.observations[k];
+    for (let k = e * actions; k < (e + 1) * actions; k++) out.finalActionMasks[k] = out.actionMasks[k];
     const pairs = this.#finalPairs;
     if (pairs !== null) pairs.counts[e] = this.#pairWriter!.write(e, pairs.actions, pairs.features, e * actions);
   }
@@ -316,7 +316,14 @@ function compiledOf(scenario: VectorDispatchEnvOptions['scenario'], dataset: Dat
       `scenario is ${shown(scenario)}: expected a name, a scenario or a compiled one`,
     );
   }
-  return 'factorByMinute' in scenario ? scenario : compileScenario(scenario, dataset);
+  if (!('factorByMinute' in scenario)) return compileScenario(scenario, dataset);
+  if (dataset !== null && dataset !== scenario.dataset) {
+    throw new EngineError(
+      'ERR_OPTION',
+      `dataset is ${shown(dataset)}, and scenario is compiled: leave dataset out, or compile the scenario with it`,
+    );
+  }
+  return scenario;
 }
 
 function checkMask(mask: ArrayLike<unknown>, numEnvs: number): void {

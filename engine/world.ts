@@ -22,7 +22,7 @@
 // Hot code: every array is a field of one concrete type, nothing is allocated, and only what changed is touched. Callers must
 // therefore treat observations and masks as read-only.
 
-import { wholeNumber } from './check-options.js';
+import { check } from './check-options.js';
 import { checkSnapshot } from './check-snapshot.js';
 import type { CompiledScenario } from './compile.js';
 import { clearFigures, writeFigures } from './episode.js';
@@ -64,7 +64,7 @@ export class World extends SnapshotLoader {
 
   // ---------------------------------------------------------------- questions
 
-  /** The number in [0, 1) that belongs to environment e's present decision; the same whoever asks. */
+  /** The number in [0, 1) that belongs to environment e's present decision. Every caller gets the same. */
   floatNow(e: number, purpose: Purpose): number {
     const st = this.state;
     return floatAt(st.seed[e], this.firstEnv + e, st.episode[e], purpose, st.steps[e]);
@@ -105,8 +105,8 @@ export class World extends SnapshotLoader {
 
   #checkStart(e: number, seed: number, episode: number): void {
     this.checkEnvironment('e', e);
-    wholeNumber('seed', seed, 0);
-    wholeNumber('episode', episode, 0, NEVER);
+    check.whole('seed', seed, 0);
+    check.whole('episode', episode, 0, NEVER);
   }
 
   #clear(e: number, seed: number, episode: number): void {
@@ -189,7 +189,7 @@ export class World extends SnapshotLoader {
    */
   resampleDemand(e: number, seed: number, episode: number, env: number): void {
     this.#checkStart(e, seed, episode);
-    wholeNumber('env', env, 0);
+    check.whole('env', env, 0);
     this.redraw(e, seed, episode, env);
   }
 

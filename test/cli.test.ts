@@ -292,6 +292,9 @@ describe('fleetstep', () => {
     await evaluating;
     child.kill('SIGINT');
     expect(await exited).toBe(130);
+    expect(stderr).toContain(
+      'stopping: the trained network is saved, the evaluation is not; "fleetstep train --resume evaluating" evaluates again\n',
+    );
     expect(readdirSync(join(root, 'evaluating')).sort()).toEqual([
       'checkpoint.msgpack',
       'config.json',
@@ -377,6 +380,32 @@ describe('fleetstep', () => {
     expect(readdirSync(join(root, what)).sort()).toEqual(['checkpoint.msgpack', 'config.json', 'metrics.jsonl']);
   });
 
+  it('NODE_DEBUG tells of threads that start, die and are replaced, of the watchdog, and of files', () => {
+    const lines = (act: string, ...options: string[]): string =>
+      spawnSync(
+        process.execPath,
+        [main, 'train', '--steps', '1e9', '--backend', 'wasm', '--workers', '2', ...options, '--json'],
+        {
+          cwd: root,
+          encoding: 'utf8',
+          timeout: 110_000,
+          env: {
+            ...process.env,
+            NODE_DEBUG: 'fleetstep:workers,fleetstep:trips',
+            NODE_OPTIONS: `--require ${sabotage('traced', act)}`,
+          },
+        },
+      ).stderr;
+    const died = lines('process.exit(7);', '--out', 'traced-dies');
+    expect(died).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
+    expect(died.match(/thread \d+ started\n/g)).toHaveLength(2);
+    expect(died).toMatch(/a thread died\n/);
+    expect(died).toMatch(/task "rollout" failed: .*worker exited with code: 7/);
+    const hung = lines('for (;;);', '--hang-seconds', '2', '--out', 'traced-hangs');
+    expect(hung).toMatch(/FLEETSTEP:WORKERS \d+: watchdog: a worker hangs at "rollout"/);
+    expect(hung).toMatch(/ending \d threads\n/);
+  });
+
   it('while a worker hangs, an interrupt ends the run with what is saved, and a second one at once', async () => {
     const preload = sabotage('stuck', 'for (;;);');
     for (const interrupts of [1, 2]) {
@@ -443,9 +472,9 @@ describe('fleetstep', () => {
     expect(status).toBe(0);
     expect(stderr).toContain('128 steps in 4 environments on 4 workers');
     expect(stderr).toContain(
-      'note: 1 asked for, rounded up to 128 steps, as an iteration is 4 environments x 32 steps',
+      'note: 1 asked for, rounded up to 128 steps, because an iteration is 4 environments x 32 steps',
     );
-    expect(stderr).toContain('note: of 256 workers 4 have an environment to step');
+    expect(stderr).toContain('note: 4 workers instead of 256, because there are 4 environments');
   });
 
   it('eval prints an interval, and of one episode says that there is none', () => {
@@ -483,6 +512,47 @@ describe('fleetstep', () => {
     });
   });
 
+  it.each([
+    ['train', '--out'],
+    ['train', '--resume'],
+    ['import', '--out'],
+    ['collect', '--out'],
+    ['eval', '--data'],
+  ])('%s refuses an empty %s', (command, option) => {
+    const { status, stderr } = fleetstep(command, option, '');
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /^fleetstep: option '--\w+ <\w+>' argument '' is invalid. It must be a path, and it is empty. \(see --help\)\n$/,
+      ),
+    ]);
+  });
+
+  it('a run of another scenario of the same name is refused with the field that differs', () => {
+    writeFileSync(join(root, 'town.json'), '{"extends": "geneva", "name": "town", "drivers": 4}');
+    expect(fleetstep('train', ...quick, '--scenario', 'town.json', '--out', 'town', '--json').status).toBe(0);
+    writeFileSync(join(root, 'town.json'), '{"extends": "geneva", "name": "town", "drivers": 5}');
+    expect(fleetstep('eval', '--policy', 'town', '--scenario', 'town.json').stderr).toBe(
+      'fleetstep: town was trained on another scenario "town": drivers is 4 there and 5 here; leave --scenario out to take the run\'s own\n',
+    );
+  });
+
+  it('the help of every command has examples', () => {
+    const names = (text: string): string[] =>
+      [...text.slice(text.indexOf('Commands:')).matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name]) => name);
+    const commands = names(fleetstep('--help').stdout).filter((name) => name !== 'help');
+    expect(commands).toEqual(expect.arrayContaining(['train', 'eval', 'simulate', 'serve', 'import', 'audit']));
+    for (const command of commands) {
+      expect(fleetstep(command, '--help').stdout, command).toMatch(/Examples?:\n? *fleetstep/);
+    }
+  });
+
+  it('the help says what the package does', () => {
+    expect(fleetstep('--help').stdout).toContain(
+      'Simulate dispatch, train policies, recommend assignments, audit actions.',
+    );
+  });
+
   it('a full disk is one line on stderr, and leaves no half a checkpoint', (context) => {
     const disk = join(root, 'disk');
     mkdirSync(disk);
@@ -498,6 +568,10 @@ describe('fleetstep', () => {
       expect(
         readdirSync(join(disk, 'run')).filter((name) => name.includes('checkpoint') || name.endsWith('.tmp')),
       ).toEqual([]);
+      // Once there is room, the same folder takes the run.
+      expect(spawnSync('mount', ['-o', 'remount,size=64m', disk]).status).toBe(0);
+      expect(fleetstep('train', ...quick, '--out', 'disk/run', '--json').status).toBe(0);
+      expect(readdirSync(join(disk, 'run'))).toContain('config.json');
     } finally {
       spawnSync('umount', [disk]);
     }

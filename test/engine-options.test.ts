@@ -38,21 +38,24 @@ const make = (options: object): VectorDispatchEnv =>
 
 describe('options of the environment', () => {
   it.each([
-    [{ num_envs: 8 }, 'unknown member "num_envs": did you mean "numEnvs"?'],
+    [{ num_envs: 8 }, 'options has no "num_envs": did you mean "numEnvs"?'],
     [{ numEnv: 8 }, 'did you mean "numEnvs"?'],
     [{ autoreset_mode: 'DISABLED' }, 'did you mean "autoresetMode"?'],
     [{ observations: 'full' }, 'did you mean "observation"?'],
     [{ scenerio: 'geneva' }, 'did you mean "scenario"?'],
-    [{ seed: 3 }, 'unknown member "seed" (known are scenario, dataset, numEnvs'],
+    [{ seed: 3 }, 'options has no "seed" (it has scenario, dataset, numEnvs'],
     [{ numEnvs: 1.5 }, 'numEnvs is 1.5: it must be a whole number of at least 1'],
     [{ numEnvs: '4' }, 'numEnvs is "4"'],
     [{ firstEnv: -1 }, 'firstEnv is -1'],
     [{ observation: 'pairs' }, 'observation is "pairs": choose one of classic, full'],
     [{ observation: null }, 'observation is null'],
-    [{ autoresetMode: 'same_step' }, 'autoresetMode is "same_step": choose one of SAME_STEP'],
+    [
+      { autoresetMode: 'same_step' },
+      'autoresetMode is "same_step": did you mean "SAME_STEP"? (choose one of SAME_STEP',
+    ],
     [{ source: { mode: 'all', days: new Int32Array(2) } }, 'source.mode is "all": choose one of sampled, listed'],
     [{ source: { mode: 'listed', days: [0, 1] } }, 'source.days is an Array: expected an Int32Array'],
-    [{ source: 'training' }, 'source is "training": expected { mode, days }'],
+    [{ source: 'training' }, 'source is "training": it must be { mode, days }'],
   ])('%j are refused', (options, message) => {
     refused('ERR_OPTION', message, () => make(options));
   });
@@ -60,7 +63,7 @@ describe('options of the environment', () => {
   it('that are no object, or no scenario, are refused', () => {
     const construct = (options: unknown): VectorDispatchEnv =>
       new VectorDispatchEnv(options as VectorDispatchEnvOptions);
-    refused('ERR_OPTION', 'options is "geneva": expected { scenario, numEnvs, ... }', () => construct('geneva'));
+    refused('ERR_OPTION', 'options is "geneva": it must be { scenario, numEnvs, ... }', () => construct('geneva'));
     refused('ERR_OPTION', 'options is missing', () => construct(undefined));
     refused('ERR_SCENARIO', 'scenario is null', () => make({ scenario: null }));
     refused('ERR_SCENARIO', 'scenario is missing', () => make({ scenario: undefined }));
@@ -75,7 +78,11 @@ describe('options of the environment', () => {
 
   it('a split is one of the three', () => {
     const split = (name: string): unknown => episodeSource(null, name as Split, 'sampled');
-    refused('ERR_OPTION', 'split is "valid": choose one of training, validation, test', () => split('valid'));
+    refused(
+      'ERR_OPTION',
+      'split is "valid": did you mean "validation"? (choose one of training, validation, test)',
+      () => split('valid'),
+    );
     refused('ERR_OPTION', 'split is "constructor"', () => split('constructor'));
   });
 
@@ -123,14 +130,14 @@ describe('reset', () => {
   const call = (env: VectorDispatchEnv, request: unknown): unknown => env.reset(request as ResetOptions);
 
   it.each([
-    [42, 'reset() is 42: expected an object: reset({ seed: 42 })'],
+    [42, 'reset() is 42: it must be an object: reset({ seed: 42 })'],
     [null, 'reset() is null'],
     [{ seed: 1.5 }, 'seed is 1.5'],
     [{ seed: [1, 2] }, 'seed is an Array'],
     [{ sead: 1 }, 'did you mean "seed"?'],
-    [{ seed: 1, options: { reset_mask: [true, false] } }, 'unknown member "reset_mask": did you mean "resetMask"?'],
-    [{ seed: 1, options: [true, false] }, 'options is an Array: expected { resetMask }'],
-    [{ seed: 1, resetMask: [true, false] }, 'reset() has an unknown member "resetMask"'],
+    [{ seed: 1, options: { reset_mask: [true, false] } }, 'options has no "reset_mask": did you mean "resetMask"?'],
+    [{ seed: 1, options: [true, false] }, 'options is an Array: it must be { resetMask }'],
+    [{ seed: 1, resetMask: [true, false] }, 'reset() has no "resetMask"'],
     [{ seed: 1, options: { resetMask: [true] } }, 'resetMask has 1 entries, expected 2'],
     [{ seed: 1, options: { resetMask: [true, 2] } }, 'resetMask[1] is 2: expected true, false, 1 or 0'],
     [{ seed: 1, options: { resetMask: ['false', 'true'] } }, 'resetMask[0] is "false"'],
@@ -252,6 +259,19 @@ describe('recorded trips', () => {
   const { trace, travel } = dataset;
   const skilled = { ...scenario, skills: [{ name: 'wheelchair', driverShare: 1, bookingShare: 0 }] };
   const compile = (changes: object, of: object = scenario): unknown => compileScenario(of, { ...dataset, ...changes });
+
+  it('recorded trips for a scenario that draws its demand are refused, and others for one that is compiled', () => {
+    refused(
+      'ERR_SCENARIO',
+      'dataset is an Object, and scenario "geneva" draws its demand from the seed: leave dataset out',
+      () => make({ dataset }),
+    );
+    const compiled = compileScenario(scenario, dataset);
+    refused('ERR_OPTION', 'dataset is an Object, and scenario is compiled: leave dataset out', () =>
+      make({ scenario: compiled, dataset: { ...dataset } }),
+    );
+    expect(make({ scenario: compiled, dataset }).world.compiled).toBe(compiled);
+  });
 
   /** The trace with entry `at` of a column set to `value`. */
   function withValue(

@@ -359,10 +359,10 @@ describe('a broken snapshot', () => {
     const place = (drivers: object[], bookings: object[], more: object = {}): void =>
       world.restore(0, 1, 0, { now, drivers, bookings, ...more } as unknown as Snapshot);
     expect(() => place([{ ...driver, shiftend: 5 }], [])).toThrow(
-      'snapshot.drivers[0] has an unknown member "shiftend": did you mean "shiftEnd"?',
+      'snapshot.drivers[0] has no "shiftend": did you mean "shiftEnd"?',
     );
     expect(() => place([], [{ ...booking, latest_dropoff: 5 }])).toThrow('did you mean "latestDropoff"?');
-    expect(() => place([], [], { vehicles: [] })).toThrow('snapshot has an unknown member "vehicles" (known are now,');
+    expect(() => place([], [], { vehicles: [] })).toThrow('snapshot has no "vehicles" (it has now,');
     expect(() => world.restore(0, 1, 0, null as unknown as Snapshot)).toThrow('snapshot is null');
     expect(() => world.restore(0, NaN, 0, free)).toThrow('seed is NaN');
     expect(() => world.restore(0, 1, -1, free)).toThrow('episode is -1');

@@ -392,9 +392,12 @@ describe('on the command line', () => {
   it.each([
     [['import'], /give a CSV file with your own trips, or the folder of the benchmark with --data/],
     [['import', 'none.csv'], /cannot read none\.csv: ENOENT/],
-    [['import', 'none.csv', '--data', 'x'], /none\.csv is your own trips, --data the benchmark's/],
+    [
+      ['import', 'none.csv', '--data', 'x'],
+      /none\.csv holds your own trips, and --data names the benchmark: give only one/,
+    ],
     [['import', 'none.csv', '--map', 'pickup_time'], /It must be column=name pairs/],
-    [['import', 'none.csv', '--scenario', 'nyc-large'], /call your own trips with --name/],
+    [['import', 'none.csv', '--scenario', 'nyc-large'], /name your own trips with --name/],
     [['import', '--data', 'x', '--time-zone', 'UTC'], /cannot be used with option '--time-zone/],
   ])('%j is refused with one line', (args, message) => {
     const { status, stdout, stderr } = fleetstep(...args);

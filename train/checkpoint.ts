@@ -188,9 +188,11 @@ function checkScenario(checkpoint: Checkpoint, compiled: CompiledScenario, path:
   const asked = compiled.scenario as unknown as Record<string, unknown>;
   for (const field of new Set([...Object.keys(asked), ...Object.keys(trained)])) {
     if (canonical(trained[field]) !== canonical(asked[field])) {
+      const [name, other] = [checkpoint.scenario.name, compiled.scenario.name];
+      const found = name === other ? `another scenario "${name}"` : `scenario "${name}", not on "${other}"`;
       throw new TrainError(
         'ERR_CHECKPOINT',
-        `${path} was trained on scenario "${checkpoint.scenario.name}", not on "${compiled.scenario.name}": ${field} is ${canonical(trained[field])} there and ${canonical(asked[field])} here; leave --scenario out to take the run's own`,
+        `${path} was trained on ${found}: ${field} is ${canonical(trained[field])} there and ${canonical(asked[field])} here; leave --scenario out to take the run's own`,
       );
     }
   }

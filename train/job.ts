@@ -14,7 +14,7 @@ import type { Checkpoint, RunSettings } from './checkpoint.js';
 import { TrainError } from './errors.js';
 import { identityOf } from './identity.js';
 import { algorithm, defaultAlgorithm } from './registry.js';
-import { EVALUATION_FILE, RunFolder } from './run-folder.js';
+import { CONFIG_FILE, EVALUATION_FILE, RunFolder } from './run-folder.js';
 
 /** One training run: what to train, with what, and where the results go. */
 export interface TrainingJob {
@@ -161,7 +161,14 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       return (saved = checkpoint);
     };
     if (resume === null) {
-      folder.writeJson('config.json', {
+      // First of all: a folder without a checkpoint is empty, and free for another run; one with a checkpoint can be resumed.
+      save();
+    } else {
+      checkStillThere(job.out, resume);
+      folder.trimMetrics(resume.state.iteration);
+    }
+    if (!folder.has(CONFIG_FILE)) {
+      folder.writeJson(CONFIG_FILE, {
         ...identity,
         scenario: compiled.scenario,
         algorithm: definition.name,
@@ -169,10 +176,6 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
         settings,
         backend: backend.name,
       });
-      save();
-    } else {
-      checkStillThere(job.out, resume);
-      folder.trimMetrics(resume.state.iteration);
     }
     while (learning.iteration < learning.iterations && !signal.aborted) {
       let metrics: Metrics;

@@ -7,6 +7,8 @@ import { TrainError } from './errors.js';
 import { RunLock, isAlive, isLock } from './run-lock.js';
 
 const METRICS = 'metrics.jsonl';
+/** Name of the settings within a run's folder, for people and other programs. */
+export const CONFIG_FILE = 'config.json';
 /** Name of the evaluation within a run's folder. */
 export const EVALUATION_FILE = 'evaluation.json';
 

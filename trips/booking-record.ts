@@ -1,4 +1,4 @@
-// Bookings as a company's own system keeps them, and what they say. A booking's window stands on the company's clock; all
+// Bookings as a company's own system keeps them, and their statistics. A booking's window stands on the company's clock; all
 // its other times are seconds that passed from there, so that no change of the clock makes a ride longer or shorter.
 
 import { quantileSorted } from 'simple-statistics';

@@ -26,7 +26,7 @@ export class CompanyClock {
 
   /**
    * @param timeZone IANA name, such as `Europe/Zurich`
-   * @throws TripsError `ERR_DATA_FORMAT` for a name that is none
+   * @throws TripsError `ERR_DATA_FORMAT` for an unknown name
    */
   constructor(timeZone: string) {
     this.timeZone = timeZone;

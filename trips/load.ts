@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { EngineError, compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
+import { log } from './log.js';
 import { nycScenarios, readNycAmod } from './nyc-amod.js';
 import { checkPlayable, checkSkillsNamed } from './playable.js';
 import { scenarioSource } from './scenario-file.js';
@@ -28,7 +29,8 @@ export const COLLECTED_TRIPS = 'trips.msgpack';
  */
 export function loadScenario(request: ScenarioRequest): CompiledScenario {
   const source = scenarioSource(request.scenario);
-  const { candidate, names } = source;
+  const { candidate, names, files } = source;
+  log('scenario %s: names %o, files %o', request.scenario, names, files);
   const kindOf = (field: 'travel' | 'demand'): unknown => (candidate[field] as { kind?: unknown } | undefined)?.kind;
   const nyc = nycScenarios.find((name) => names.includes(name));
   let compiled: CompiledScenario;
@@ -69,6 +71,7 @@ function ownTrips({ names, files }: ScenarioSource, data: string | undefined): D
       `scenario "${names[0]}" runs on recorded trips, and there is no ${file}: write it with "fleetstep import", give it with --data, or extend one of ${nycScenarios.join(', ')}`,
     );
   }
+  log('trips of %s from %s', names[0], file);
   const dataset = readTrips(file);
   if (!names.includes(dataset.scenario)) {
     throw new TripsError('ERR_DATA_FORMAT', `the trips are for scenario "${dataset.scenario}", not for "${names[0]}"`);

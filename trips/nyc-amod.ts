@@ -7,6 +7,7 @@ import { checkTrace, preset, splits, toPlane } from '../engine/index.js';
 import type { Dataset, MatrixTravel, Split, Trace } from '../engine/index.js';
 import { readCsv } from './csv-table.js';
 import { TripsError } from './errors.js';
+import { log } from './log.js';
 import { float32, int32, uint8 } from './shared-columns.js';
 
 /** An instance of the New York benchmark: 11 or 38 zones. */
@@ -35,7 +36,9 @@ export function findInstance(scenario: NycScenario, data: string): string {
     throw new TripsError('ERR_DATA_MISSING', `data folder ${data} does not exist: ${whereToGetIt(scenario)}`);
   }
   for (const folder of ['', ...instances[scenario].folders]) {
-    if (existsSync(join(root, folder, GRAPH))) return join(root, folder);
+    if (!existsSync(join(root, folder, GRAPH))) continue;
+    log('%s lies in %s', scenario, join(root, folder));
+    return join(root, folder);
   }
   throw new TripsError(
     'ERR_DATA_MISSING',

@@ -1,4 +1,4 @@
-// Anybody's trips: a CSV file with times and places, or zones, becomes a scenario and its data set.
+// A user's own trips: a CSV file with times and places, or zones, becomes a scenario and its data set.
 
 import { compileScenario, didYouMean } from '../engine/index.js';
 import type { Dataset, Scenario } from '../engine/index.js';

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { makeFolder } from '../files/index.js';
 import { TripsError } from './errors.js';
+import { log } from './log.js';
 
 /**
  * @param spared names of files that may lie there
@@ -15,7 +16,7 @@ export function refuseTaken(out: string, spared: readonly string[] = []): void {
   try {
     names = readdirSync(out);
   } catch (cause) {
-    throw new TripsError('ERR_DATA_EXISTS', `${out} is no folder that can be read: give another --out`, { cause });
+    throw new TripsError('ERR_DATA_EXISTS', `${out} is not a readable folder: give another --out`, { cause });
   }
   if (names.some((name) => !spared.includes(name))) {
     throw new TripsError('ERR_DATA_EXISTS', `${out} is not empty: give another --out`);
@@ -33,7 +34,9 @@ export function writeWholeFolder(out: string, fill: (folder: string) => void): v
     fill(partial);
     rmSync(out, { recursive: true, force: true });
     renameSync(partial, out);
+    log('wrote %s', out);
   } catch (error) {
+    log('writing %s failed: %o', out, error);
     rmSync(partial, { recursive: true, force: true });
     if (error instanceof Error && 'syscall' in error) {
       throw new TripsError('ERR_DATA_MISSING', `cannot write ${out}: ${error.message}`, { cause: error });

@@ -1,6 +1,6 @@
 // The workers room's public names.
 
-export { OptionCheck } from './check-options.js';
+export { OptionCheck } from '../engine/index.js';
 export { WorkerError } from './errors.js';
 export type { WorkerErrorCode } from './errors.js';
 export { MAX_SEED, evaluateEpisodes, heldOutSeed, makePolicy } from './evaluate.js';

@@ -133,12 +133,12 @@ class TransitionRecorder implements Recorder {
     const { rewards, terminated, truncated, episodeReturns, episodeLengths } = this.#views;
     for (let e = from; e < to; e++) {
       const p = t * this.#envs + e;
-      rewards[p] = out.rewards[e]!;
-      terminated[p] = out.terminations[e]!;
-      truncated[p] = out.truncations[e]!;
+      rewards[p] = out.rewards[e];
+      terminated[p] = out.terminations[e];
+      truncated[p] = out.truncations[e];
       if ((out.truncations[e] | out.terminations[e]) === 1) {
-        episodeReturns[p] = out.episodeReturns[e]!;
-        episodeLengths[p] = out.episodeLengths[e]!;
+        episodeReturns[p] = out.episodeReturns[e];
+        episodeLengths[p] = out.episodeLengths[e];
       }
     }
   }

@@ -111,7 +111,7 @@ export class RolloutWorker {
         const start = actor.starts[e - first];
         const stop = actor.starts[e - first + 1];
         const k = sampler.draw(actor.logits, start, stop, world.floatNow(e, Purpose.action));
-        this.#actions[e] = actor.actions[k]!;
+        this.#actions[e] = actor.actions[k];
         recorder.decide(t, e, actor, start, stop, k, sampler.logProb);
       }
     }

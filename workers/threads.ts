@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { check } from './check-options.js';
 import { WorkerError } from './errors.js';
+import { log } from './log.js';
 import { DEFAULT_HANG_SECONDS, Watchdog } from './watchdog.js';
 import type { Beats } from './watchdog.js';
 
@@ -34,8 +35,17 @@ export function openThreads(workers: number, workerData: unknown): Piscina {
     workerData: { loaded, data: workerData } satisfies ThreadData,
   });
   const births = { loaded, expected: workers };
+  let created = 0;
+  pool.on('workerCreate', ({ id }: { readonly id: number }) => {
+    if (++created <= workers) log('thread %d started', id);
+    else log('thread %d started: it replaces one that died', id);
+  });
   // A thread that dies is replaced by another.
-  pool.on('workerDestroy', () => births.expected++);
+  pool.on('workerDestroy', () => {
+    births.expected++;
+    // Whoever closes the pool has deleted it from the list before.
+    if (birthsOf.has(pool)) log('a thread died');
+  });
   birthsOf.set(pool, births);
   return pool;
 }
@@ -57,7 +67,7 @@ export async function closeThreads(pool: Piscina): Promise<void> {
     if (Atomics.load(births.loaded, 0) >= births.expected) break;
     await setTimeout(20);
   }
-  if (births !== undefined) birthsOf.delete(pool);
+  if (birthsOf.delete(pool)) log('ending %d threads', pool.threads.length);
   await pool.destroy();
 }
 
@@ -91,6 +101,7 @@ export async function runAll<T, R>(
             'ERR_WORKER_HANGS',
             `a worker hangs at "${name}": ${task < 0 ? 'no task has begun' : `task ${task} has made no step`} for ${seconds} s`,
           );
+          log('watchdog: %s', hang.message);
           // Ends its threads at once; their tasks reject.
           void closeThreads(pool);
         });
@@ -110,6 +121,7 @@ export async function runAll<T, R>(
     if (failed !== undefined) {
       if (hang !== null) throw hang as WorkerError;
       const cause: unknown = failed.reason;
+      log('task "%s" failed: %o', name, cause);
       throw new WorkerError(
         'ERR_WORKER',
         `a worker failed at "${name}": ${cause instanceof Error ? cause.message : String(cause)}`,

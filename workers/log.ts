@@ -1,0 +1,6 @@
+// A log of threads for finding faults: `NODE_DEBUG=fleetstep:workers` writes it to stderr.
+
+import { debuglog } from 'node:util';
+
+/** Writes one line if `NODE_DEBUG` asks for this room; else it does nothing. */
+export const log: (message: string, ...values: readonly unknown[]) => void = debuglog('fleetstep:workers');
