@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 import { boundaries } from './eslint.boundaries.js';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'runs/', 'policy/kernel/', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', 'runs/', 'policy/kernel/', 'coverage/', 'docs/api/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
