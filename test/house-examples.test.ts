@@ -70,7 +70,7 @@ describe('the examples', () => {
   const outputs = new Map<string, Promise<{ stdout: string; stderr: string }>>();
   const outputOf = async (name: string): Promise<string[]> => {
     const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
-    if (!outputs.has(name)) outputs.set(name, run(process.execPath, [join(folder, name)], { timeout: 110_000, env }));
+    if (!outputs.has(name)) outputs.set(name, run(process.execPath, [join(folder, name)], { timeout: 540_000, env }));
     const { stdout, stderr } = await outputs.get(name)!;
     expect(stderr).toBe('');
     return stdout.trimEnd().split('\n');
