@@ -129,5 +129,5 @@ describe('the policy that looks ahead', () => {
     const ahead = total(new LookaheadPolicy(), 11);
     expect(ahead).toBeGreaterThan(base);
     expect(total(new LookaheadPolicy(), 11)).toBe(ahead);
-  }, 120_000);
+  });
 });
