@@ -24,7 +24,7 @@ const documented = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'runs/', 'policy/kernel/', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', 'runs/', 'policy/kernel/', 'coverage/', 'docs/api/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

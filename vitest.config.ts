@@ -21,11 +21,12 @@ const config: ViteUserConfig = {
     pool: 'forks',
     // Many tests wait for another process: two at a time also on two cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    tags: [{ name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 900_000 }],
+    tags: [{ name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 1_800_000 }],
     // CI counts what has run.
     reporters: ['default', './test/support/rooms-reporter.ts', ...(ci ? [jsonReporter] : [])],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Against hanging alone: a machine may be twenty times as busy as it has cores.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // With --coverage, as `npm test` runs it. Counted in the process of the tests alone: what runs in threads and in other
     // processes comes on top.
     coverage: {

@@ -19,11 +19,18 @@ import postgres from 'postgres';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openEmbedded } from '#audit/embedded.js';
 import { isAlive, withFolderLock } from '#audit/folder-lock.js';
-import { reachableFolder } from './support/database.js';
+import { clusterFolder, reachableFolder } from './support/database.js';
 
 const folders: string[] = [];
 function folder(): string {
   const made = reachableFolder();
+  folders.push(made);
+  return made;
+}
+/** One with a cluster in it; where other tests run on another PostgreSQL, it is made here as well. */
+async function initialised(): Promise<string> {
+  if (![undefined, ''].includes(process.env['FLEETSTEP_TEST_POSTGRES'])) return folder();
+  const made = await clusterFolder(false);
   folders.push(made);
   return made;
 }
@@ -70,7 +77,7 @@ describe('the embedded server', () => {
   });
 
   it('is durable: fsync and synchronous_commit are on', async () => {
-    const server = await openEmbedded(folder());
+    const server = await openEmbedded(await initialised());
     const sql = postgres(server.appUrl, { max: 1 });
     const [row] = await sql`
       select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit,
@@ -96,7 +103,7 @@ describe('the embedded server', () => {
   });
 
   it('is found again by the next opener when its first one was killed, and then stopped in order', async () => {
-    const path = folder();
+    const path = await initialised();
     const elsewhere = await openElsewhere(path);
     elsewhere.process.kill('SIGKILL');
     await once(elsewhere.process, 'exit');
@@ -108,7 +115,7 @@ describe('the embedded server', () => {
   });
 
   it('starts again after it was killed itself, on the same port', async () => {
-    const path = folder();
+    const path = await initialised();
     const server = await openEmbedded(path);
     process.kill(server.pid, 'SIGKILL');
     while (isAlive(server.pid)) await new Promise((done) => setTimeout(done, 5));
@@ -119,7 +126,7 @@ describe('the embedded server', () => {
   });
 
   it('waits for one that is being killed: a process that still lives, and takes no connections', async () => {
-    const path = folder();
+    const path = await initialised();
     const server = await openEmbedded(path);
     const cluster = join(path, 'postgres', 'cluster');
     const claim = readFileSync(join(cluster, 'postmaster.pid'), 'utf8');
@@ -142,7 +149,7 @@ describe('the embedded server', () => {
   });
 
   it('waits for the children of one that was killed', async () => {
-    const path = folder();
+    const path = await initialised();
     const server = await openEmbedded(path);
     const sql = postgres(server.appUrl, { max: 1, onclose: () => undefined });
     const [{ pid }] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;

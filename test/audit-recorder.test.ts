@@ -9,14 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { databaseOf } from '#audit/database.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
-import { Recorder, Sweeper, configure, connect, migrate, readAction, sweep, verify } from '#audit/index.js';
+import { Recorder, Sweeper, configure, connect, readAction, sweep, verify } from '#audit/index.js';
 import type { Connection, Database, Intent, Orphan } from '#audit/index.js';
 import { Purpose, RandomStream } from '#engine/index.js';
 import {
   addCompany,
   liftLimits,
   openServer,
-  reachableFolder,
+  clusterFolder,
   signalServer,
   slowProxy,
   superuser,
@@ -189,10 +189,9 @@ describe('with the database', () => {
   let owner: Connection;
   let company: TestCompany;
   beforeEach(async () => {
-    folder = reachableFolder();
+    folder = await clusterFolder(true);
     server = await openServer(folder);
     database = databaseOf(server);
-    await migrate(database);
     owner = connect(database, { role: 'owner', max: 1 });
     company = await addCompany(owner);
     await liftLimits(owner);

@@ -65,7 +65,7 @@ beforeAll(async () => {
   const rows = await owner<{ id: number }[]>`select id from autonomous_action order by id limit 20`;
   for (const { id } of rows) await reviewAction(owner, id, { reviewer: 'ann', notes: `seen ${id}` });
   await reviewAction(owner, rows[0].id, { reviewer: 'bob' });
-}, 120_000);
+});
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   await owner.end();

@@ -30,7 +30,7 @@ function fleetstepWith(env: Record<string, string>, ...args: string[]): Ended {
   return spawnSync(process.execPath, [main, ...args], {
     cwd: work,
     encoding: 'utf8',
-    timeout: 110_000,
+    timeout: 540_000,
     env: { ...rest, FLEETSTEP_DATA: folder, ...env },
   });
 }

@@ -15,7 +15,7 @@ const root = mkdtempSync(join(tmpdir(), 'fleetstep-cli-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 function fleetstep(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8', timeout: 110_000 });
+  return spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8', timeout: 540_000 });
 }
 
 const quick = [
@@ -368,7 +368,7 @@ describe('fleetstep', () => {
       {
         cwd: root,
         encoding: 'utf8',
-        timeout: 110_000,
+        timeout: 540_000,
         env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
       },
     );

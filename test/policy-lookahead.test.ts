@@ -129,7 +129,7 @@ describe('the policy that looks ahead', () => {
     const ahead = total(new LookaheadPolicy(), 11);
     expect(ahead).toBeGreaterThan(base);
     expect(total(new LookaheadPolicy(), 11)).toBe(ahead);
-  }, 120_000);
+  });
 });
 
 describe('options of a look ahead', () => {

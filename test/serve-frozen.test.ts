@@ -4,11 +4,10 @@ import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '#audit/index.js';
 import { databaseOf } from '#audit/database.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
 import { WebhookConnector } from '#serve/index.js';
-import { openServer, reachableFolder, signalServer } from './support/database.js';
+import { clusterFolder, openServer, signalServer } from './support/database.js';
 import type { TestDatabase } from './support/database.js';
 import { silentProxy } from './support/silent-proxy.js';
 import { callService, easyRequest, testService } from './support/service.js';
@@ -20,7 +19,7 @@ let server: EmbeddedServer;
 let made: TestDatabase;
 
 beforeAll(async () => {
-  const folder = reachableFolder();
+  const folder = await clusterFolder(true);
   server = await openServer(folder);
   made = {
     database: databaseOf(server),
@@ -30,7 +29,6 @@ beforeAll(async () => {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  await migrate(made.database);
 });
 
 afterAll(async () => {

@@ -37,7 +37,7 @@ function collect(
   return spawnSync(
     process.execPath,
     [main, 'collect', '--company', String(company), '--out', join(work, out), '--workers', '1', ...args],
-    { encoding: 'utf8', timeout: 110_000, env: { ...process.env, DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl } },
+    { encoding: 'utf8', timeout: 540_000, env: { ...process.env, DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl } },
   );
 }
 

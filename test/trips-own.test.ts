@@ -326,7 +326,7 @@ describe('on the command line', () => {
     spawnSync(process.execPath, [join(repository, 'dist/cli/main.js'), ...args], {
       cwd: root,
       encoding: 'utf8',
-      timeout: 110_000,
+      timeout: 540_000,
     });
 
   it('a file with other names becomes a folder that eval and train take', () => {
@@ -410,7 +410,7 @@ describe('on the command line', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['examples/own-trips.js'], {
       cwd: repository,
       encoding: 'utf8',
-      timeout: 110_000,
+      timeout: 540_000,
     });
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(

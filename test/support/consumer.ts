@@ -5,7 +5,7 @@ import { AdviseError, Policies, Recommender, checkRequest } from 'fleetstep/advi
 import type { Answer, Assignment, RecommendRequest } from 'fleetstep/advise';
 import { AuditError, Recorder, openDatabase, verify } from 'fleetstep/audit';
 import type { Act, Database, Intent, VerifyResult } from 'fleetstep/audit';
-import { VectorDispatchEnv, compileScenario, kpisOf } from 'fleetstep/engine';
+import { VectorDispatchEnv, compileScenario, kpisOf, preset } from 'fleetstep/engine';
 import type { CompiledScenario, Kpis, Scenario, StepResult, World } from 'fleetstep/engine';
 import { SealError, writeFileAtomic } from 'fleetstep/files';
 import { heuristic } from 'fleetstep/policy';
@@ -20,7 +20,7 @@ import type { ImportResult, ScenarioRequest } from 'fleetstep/trips';
 import { evaluatePolicies } from 'fleetstep/workers';
 import type { Evaluation, EvaluationRequest } from 'fleetstep/workers';
 
-export const compiled: CompiledScenario = compileScenario('geneva');
+export const compiled: CompiledScenario = compileScenario(preset('geneva'));
 export const scenario: Scenario = compiled.scenario;
 export const env: VectorDispatchEnv = new VectorDispatchEnv({ scenario: compiled, numEnvs: 2 });
 env.reset({ seed: 1 });

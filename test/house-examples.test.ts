@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const folder = join(import.meta.dirname, '..', 'examples');
+
+/** What each example prints, to the letter; of training, which rounds by backend, the kinds of lines. */
+const printed: Readonly<Record<string, readonly (string | RegExp)[]>> = {
+  'act-on-record.js': [
+    'ride 1: succeeded',
+    'ride 1: succeeded, by the earlier try',
+    'ride 2: succeeded',
+    'ride 3: refused (limit)',
+    'ride 4: refused (kill_switch)',
+    'sent: ride 1, ride 2',
+    'on record: refused, refused, succeeded, succeeded',
+    'verify: ok, 4 acts, 11 entries',
+  ],
+  'own-policy.js': [
+    'random: 92.1% served, 44.7% of these late',
+    'most urgent first: 94.4% served, 18.7% of these late',
+    'hungarian: 94.8% served, 18.6% of these late',
+  ],
+  'own-scenario.js': [
+    '4 drivers: 52.2% served, mean return -3295 ± 501',
+    '8 drivers: 79.3% served, mean return 1851 ± 488',
+    '16 drivers: 94.8% served, mean return 5904 ± 473',
+  ],
+  'own-training.js': [
+    ...Array.from({ length: 8 }, (_, k) => new RegExp(`^iteration ${k + 1}: mean return (-?\\d+|of no episode)$`)),
+    /^iteration \d: \d+ ± \d+$/,
+    'random: 461 ± 184',
+    'hungarian: 4112 ± 316',
+  ],
+  'own-trips.js': [
+    '840 of 841 trips can be used',
+    '8 drivers, 15 hours in ticks of 60 seconds',
+    'random: 100.0% served, 47.5% of these on time',
+    'hungarian: 100.0% served, 95.0% of these on time',
+  ],
+  'recommend.js': [
+    '1. clinic: van, pickup 09:01',
+    '   at the pickup 18 min before its window ends',
+    '   no other vehicle is left that could take it',
+    '2. station: taxi, pickup 09:05',
+    '   at the pickup 25 min before its window ends',
+    '   no other vehicle is left that could take it',
+    'not stretcher: needs skills',
+  ],
+};
+
+describe('the examples', () => {
+  const names = readdirSync(folder);
+
+  it('are all tested, short, and say what they show and how to run them', () => {
+    expect(names).toEqual(Object.keys(printed));
+    for (const name of names) {
+      const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');
+      expect(lines.length, name).toBeLessThan(80);
+      expect(lines.slice(0, 3).join(' '), name).toContain(`node examples/${name}`);
+      // What a reader can import, too.
+      for (const [, from] of lines.join('\n').matchAll(/from '([^']+)'/g))
+        expect(from, name).toMatch(/^(node:|fleetstep\/)/);
+    }
+  });
+
+  const outputs = new Map<string, Promise<{ stdout: string; stderr: string }>>();
+  const outputOf = async (name: string): Promise<string[]> => {
+    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
+    if (!outputs.has(name)) outputs.set(name, run(process.execPath, [join(folder, name)], { timeout: 540_000, env }));
+    const { stdout, stderr } = await outputs.get(name)!;
+    expect(stderr).toBe('');
+    return stdout.trimEnd().split('\n');
+  };
+
+  it.each(names)('%s prints what it should', async (name) => {
+    const expected = printed[name].map((line) =>
+      typeof line === 'string' ? line : (expect.stringMatching(line) as string),
+    );
+    expect(await outputOf(name)).toEqual(expected);
+  });
+
+  it('own-training.js learns: what it trains in seconds beats random clearly', async () => {
+    const lines = (await outputOf('own-training.js')).slice(-3);
+    const [trained, random] = lines.map((line) => Number(/: (-?\d+) ±/.exec(line)![1]));
+    expect(trained).toBeGreaterThan(random + 2000);
+  });
+});
