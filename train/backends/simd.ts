@@ -81,7 +81,7 @@ class SimdTrainable implements TrainableMlp {
         for (let o = 0; o < outputs; o++) this.#y[(first + r) * outputs + o] = this.#floats[from + r * width + o]!;
       }
     }
-    return this.#y;
+    return this.#y.subarray(0, rows * outputs);
   }
 
   backward(dOutputs: Float32Array, gradient: Float32Array): void {
