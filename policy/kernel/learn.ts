@@ -459,3 +459,26 @@ export function adam(
     v128.store(w + k, f32x4.sub(v128.load(w + k), step));
   }
 }
+
+/** What the processor can do at most: eight sums in registers, 8 x 4 multiplications and additions a round. For benchmarks. */
+export function peak(rounds: i32): f32 {
+  const a = f32x4.splat(0.999), b = f32x4.splat(0.998), c = f32x4.splat(0.997), d = f32x4.splat(0.996);
+  let x = f32x4.splat(1), y = f32x4.splat(2);
+  let p = a, q = a, r = a, s = a, t = a, u = a, v = a, w = a;
+  for (let k: i32 = 0; k < rounds; k++) {
+    // As in the kernels, only the additions depend on the round before. x and y change, or the products would leave the loop.
+    x = v128.xor(x, a);
+    y = v128.xor(y, a);
+    p = f32x4.add(p, f32x4.mul(x, a));
+    q = f32x4.add(q, f32x4.mul(x, b));
+    r = f32x4.add(r, f32x4.mul(x, c));
+    s = f32x4.add(s, f32x4.mul(x, d));
+    t = f32x4.add(t, f32x4.mul(y, a));
+    u = f32x4.add(u, f32x4.mul(y, b));
+    v = f32x4.add(v, f32x4.mul(y, c));
+    w = f32x4.add(w, f32x4.mul(y, d));
+  }
+  return across(
+    f32x4.add(f32x4.add(f32x4.add(p, q), f32x4.add(r, s)), f32x4.add(f32x4.add(t, u), f32x4.add(v, w))),
+  );
+}
