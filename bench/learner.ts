@@ -125,7 +125,7 @@ function kernels(): Variant[] {
   const row = new Float32Array(122).fill(0.5);
   const out = new Float32Array(201);
   return [
-    kernel(peak, 2 * 4 * 8 * 10_000, () => void run.peak(10_000)),
+    kernel(peak, 2 * 2 * 4 * 8 * 10_000, () => void run.peak(x, 10_000)),
     kernel(
       'forward, 64 rows 128 -> 128',
       2 * 64 * 128 * 128,

@@ -45,7 +45,7 @@ export interface LearningKernel {
   dot(x: number, w: number, b: number, y: number, rows: number, inputs: number): void;
   dotBack(x: number, w: number, d: number, gw: number, gb: number, dx: number, rows: number, inputs: number): void;
   /** Returns a sum that means nothing. */
-  peak(rounds: number): number;
+  peak(x: number, rounds: number): number;
   transpose(m: number, t: number, rows: number, columns: number, stride: number): void;
   sumParts(p: number, g: number, parts: number, size: number): number;
   adam(
