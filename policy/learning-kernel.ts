@@ -44,6 +44,18 @@ export interface LearningKernel {
   ): void;
   dot(x: number, w: number, b: number, y: number, rows: number, inputs: number): void;
   dotBack(x: number, w: number, d: number, gw: number, gb: number, dx: number, rows: number, inputs: number): void;
+  dotListed(x: number, t: number, b: number, starts: number, at: number, y: number, rows: number, inputs: number): void;
+  addListed(
+    x: number,
+    d: number,
+    starts: number,
+    at: number,
+    gt: number,
+    gb: number,
+    rows: number,
+    inputs: number,
+  ): void;
+  gate(y: number, x: number, size: number): void;
   /** Returns a sum that means nothing. */
   peak(x: number, rounds: number): number;
   transpose(m: number, t: number, rows: number, columns: number, stride: number): void;

@@ -8,6 +8,7 @@ import type { KernelMemory, LearningKernel, NetworkShape } from '../policy/index
 import type { TransitionViews } from '../workers/index.js';
 import type { Outputs } from './learner.js';
 import { Arena, InputRows, ParameterBlock, SimdChain } from './simd-chain.js';
+import type { ListedOutputs } from './simd-chain.js';
 
 /** Samples that go through the networks together: enough to use each weight often, few enough to stay in cache. */
 const BLOCK = 64;
@@ -109,7 +110,8 @@ export class ShardLayout {
     const layout = networkLayout(shape);
     const arena = new Arena();
     this.#shape = shape;
-    this.#actor = this.block.add(layout.actor);
+    // Of a flat network's outputs only the legal actions' count.
+    this.#actor = this.block.add(layout.actor, shape.kind === 'flat');
     this.#critic = this.block.add(layout.critic);
     const { size } = this.block;
     this.parameters = arena.reserve(size);
@@ -127,7 +129,8 @@ export class ShardLayout {
 
   /** Most entries of a block. */
   get entries(): number {
-    return Math.max(ENTRIES, this.#shape.actions);
+    const { kind, actions } = this.#shape;
+    return kind === 'pairs' ? Math.max(ENTRIES, actions) : BLOCK * actions;
   }
 
   /** The networks of one thread. */
@@ -141,15 +144,20 @@ export class ShardLayout {
     const pairs = this.#shape.kind === 'pairs';
     const observations = new InputRows(arena, this.#shape.inputs, BLOCK);
     const features = pairs ? new InputRows(arena, PAIR_COLUMNS, this.entries) : observations;
+    const { entries } = this;
+    const list: ListedOutputs = { starts: arena.reserve(BLOCK + 1), at: arena.reserve(pairs ? 0 : entries), entries };
     const chain = (
       layers: ReturnType<ParameterBlock['add']>,
       input: InputRows,
       transposed: readonly number[],
       rows: number,
-    ): SimdChain => new SimdChain(kernel, arena, layers, input, this.parameters, transposed, rows);
+    ): SimdChain => new SimdChain(kernel, arena, layers, input, this.parameters, transposed, rows, list);
     return {
       observations,
       features,
+      list,
+      // A flat network without hidden layers computes all of its outputs.
+      perEntry: pairs || this.#actor.length > 1,
       actor: chain(this.#actor, features, this.#actorTransposed, pairs ? this.entries : BLOCK),
       critic: chain(this.#critic, observations, this.#criticTransposed, BLOCK),
     };
@@ -160,6 +168,10 @@ interface Chains {
   readonly observations: InputRows;
   /** The actor's input; of a `flat` network it is the observations. */
   readonly features: InputRows;
+  /** Entries of each sample of the block; of a `flat` network also their actions. */
+  readonly list: ListedOutputs;
+  /** Whether the actor has one output for each entry; else one for each action of each sample. */
+  readonly perEntry: boolean;
   readonly actor: SimdChain;
   readonly critic: SimdChain;
 }
@@ -172,7 +184,7 @@ export class ShardThread {
   readonly chains: Chains;
   readonly #setup: ShardSetup;
   readonly #loss: SampleLoss;
-  readonly #starts = new Int32Array(BLOCK + 1);
+  readonly #starts: Int32Array;
   readonly #legal: Int32Array;
   readonly #outputs: Outputs;
   readonly #dOutputs: Outputs;
@@ -187,11 +199,11 @@ export class ShardThread {
     this.layout = new ShardLayout(shape, setup.shards, setup.threads);
     this.chains = this.layout.chains(this.kernel, thread);
     const { entries } = this.layout;
-    const { actor } = this.chains;
-    const flat = shape.kind === 'flat';
-    this.#legal = new Int32Array(flat ? BLOCK * shape.actions : 0);
+    const { actor, list, perEntry } = this.chains;
+    this.#starts = new Int32Array(memory.buffer, list.starts, BLOCK + 1);
+    this.#legal = new Int32Array(memory.buffer, list.at, shape.kind === 'flat' ? entries : 0);
     const scores = (at: number): Float32Array =>
-      flat ? new Float32Array(BLOCK * shape.actions) : this.floats.subarray(at / 4, at / 4 + entries);
+      perEntry ? this.floats.subarray(at / 4, at / 4 + entries) : new Float32Array(entries);
     this.#outputs = { scores: scores(actor.y), values: new Float32Array(BLOCK) };
     this.#dOutputs = { scores: scores(actor.dy), values: new Float32Array(BLOCK) };
   }
@@ -233,7 +245,7 @@ export class ShardThread {
     const { inputs, kind, actions } = shape;
     const { floats } = this;
     const starts = this.#starts;
-    const room = kind === 'pairs' ? this.layout.entries : BLOCK * actions;
+    const room = this.layout.entries;
     const x = this.chains.observations.x / 4;
     const f = this.chains.features.x / 4;
     let entries = 0;
@@ -260,20 +272,16 @@ export class ShardThread {
   }
 
   #forward(rows: number): void {
-    const { observations, features, actor, critic } = this.chains;
+    const { observations, features, actor, critic, perEntry } = this.chains;
     const { floats } = this;
     const starts = this.#starts;
     const entries = starts[rows];
-    const pairs = features !== observations;
     observations.seal(this.kernel, rows);
     critic.forward(rows);
     for (let r = 0; r < rows; r++) this.#outputs.values[r] = floats[critic.y / 4 + r * critic.width]!;
-    if (pairs) {
-      features.seal(this.kernel, entries);
-      actor.forward(entries);
-      return;
-    }
-    actor.forward(rows);
+    if (features !== observations) features.seal(this.kernel, entries);
+    actor.forward(features === observations ? rows : entries);
+    if (perEntry) return;
     for (let r = 0; r < rows; r++) {
       const row = actor.y / 4 + r * actor.width;
       for (let k = starts[r]; k < starts[r + 1]; k++) this.#outputs.scores[k] = floats[row + this.#legal[k]]!;
@@ -281,13 +289,13 @@ export class ShardThread {
   }
 
   #backward(rows: number, gradient: number): void {
-    const { observations, features, actor, critic } = this.chains;
+    const { observations, features, actor, critic, perEntry } = this.chains;
     const { floats } = this;
     const starts = this.#starts;
     for (let r = 0; r < rows; r++) floats[critic.dy / 4 + r * critic.width] = this.#dOutputs.values[r]!;
     critic.backward(rows, gradient);
-    if (features !== observations) {
-      actor.backward(starts[rows], gradient);
+    if (perEntry) {
+      actor.backward(features === observations ? rows : starts[rows], gradient);
       return;
     }
     // Illegal actions are no part of the loss.

@@ -23,6 +23,16 @@ interface PaddedLayer extends Layer {
   readonly width: number;
   readonly w: number;
   readonly b: number;
+  /** Whether only listed outputs of each row are computed; its weights lie transposed, `[outputs, inputs]`. */
+  readonly listed: boolean;
+}
+
+/** Which outputs of each row are computed: entries `starts[r]` to `starts[r + 1]` (exclusive) of `at`; addresses. */
+export interface ListedOutputs {
+  readonly starts: number;
+  readonly at: number;
+  /** Most entries of a block. */
+  readonly entries: number;
 }
 
 /** Networks' layers, padded, in one block of parameters. */
@@ -31,16 +41,19 @@ export class ParameterBlock {
   size = 0;
   readonly #chains: (readonly PaddedLayer[])[] = [];
 
-  /** Adds a network's layers to the block. */
-  add(layers: readonly Layer[]): readonly PaddedLayer[] {
-    const padded = layers.map((layer) => {
+  /**
+   * Adds a network's layers to the block.
+   * @param listed whether only listed outputs of its last layer, which is not its first, are computed
+   */
+  add(layers: readonly Layer[], listed = false): readonly PaddedLayer[] {
+    const padded = layers.map((layer, k) => {
       const single = layer.outputs === 1 && layer.inputs % 8 === 0;
       const width = single ? 1 : Math.ceil(layer.outputs / 8) * 8;
       const w = 4 * this.size;
       this.size += layer.inputs * width;
       const b = 4 * this.size;
       this.size += single ? 8 : width;
-      return { ...layer, width, w, b };
+      return { ...layer, width, w, b, listed: listed && k > 0 && k === layers.length - 1 };
     });
     this.#chains.push(padded);
     return padded;
@@ -48,25 +61,28 @@ export class ParameterBlock {
 
   /** Copies flat weights, or moments, to the block at `at`, index in `floats`; padding is not touched. */
   load(flat: Float32Array, floats: Float32Array, at: number): void {
-    this.#each(({ outputs }, from, to) => {
-      for (let o = 0; o < outputs; o++) floats[at + to + o] = flat[from + o]!;
+    this.#each(({ outputs }, from, to, stride) => {
+      for (let o = 0; o < outputs; o++) floats[at + to + o * stride] = flat[from + o]!;
     });
   }
 
   /** Copies the block at `at`, index in `floats`, to a flat array. */
   store(floats: Float32Array, at: number, flat: Float32Array): void {
-    this.#each(({ outputs }, from, to) => {
-      for (let o = 0; o < outputs; o++) flat[from + o] = floats[at + to + o]!;
+    this.#each(({ outputs }, from, to, stride) => {
+      for (let o = 0; o < outputs; o++) flat[from + o] = floats[at + to + o * stride]!;
     });
   }
 
-  /** Calls `row` for each row of weights and for the biases of each layer, with their places in the flat array and in the block. */
-  #each(row: (layer: PaddedLayer, flat: number, block: number) => void): void {
+  /** Calls `row` for each row of weights and for the biases of each layer: place in the flat array, in the block, and stride there. */
+  #each(row: (layer: PaddedLayer, flat: number, block: number, stride: number) => void): void {
     for (const layer of this.#chains.flat()) {
-      for (let r = 0; r < layer.inputs; r++) {
-        row(layer, layer.weights + r * layer.outputs, layer.w / 4 + r * layer.width);
+      const { inputs, outputs, width, listed } = layer;
+      for (let r = 0; r < inputs; r++) {
+        const from = layer.weights + r * outputs;
+        if (listed) row(layer, from, layer.w / 4 + r, inputs);
+        else row(layer, from, layer.w / 4 + r * width, 1);
       }
-      row(layer, layer.biases, layer.b / 4);
+      row(layer, layer.biases, layer.b / 4, 1);
     }
   }
 }
@@ -121,6 +137,9 @@ export class SimdChain {
   readonly #input: InputRows;
   /** Address of the block of parameters. */
   readonly #parameters: number;
+  readonly #list: ListedOutputs | null;
+  /** Zeros: the biases of a layer's way back. */
+  readonly #zeros: number;
   /** Address of each layer's transposed weights; 0 for those that are not needed. */
   readonly #transposed: readonly number[];
   /** Address of each layer's outputs, and of the loss's derivatives with respect to them. */
@@ -132,6 +151,7 @@ export class SimdChain {
    * @param parameters address of the block of parameters
    * @param transposed as `reserveTransposed` gave it; shared by the threads
    * @param rows       most rows of a block
+   * @param list       for a last layer of listed outputs: `y` and `dy` then have an entry for each
    */
   constructor(
     kernel: LearningKernel,
@@ -141,14 +161,18 @@ export class SimdChain {
     parameters: number,
     transposed: readonly number[],
     rows: number,
+    list: ListedOutputs | null = null,
   ) {
     this.#kernel = kernel;
     this.#layers = layers;
     this.#input = input;
     this.#parameters = parameters;
     this.#transposed = transposed;
-    this.#h = layers.map(({ width }) => arena.reserve(rows * width));
-    this.#d = layers.map(({ width }) => arena.reserve(rows * width));
+    this.#list = list;
+    const room = (layer: PaddedLayer): number => arena.reserve(layer.listed ? list!.entries : rows * layer.width);
+    this.#h = layers.map(room);
+    this.#d = layers.map(room);
+    this.#zeros = list === null ? 0 : arena.reserve(layers.at(-1)!.inputs);
     this.y = this.#h.at(-1)!;
     this.dy = this.#d.at(-1)!;
     this.width = layers.at(-1)!.width;
@@ -156,8 +180,8 @@ export class SimdChain {
 
   /** Room for the transposed weights of the layers that need them. */
   static reserveTransposed(arena: Arena, layers: readonly PaddedLayer[]): number[] {
-    return layers.map(({ inputs, outputs, width }, k) =>
-      k === 0 || width === 1 ? 0 : arena.reserve(inputs * outputs),
+    return layers.map(({ inputs, outputs, width, listed }, k) =>
+      k === 0 || width === 1 || listed ? 0 : arena.reserve(inputs * outputs),
     );
   }
 
@@ -181,7 +205,10 @@ export class SimdChain {
       const b = this.#parameters + layer.b;
       const y = this.#h[k];
       const relu = k < last ? 1 : 0;
-      if (layer.width === 1) {
+      if (layer.listed) {
+        const { starts, at } = this.#list!;
+        kernel.dotListed(x, w, b, starts, at, y, rows, layer.inputs);
+      } else if (layer.width === 1) {
         kernel.dot(x, w, b, y, rows, layer.inputs);
       } else if (k === 0 && input.sparse) {
         kernel.multiplySparse(input.lists![0], input.lists![1], input.lists![2], w, b, y, rows, layer.width, relu);
@@ -206,6 +233,13 @@ export class SimdChain {
       const dx = k === 0 ? 0 : this.#d[k - 1];
       const gw = gradient + layer.w;
       const gb = gradient + layer.b;
+      if (layer.listed) {
+        const { starts, at } = this.#list!;
+        kernel.addListed(x, d, starts, at, gw, gb, rows, layer.inputs);
+        kernel.multiplySparse(starts, at, d, this.#parameters + layer.w, this.#zeros, dx, rows, layer.inputs, 0);
+        kernel.gate(dx, x, rows * layer.inputs);
+        continue;
+      }
       if (layer.width === 1) {
         kernel.dotBack(x, this.#parameters + layer.w, d, gw, gb, dx, rows, layer.inputs);
         continue;

@@ -493,3 +493,81 @@ export function peak(x: usize, rounds: i32): f32 {
     f32x4.add(f32x4.add(f32x4.add(p, q), f32x4.add(r, s)), f32x4.add(f32x4.add(t, u), f32x4.add(v, w))),
   );
 }
+
+/**
+ * y = x t' + b for listed outputs alone: entry k of row r, from `starts[r]` to `starts[r + 1]` (exclusive), is output `at[k]`.
+ * @param x      `[rows, inputs]`; `inputs` is a multiple of 8
+ * @param t      `[outputs, inputs]`
+ * @param b      `[outputs]`
+ * @param y      `[entries]` output
+ */
+export function dotListed(
+  x: usize,
+  t: usize,
+  b: usize,
+  starts: usize,
+  at: usize,
+  y: usize,
+  rows: i32,
+  inputs: i32,
+): void {
+  const bytes: usize = <usize>inputs << 2;
+  for (let r: usize = 0; r < <usize>rows; r++) {
+    const to: usize = load<i32>(starts + (r << 2), 4);
+    for (let k: usize = load<i32>(starts + (r << 2)); k < to; k++) {
+      const a: usize = load<i32>(at + (k << 2));
+      const row = t + a * bytes;
+      let s0 = f32x4.splat(0), s1 = f32x4.splat(0);
+      for (let i: usize = 0; i < bytes; i += 32) {
+        s0 = f32x4.add(s0, f32x4.mul(v128.load(x + i), v128.load(row + i)));
+        s1 = f32x4.add(s1, f32x4.mul(v128.load(x + i, 16), v128.load(row + i, 16)));
+      }
+      store<f32>(y + (k << 2), load<f32>(b + (a << 2)) + across(f32x4.add(s0, s1)));
+    }
+    x += bytes;
+  }
+}
+
+/**
+ * The gradient of `dotListed`'s parameters: gt += d' x and gb += d, entry by entry.
+ * @param d  `[entries]` derivatives with respect to the listed outputs
+ * @param gt `[outputs, inputs]` input and output
+ * @param gb `[outputs]` input and output
+ */
+export function addListed(
+  x: usize,
+  d: usize,
+  starts: usize,
+  at: usize,
+  gt: usize,
+  gb: usize,
+  rows: i32,
+  inputs: i32,
+): void {
+  const bytes: usize = <usize>inputs << 2;
+  for (let r: usize = 0; r < <usize>rows; r++) {
+    const to: usize = load<i32>(starts + (r << 2), 4);
+    for (let k: usize = load<i32>(starts + (r << 2)); k < to; k++) {
+      const a: usize = load<i32>(at + (k << 2));
+      const value = load<f32>(d + (k << 2));
+      const bias = gb + (a << 2);
+      store<f32>(bias, load<f32>(bias) + value);
+      const row = gt + a * bytes;
+      const v = f32x4.splat(value);
+      for (let i: usize = 0; i < bytes; i += 32) {
+        v128.store(row + i, f32x4.add(v128.load(row + i), f32x4.mul(v, v128.load(x + i))));
+        v128.store(row + i, f32x4.add(v128.load(row + i, 16), f32x4.mul(v, v128.load(x + i, 16))), 16);
+      }
+    }
+    x += bytes;
+  }
+}
+
+/** y = y where x is positive, else 0: the derivative of the ReLU that gave x. `size` is a multiple of 4. */
+export function gate(y: usize, x: usize, size: i32): void {
+  const bytes: usize = <usize>size << 2;
+  const zero = f32x4.splat(0);
+  for (let k: usize = 0; k < bytes; k += 16) {
+    v128.store(y + k, v128.and(v128.load(y + k), f32x4.gt(v128.load(x + k), zero)));
+  }
+}
