@@ -6,11 +6,12 @@ import { printJson, short, table } from '../cli/print.js';
 import { auditBenchmark } from './audit.js';
 import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
+import { learnerBenchmark } from './learner.js';
 import type { Row } from './report.js';
 import { serveBenchmark } from './serve.js';
 import { trainBenchmark } from './train.js';
 
-const benchmarks = [envBenchmark, trainBenchmark, kernelsBenchmark, auditBenchmark, serveBenchmark];
+const benchmarks = [envBenchmark, trainBenchmark, learnerBenchmark, kernelsBenchmark, auditBenchmark, serveBenchmark];
 
 const program = new Command('npm run bench --')
   .description('Measure on this machine. Medians over interleaved rounds, with the lowest and the highest.')

@@ -14,10 +14,10 @@ import {
   algorithmNames,
   backendNames,
   defaultAlgorithm,
+  defaultBackend,
   defaultRunFolder,
   defaultSteps,
   loadBackend,
-  loadFastestBackend,
   resumable,
   runCheckpoint,
   runTraining,
@@ -103,9 +103,9 @@ export function trainCommand(): Command {
         .default(defaultAlgorithm),
     )
     .addOption(
-      new Option('--backend <name>', 'TensorFlow.js backend')
+      new Option('--backend <name>', 'what the networks learn on: our own kernels (simd), or a build of TensorFlow.js')
         .choices(['auto', ...backendNames])
-        .default('auto', 'the fastest that loads'),
+        .default('auto', `${defaultBackend}; a resumed run keeps its own`),
     )
     .addOption(
       new Option('--network <kind>', 'pairs scores each legal assignment, flat maps the whole observation')
@@ -187,8 +187,7 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     ...Object.fromEntries(given),
   };
   // A resumed run keeps its backend: another one would round differently.
-  const chosen = options.backend === 'auto' ? resume?.backend : options.backend;
-  const backend = chosen === undefined ? await loadFastestBackend() : await loadBackend(chosen);
+  const backend = await loadBackend(options.backend === 'auto' ? (resume?.backend ?? defaultBackend) : options.backend);
   const out = options.resume ?? options.out ?? defaultRunFolder(name, definition.name, config.seed, new Date());
   if (resume === null) RunFolder.checkFree(out);
   const say = (text: string): void => {

@@ -7,6 +7,7 @@ export { episodeSource } from './episode.js';
 export type { EpisodeSource } from './episode.js';
 export { EngineError } from './errors.js';
 export type { EngineErrorCode } from './errors.js';
+export { cosTurns, exp, log, wholePower } from './exact-math.js';
 export { EventLog, eventKinds } from './event-log.js';
 export type { DispatchEvent, EventKind } from './event-log.js';
 export { kpiMeaning, kpiNames, kpisOf, meanKpis } from './kpis.js';

@@ -1,6 +1,8 @@
 // Seeded random streams. A stream is a function of (seed, environment, episode, purpose) and of nothing else:
 // not of the worker that draws from it, nor of how many environments share its batch.
 
+import { cosTurns, log } from './exact-math.js';
+
 /** Words of state that one stream takes in an Int32Array. */
 export const STREAM_WORDS = 4;
 
@@ -99,6 +101,6 @@ export class RandomStream {
   /** A standard normal number (Box and Muller 1958), one of the pair. */
   normal(): number {
     const u = 1 - this.float();
-    return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * this.float());
+    return Math.sqrt(-2 * log(u)) * cosTurns(this.float());
   }
 }

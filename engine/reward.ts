@@ -1,5 +1,6 @@
 // The terms of the reward, as functions of plain numbers. The weighted reward carries the original system's numbers.
 
+import { log } from './exact-math.js';
 import type { FareRewardSpec, RewardWeights, Scenario } from './scenario.js';
 
 /** Reward of a wait, `open` bookings being open. */
@@ -57,7 +58,7 @@ export function weightedReward(
 ): number {
   const punctuality = latenessSeconds <= 0 ? 100 : -Math.min(200, latenessSeconds / 6);
   const km = approachMetres / 1000;
-  const distance = km < 5 ? 20 + 4 * (5 - km) : Math.max(-50, -10 * Math.log(km));
+  const distance = km < 5 ? 20 + 4 * (5 - km) : Math.max(-50, -10 * log(km));
   const equity = loadStd < 1 ? 100 : loadStd < 2 ? 50 : -10 * loadStd;
   const efficiency = approachSeconds < 300 ? 70 : 50;
   const satisfaction = emergency === 0 ? 20 : priority < 4 ? -10 : 0;

@@ -6,6 +6,8 @@ export { argmax, logSumExp, sample } from './categorical.js';
 export { BatchedHungarian, heuristic, heuristicNames, isHeuristic } from './heuristics.js';
 export type { HeuristicName } from './heuristics.js';
 export { halfWidth, studentQuantile } from './interval.js';
+export { kernelMemory, learningKernel } from './learning-kernel.js';
+export type { KernelMemory, LearningKernel } from './learning-kernel.js';
 export { Lookahead, LookaheadPolicy, promising } from './lookahead.js';
 export type { Estimate, Forecast, Forecasts, LookaheadOptions } from './lookahead.js';
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';

@@ -10,4 +10,13 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer;
     grow(pages: number): number;
   }
+  /** A memory that threads share; it can be sent to them. */
+  interface SharedMemory {
+    readonly buffer: SharedArrayBuffer;
+  }
+  const Memory: new (size: {
+    readonly initial: number;
+    readonly maximum: number;
+    readonly shared: true;
+  }) => SharedMemory;
 }

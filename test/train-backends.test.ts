@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import type { ModelFitArgs, Scalar, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { loadBackend } from '#train/index.js';
-import { loadable } from './support/backends.js';
+import { loadableTfjs } from './support/backends.js';
 
 // tfjs-node draws a progress bar otherwise.
 const silent = { verbose: 0 } as unknown as ModelFitArgs;
@@ -19,17 +19,17 @@ it('all backends stand on one instance of tfjs-core', () => {
 });
 
 it('all backends bring the same names', async () => {
-  const names = async (name: (typeof loadable)[number]): Promise<string[]> =>
+  const names = async (name: (typeof loadableTfjs)[number]): Promise<string[]> =>
     // tfjs-node adds its own `node`.
     Object.keys((await loadBackend(name)).tf)
       .filter((key) => key !== 'node' && key !== 'default')
       .sort();
-  const first = await names(loadable[0]);
-  for (const name of loadable.slice(1)) expect(await names(name)).toEqual(first);
+  const first = await names(loadableTfjs[0]);
+  for (const name of loadableTfjs.slice(1)) expect(await names(name)).toEqual(first);
   expect(first).toEqual(expect.arrayContaining(['sequential', 'layers', 'train', 'losses', 'grads', 'variableGrads']));
 });
 
-describe.each(loadable)('TensorFlow.js on %s', (name) => {
+describe.each(loadableTfjs)('TensorFlow.js on %s', (name) => {
   it('trains a network of tf.layers with fit', async () => {
     const { tf } = await loadBackend(name);
     expect(tf.getBackend()).toBe(name);

@@ -1,6 +1,8 @@
 // Adam on flat arrays (Kingma and Ba 2015, algorithm 1). Not TensorFlow.js's, because this state can be saved and restored to
 // the byte, and because it is the same on every backend.
 
+import { wholePower } from '../engine/index.js';
+
 /** The optimiser's state: with the weights, all that its next step depends on. */
 export interface AdamState {
   /** `[size]` mean of the gradients, exponentially weighted */
@@ -11,9 +13,11 @@ export interface AdamState {
   readonly step: number;
 }
 
-const BETA1 = 0.9;
-const BETA2 = 0.999;
-const EPSILON = 1e-5;
+/** Decay of the gradients' mean, and of the squared gradients'. */
+export const BETA1 = 0.9;
+export const BETA2 = 0.999;
+/** Keeps the step finite where gradients are 0. */
+export const EPSILON = 1e-5;
 
 /** Adam's optimiser over one flat array of weights. */
 export class Adam {
@@ -26,13 +30,18 @@ export class Adam {
     this.#v = new Float32Array(size);
   }
 
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
   /** Moves `weights` against `gradient`, both `[size]`, the gradient scaled by `scale` first. */
   update(weights: Float32Array, gradient: Float32Array, learningRate: number, scale: number): void {
     const m = this.#m;
     const v = this.#v;
     this.#step++;
-    const rate = learningRate / (1 - BETA1 ** this.#step);
-    const root = 1 / Math.sqrt(1 - BETA2 ** this.#step);
+    const rate = learningRate / (1 - wholePower(BETA1, this.#step));
+    const root = 1 / Math.sqrt(1 - wholePower(BETA2, this.#step));
     for (let k = 0; k < weights.length; k++) {
       const g = gradient[k] * scale;
       const mk = BETA1 * m[k] + (1 - BETA1) * g;

@@ -1,17 +1,21 @@
-// What a learner asks of a backend, and which one a run uses: the native TensorFlow.js if it loads, else WebAssembly, else
-// plain JavaScript; and why.
+// What a learner asks of a backend, and which one a run uses: our own WebAssembly kernels, unless another one is named.
 
 import type { Layer } from '../policy/index.js';
 import { shown } from '../engine/index.js';
+import { loadSimd } from './backends/simd.js';
 import { loadTfjs } from './backends/tfjs.js';
 import type { TfjsBuild, TfjsName } from './backends/tfjs.js';
 import { TrainError } from './errors.js';
 import type { TrainableMlp } from './trainable-mlp.js';
 
 /** Names of all backends. */
-export type BackendName = TfjsName;
+export type BackendName = 'simd' | TfjsName;
+/** The backends on TensorFlow.js, the fastest first. */
+export const tfjsNames: readonly TfjsName[] = ['tensorflow', 'wasm', 'cpu'];
 /** All backends, the fastest first. */
-export const backendNames: readonly BackendName[] = ['tensorflow', 'wasm', 'cpu'];
+export const backendNames: readonly BackendName[] = ['simd', ...tfjsNames];
+/** What a run uses if nothing else is asked for: the fastest, and the same bytes on every machine. */
+export const defaultBackend: BackendName = 'simd';
 
 /** Runs trainable networks. Backends round differently, so a resumed run keeps its own. */
 export interface Backend {
@@ -32,18 +36,17 @@ export interface TfjsBackend extends Backend, TfjsBuild {
 }
 
 /**
- * Loads one backend.
+ * Loads one backend. Those on TensorFlow.js bring its namespace, `tf`.
  * @throws TrainError `ERR_BACKEND` with the reason
  */
-export async function loadBackend(name: BackendName): Promise<TfjsBackend> {
+export async function loadBackend(name: TfjsName): Promise<TfjsBackend>;
+export async function loadBackend(name: BackendName): Promise<Backend>;
+export async function loadBackend(name: BackendName): Promise<Backend> {
   if (!backendNames.includes(name)) {
-    throw new TrainError(
-      'ERR_BACKEND',
-      `there is no backend ${JSON.stringify(name)}: choose one of ${backendNames.join(', ')}`,
-    );
+    throw new TrainError('ERR_BACKEND', `there is no backend ${shown(name)}: choose one of ${backendNames.join(', ')}`);
   }
   try {
-    return { ...(await loadTfjs(name)), reason: '' };
+    return { ...(name === 'simd' ? loadSimd() : await loadTfjs(name)), reason: '' };
   } catch (cause) {
     throw new TrainError('ERR_BACKEND', `backend ${name}: ${(cause as Error).message}`, { cause });
   }
@@ -58,12 +61,13 @@ export function checkBackend(backend: unknown): asserts backend is Backend {
 }
 
 /**
- * Loads the first backend that works, the fastest first.
+ * Loads the first build of TensorFlow.js that works, the fastest first: for training loops of your own. Training runs of this
+ * package use `defaultBackend`.
  * @throws TrainError `ERR_BACKEND` with all reasons if none does
  */
 export async function loadFastestBackend(): Promise<TfjsBackend> {
   const reasons: string[] = [];
-  for (const name of backendNames) {
+  for (const name of tfjsNames) {
     try {
       return { ...(await loadBackend(name)), reason: reasons.join('; ') };
     } catch (error) {

@@ -10,7 +10,7 @@ export type {
   TrainingConfig,
   TrainingState,
 } from './algorithm.js';
-export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
+export { backendNames, defaultBackend, loadBackend, loadFastestBackend, tfjsNames } from './backend.js';
 export type { Backend, BackendName, TfjsBackend } from './backend.js';
 export type { Tensorflow, TfjsName } from './backends/tfjs.js';
 export {

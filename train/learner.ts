@@ -6,6 +6,7 @@ import type { NetworkShape } from '../policy/index.js';
 import { Adam } from './adam.js';
 import type { AdamState } from './adam.js';
 import type { Backend } from './backend.js';
+import { checkParameters, diverged } from './divergence.js';
 import { TrainError } from './errors.js';
 import type { TrainableMlp } from './trainable-mlp.js';
 
@@ -51,11 +52,7 @@ export class Learner {
    */
   constructor(backend: Backend, shape: NetworkShape, weights: Float32Array) {
     const layout = networkLayout(shape);
-    if (weights.length !== layout.size) {
-      throw new TrainError('ERR_TRAIN_OPTION', `weights has ${weights.length} numbers: the network has ${layout.size}`);
-    }
-    const damaged = weights.findIndex((weight) => !Number.isFinite(weight));
-    if (damaged >= 0) throw new TrainError('ERR_TRAIN_OPTION', `weights[${damaged}] is ${weights[damaged]}`);
+    checkParameters(shape, weights);
     this.#shape = shape;
     this.#weights = weights;
     this.#gradient = new Float32Array(layout.size);
@@ -135,10 +132,16 @@ export class Learner {
     for (let k = 0; k < this.#gradient.length; k++) squares += this.#gradient[k] * this.#gradient[k];
     const norm = Math.sqrt(squares);
     if (!Number.isFinite(norm)) {
-      throw new TrainError(
-        'ERR_DIVERGED',
-        `the gradient's norm is ${norm}: lower the learning rate (it is ${learningRate})`,
-      );
+      throw diverged({
+        shape: this.#shape,
+        update: this.#adam.step + 1,
+        learningRate,
+        norm,
+        weights: this.#weights,
+        gradient: this.#gradient,
+        terms: [],
+        samples: null,
+      });
     }
     this.#adam.update(this.#weights, this.#gradient, learningRate, norm > maxNorm ? maxNorm / norm : 1);
     this.#load();

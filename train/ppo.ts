@@ -2,7 +2,7 @@
 // to bottom: config, collect, advantages, epochs of minibatches, loss and its derivatives, metrics. Networks and threads are
 // the learner's and the pool's part.
 
-import { Purpose, RandomStream, shown } from '../engine/index.js';
+import { Purpose, RandomStream, exp, shown } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { initialiseNetwork, logSumExp } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
@@ -19,6 +19,9 @@ import { copyViews, episodeMeans, explainedVariance, restoreViews } from './reco
 import type { SavedViews } from './records.js';
 import { RewardScale } from './reward-scale.js';
 import type { RewardScaleState } from './reward-scale.js';
+import { ShardedLearner } from './sharded-learner.js';
+import type { ShardedUpdate } from './sharded-learner.js';
+import type { SampleLoss } from './shards.js';
 
 /** PPO's settings. */
 export interface PpoConfig extends TrainingConfig, PpoCoefficients {
@@ -40,6 +43,11 @@ export interface PpoConfig extends TrainingConfig, PpoCoefficients {
   readonly hidden: readonly number[];
   /** Widths of the critic's hidden layers, each a multiple of 8. */
   readonly criticHidden: readonly number[];
+  /**
+   * Parts that backend `simd` cuts a minibatch into, 1 to 256, so that threads can share it; default 8. Weights depend on it to the
+   * last bit, on the number of threads they do not.
+   */
+  readonly shards?: number;
 }
 
 /** Weights of the loss's terms. */
@@ -70,13 +78,21 @@ export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = {
   targetKl: 0.03,
   hidden: [32, 32],
   criticHidden: [64, 64],
+  shards: 8,
 };
 
 const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
 
 function checkConfig(config: PpoConfig): void {
   const names = [...Object.keys(ppoDefaults), 'seed', 'totalSteps'];
-  check.members('the config', config, names, names);
+  check.members(
+    'the config',
+    config,
+    names,
+    // Runs of earlier versions have none.
+    names.filter((name) => name !== 'shards'),
+  );
+  if (config.shards !== undefined) check.whole('shards', config.shards, 1, 256);
   checkTrainingConfig(check, config);
   check.whole('epochs', config.epochs, 1);
   // One sample has no spread to normalise its advantage by.
@@ -129,6 +145,9 @@ export interface PpoState extends TrainingState {
   readonly outputs: SavedViews;
 }
 
+/** The losses of one minibatch, and the norm of its gradient before it is shortened. */
+type UpdateResult = PpoLosses & { readonly gradientNorm: number };
+
 /** Means over the minibatches of one iteration, and how many there were. */
 type LearnResult = PpoLosses & { readonly gradientNorm: number; readonly updates: number };
 
@@ -137,16 +156,22 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   readonly config: PpoConfig;
   readonly iterations: number;
   readonly #pool: RolloutPool<'actor-critic'>;
-  readonly #learner: Learner;
+  readonly #learner: Learner | ShardedLearner;
   readonly #rewardScale: RewardScale;
   /** Samples of an iteration, T * n. */
   readonly #samples: number;
+  /** By sample, unlike those of `#targets`: `[T * n]`. */
   readonly #advantages: Float32Array;
   readonly #returns: Float32Array;
   readonly #rewards: Float32Array;
   readonly #order: Int32Array;
+  /** Samples of a minibatch. */
+  readonly #rows: number;
+  /** Mean of the minibatch's advantages, and the inverse of their standard deviation. */
+  readonly #moments: Float64Array;
+  /** The minibatch for a learner that takes it whole. */
   readonly #batch: Minibatch;
-  /** What the loss needs of the minibatch's samples. */
+  /** What the loss needs of its samples. */
   readonly #targets: PpoSamples;
   #iteration = 0;
 
@@ -186,14 +211,17 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     });
     const { shape, weights } = this.#pool;
     initialiseNetwork(shape, new RandomStream(config.seed, Purpose.weights), weights);
-    this.#learner = new Learner(backend, shape, weights);
     this.#rewardScale = new RewardScale(numEnvs);
-    this.#advantages = new Float32Array(samples);
-    this.#returns = new Float32Array(samples);
+    // Threads that share a minibatch read these.
+    this.#advantages = new Float32Array(new SharedArrayBuffer(4 * samples));
+    this.#returns = new Float32Array(new SharedArrayBuffer(4 * samples));
+    this.#order = new Int32Array(new SharedArrayBuffer(4 * samples));
+    this.#moments = new Float64Array(new SharedArrayBuffer(16));
     this.#rewards = new Float32Array(samples);
-    this.#order = new Int32Array(samples);
     const rows = Math.min(config.minibatchSize, samples);
-    this.#batch = new Minibatch(shape, rows, numEnvs, rolloutSteps);
+    this.#rows = rows;
+    this.#learner = backend.name === 'simd' ? this.#sharded() : new Learner(backend, shape, weights);
+    this.#batch = new Minibatch(shape, this.#learner instanceof Learner ? rows : 0, numEnvs, rolloutSteps);
     this.#targets = {
       rows,
       starts: this.#batch.starts,
@@ -251,7 +279,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     );
     for (let p = 0; p < samples; p++) this.#returns[p] = this.#advantages[p] + roll.values[p];
 
-    const learned = this.#learn(learningRate);
+    const learned = await this.#learn(learningRate);
     this.#iteration++;
     const seconds = (performance.now() - started) / 1000;
     const episodes = episodeMeans(roll, samples);
@@ -277,10 +305,21 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   }
 
   /** Epochs over the rollout in shuffled minibatches, until the policy has moved too far. */
-  #learn(learningRate: number): LearnResult {
+  async #learn(learningRate: number): Promise<LearnResult> {
+    const learner = this.#learner;
+    if (learner instanceof Learner) {
+      return this.#epochs((first) => Promise.resolve(this.#updateWhole(learner, first, learningRate)));
+    }
+    return learner.phase((update) =>
+      this.#epochs((first) => this.#updateSharded(learner, update, first, learningRate)),
+    );
+  }
+
+  /** @param update one step down the loss of the minibatch that starts at `first` of the shuffled order */
+  async #epochs(update: (first: number) => Promise<UpdateResult>): Promise<LearnResult> {
     const { config } = this;
     const samples = this.#samples;
-    const { rows } = this.#batch;
+    const rows = this.#rows;
     const stream = new RandomStream(config.seed, Purpose.shuffle, 0, this.#iteration);
     const order = this.#order;
     // From the identity each time, so that a resumed run shuffles as an uninterrupted one.
@@ -292,11 +331,9 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
       shuffle(order, samples, stream);
       // Samples that do not fill a minibatch are left out of this epoch; the next shuffle leaves out others.
       for (let first = 0; first + rows <= samples && !far; first += rows) {
-        this.#gather(first);
-        const { scores, values } = this.#learner.forward(this.#batch);
-        const dOutputs = this.#learner.roomFor(this.#batch);
-        const losses = ppoLoss(this.#targets, config, scores, values, dOutputs.scores, dOutputs.values);
-        sums.gradientNorm += this.#learner.update(this.#batch, dOutputs, learningRate, config.maxGradientNorm);
+        this.#measure(first);
+        const { gradientNorm, ...losses } = await update(first);
+        sums.gradientNorm += gradientNorm;
         sums.policyLoss += losses.policyLoss;
         sums.valueLoss += losses.valueLoss;
         sums.entropy += losses.entropy;
@@ -317,25 +354,68 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     };
   }
 
-  /** Gathers the minibatch that starts at `first` of the shuffled order, and normalises its advantages. */
-  #gather(first: number): void {
-    const { taken, logProbs, advantages, returns, rows } = this.#targets;
-    const roll = this.#pool.rollout;
-    this.#batch.gather(roll, this.#order, first);
+  /** Mean and spread of the minibatch's advantages, by which they are normalised. */
+  #measure(first: number): void {
+    const rows = this.#rows;
     let sum = 0;
-    for (let r = 0; r < rows; r++) {
-      const p = this.#order[first + r];
-      taken[r] = roll.taken[p]!;
-      logProbs[r] = roll.logProbs[p]!;
-      advantages[r] = this.#advantages[p]!;
-      returns[r] = this.#returns[p]!;
-      sum += advantages[r];
-    }
+    for (let r = 0; r < rows; r++) sum += this.#advantages[this.#order[first + r]];
     const mean = sum / rows;
     let squares = 0;
-    for (let r = 0; r < rows; r++) squares += (advantages[r] - mean) ** 2;
-    const scale = 1 / (Math.sqrt(squares / rows) + 1e-8);
-    for (let r = 0; r < rows; r++) advantages[r] = (advantages[r] - mean) * scale;
+    for (let r = 0; r < rows; r++) {
+      const deviation = this.#advantages[this.#order[first + r]] - mean;
+      squares += deviation * deviation;
+    }
+    this.#moments[0] = mean;
+    this.#moments[1] = 1 / (Math.sqrt(squares / rows) + 1e-8);
+  }
+
+  /** On this thread, the minibatch as a whole. */
+  #updateWhole(learner: Learner, first: number, learningRate: number): UpdateResult {
+    this.#batch.gather(this.#pool.rollout, this.#order, first);
+    gatherTargets(this.#sampleViews(), first, this.#targets);
+    const { scores, values } = learner.forward(this.#batch);
+    const dOutputs = learner.roomFor(this.#batch);
+    const losses = ppoLoss(this.#targets, this.config, scores, values, dOutputs.scores, dOutputs.values);
+    const gradientNorm = learner.update(this.#batch, dOutputs, learningRate, this.config.maxGradientNorm);
+    return { ...losses, gradientNorm };
+  }
+
+  /** On all threads, in shards; they call `ppoLoss` for their parts. */
+  async #updateSharded(
+    learner: ShardedLearner,
+    update: ShardedUpdate,
+    first: number,
+    learningRate: number,
+  ): Promise<UpdateResult> {
+    const gradientNorm = await update(first, this.#rows, learningRate, this.config.maxGradientNorm);
+    const [policyLoss, valueLoss, entropy, approxKl, clipFraction] = learner.terms;
+    return { policyLoss, valueLoss, entropy, approxKl, clipFraction, gradientNorm };
+  }
+
+  #sharded(): ShardedLearner {
+    const { numEnvs, rolloutSteps } = this.config;
+    const setup: PpoShards = { ...this.#sampleViews(), coefficients: this.config };
+    return new ShardedLearner({
+      pool: this.#pool,
+      records: this.#pool.rollout,
+      envs: numEnvs,
+      steps: rolloutSteps,
+      order: this.#order,
+      shards: this.config.shards ?? 8,
+      loss: { name: 'ppo', setup, here: ppoShardLoss(setup) },
+    });
+  }
+
+  #sampleViews(): SampleViews {
+    const { taken, logProbs } = this.#pool.rollout;
+    return {
+      order: this.#order,
+      taken,
+      logProbs,
+      advantages: this.#advantages,
+      returns: this.#returns,
+      moments: this.#moments,
+    };
   }
 
   snapshot(): PpoState {
@@ -365,7 +445,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   }
 
   async close(): Promise<void> {
-    this.#learner.dispose();
+    if (this.#learner instanceof Learner) this.#learner.dispose();
     await this.#pool.close();
   }
 }
@@ -406,7 +486,7 @@ export function generalisedAdvantages(
   }
 }
 
-/** The loss's terms, means over a minibatch. */
+/** The loss's terms, means over a minibatch; of a part of one, what it adds to them. */
 export interface PpoLosses {
   /** The clipped surrogate, negated. */
   readonly policyLoss: number;
@@ -424,6 +504,8 @@ export interface PpoLosses {
 export interface PpoSamples {
   /** Samples. */
   readonly rows: number;
+  /** Samples of the whole minibatch, where these are a part of it; default `rows`. */
+  readonly of?: number;
   /** `[rows + 1]` */
   readonly starts: Int32Array;
   /** `[rows]` which entry of the sample was taken, 0 first */
@@ -435,6 +517,9 @@ export interface PpoSamples {
   /** `[rows]` the critic's targets */
   readonly returns: Float32Array;
 }
+
+/** Of one sample's actions; as long as any sample's so far. */
+let probabilities = new Float64Array(0);
 
 /**
  * PPO's loss over legal actions, and its derivatives with respect to logits and values in closed form. Networks only ever see
@@ -454,7 +539,7 @@ export function ppoLoss(
   dLogits: Float32Array,
   dValues: Float32Array,
 ): PpoLosses {
-  const { rows, starts, taken, logProbs, advantages, returns } = samples;
+  const { rows, of = rows, starts, taken, logProbs, advantages, returns } = samples;
   const { clip, valueCoefficient, entropyCoefficient } = coefficients;
   let policyLoss = 0;
   let valueLoss = 0;
@@ -468,7 +553,7 @@ export function ppoLoss(
     const advantage = advantages[r];
     const normaliser = logSumExp(logits, from, to);
     const logRatio = logits[action] - normaliser - logProbs[r];
-    const ratio = Math.exp(logRatio);
+    const ratio = exp(logRatio);
     const bounded = Math.min(Math.max(ratio, 1 - clip), 1 + clip);
     const plain = ratio * advantage;
     policyLoss -= Math.min(plain, bounded * advantage);
@@ -477,29 +562,89 @@ export function ppoLoss(
     kl += ratio - 1 - logRatio;
     if (Math.abs(ratio - 1) > clip) clipped++;
 
+    if (probabilities.length < to - from) probabilities = new Float64Array(2 * (to - from));
     let entropy = 0;
     for (let k = from; k < to; k++) {
       const logP = logits[k] - normaliser;
-      entropy -= Math.exp(logP) * logP;
+      const p = exp(logP);
+      probabilities[k - from] = p;
+      entropy -= p * logP;
     }
     entropySum += entropy;
     for (let k = from; k < to; k++) {
       const logP = logits[k] - normaliser;
-      const p = Math.exp(logP);
-      dLogits[k] = (-dLogProb * p + entropyCoefficient * p * (logP + entropy)) / rows;
+      const p = probabilities[k - from];
+      dLogits[k] = (-dLogProb * p + entropyCoefficient * p * (logP + entropy)) / of;
     }
-    dLogits[action] += dLogProb / rows;
+    dLogits[action] += dLogProb / of;
 
     const error = values[r] - returns[r];
     valueLoss += 0.5 * error * error;
-    dValues[r] = (valueCoefficient * error) / rows;
+    dValues[r] = (valueCoefficient * error) / of;
   }
   return {
-    policyLoss: policyLoss / rows,
-    valueLoss: valueLoss / rows,
-    entropy: entropySum / rows,
-    approxKl: kl / rows,
-    clipFraction: clipped / rows,
+    policyLoss: policyLoss / of,
+    valueLoss: valueLoss / of,
+    entropy: entropySum / of,
+    approxKl: kl / of,
+    clipFraction: clipped / of,
+  };
+}
+
+/** What the loss takes of an iteration's samples, by sample, and the order in which minibatches take these; shared memory. */
+interface SampleViews {
+  readonly order: Int32Array;
+  readonly taken: Int32Array;
+  readonly logProbs: Float32Array;
+  readonly advantages: Float32Array;
+  readonly returns: Float32Array;
+  /** Mean of the present minibatch's advantages, and the inverse of their standard deviation. */
+  readonly moments: Float64Array;
+}
+
+/** Copies samples from place `first` of the order on into `targets`, and normalises their advantages. */
+function gatherTargets(views: SampleViews, first: number, targets: Omit<PpoSamples, 'starts'>): void {
+  const { order, taken, logProbs, advantages, returns, moments } = views;
+  const [mean, scale] = moments;
+  for (let r = 0; r < targets.rows; r++) {
+    const p = order[first + r];
+    targets.taken[r] = taken[p]!;
+    targets.logProbs[r] = logProbs[p]!;
+    targets.advantages[r] = (advantages[p] - mean) * scale;
+    targets.returns[r] = returns[p]!;
+  }
+}
+
+/** What threads make the loss of. */
+interface PpoShards extends SampleViews {
+  readonly coefficients: PpoCoefficients;
+}
+
+/** The loss for threads that share a minibatch. */
+export function ppoShardLoss(setup: PpoShards): SampleLoss {
+  let targets = {
+    taken: new Int32Array(0),
+    logProbs: new Float32Array(0),
+    advantages: new Float32Array(0),
+    returns: new Float32Array(0),
+  };
+  return {
+    terms: ['policy loss', 'value loss', 'entropy', 'approximate KL', 'clip fraction'],
+    derive: (first, rows, of, starts, outputs, dOutputs, terms, at) => {
+      if (targets.taken.length < rows) {
+        const room = (): Float32Array<ArrayBuffer> => new Float32Array(rows);
+        targets = { taken: new Int32Array(rows), logProbs: room(), advantages: room(), returns: room() };
+      }
+      const samples: PpoSamples = { ...targets, rows, of, starts };
+      gatherTargets(setup, first, samples);
+      const { scores, values } = outputs;
+      const losses = ppoLoss(samples, setup.coefficients, scores, values, dOutputs.scores, dOutputs.values);
+      terms[at] += losses.policyLoss;
+      terms[at + 1] += losses.valueLoss;
+      terms[at + 2] += losses.entropy;
+      terms[at + 3] += losses.approxKl;
+      terms[at + 4] += losses.clipFraction;
+    },
   };
 }
 

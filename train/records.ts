@@ -47,8 +47,10 @@ export function explainedVariance(values: Float32Array, returns: Float32Array, l
   let variance = 0;
   let residual = 0;
   for (let p = 0; p < length; p++) {
-    variance += (returns[p] - meanReturn) ** 2;
-    residual += (returns[p] - values[p] - meanError) ** 2;
+    const deviation = returns[p] - meanReturn;
+    const error = returns[p] - values[p] - meanError;
+    variance += deviation * deviation;
+    residual += error * error;
   }
   return variance === 0 ? 0 : 1 - residual / variance;
 }

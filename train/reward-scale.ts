@@ -3,6 +3,8 @@
 // there, the deviation is a moving average over iterations: the first, random policy may lose a thousand times what a good
 // one earns, and must not set the scale for the rest of the run.
 
+import { wholePower } from '../engine/index.js';
+
 /** The scale's state: all that its next call depends on. */
 export interface RewardScaleState {
   /** `[n]` discounted return so far of each environment's episode */
@@ -51,7 +53,7 @@ export class RewardScale {
     this.#iterations++;
     this.#variance = DECAY * this.#variance + ((1 - DECAY) * squares) / (steps * envs);
     // Without the correction the first iterations would count as if zeros had come before (Kingma and Ba 2015).
-    const variance = this.#variance / (1 - DECAY ** this.#iterations);
+    const variance = this.#variance / (1 - wholePower(DECAY, this.#iterations));
     const scale = 1 / Math.sqrt(variance + 1e-8);
     for (let p = 0; p < steps * envs; p++) rewards[p] *= scale;
   }

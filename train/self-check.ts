@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { PAIR_COLUMNS, Purpose, RandomStream, VectorDispatchEnv, compileScenario, preset } from '../engine/index.js';
 import { SimdMlp, heuristic, initialiseNetwork, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { backendNames, loadBackend, loadFastestBackend } from './backend.js';
+import { backendNames, defaultBackend, loadBackend } from './backend.js';
 import { weightsSha256 } from './checkpoint.js';
 import { Ppo, ppoDefaults } from './ppo.js';
 
@@ -98,7 +98,7 @@ function environment(): string {
 
 /** A few iterations: finite losses, and the same weights from one worker and from two. */
 async function learning(): Promise<string> {
-  const backend = await loadFastestBackend();
+  const backend = await loadBackend(defaultBackend);
   const compiled = compileScenario(preset('geneva'));
   const config = {
     ...ppoDefaults,

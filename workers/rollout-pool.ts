@@ -166,6 +166,37 @@ export class RolloutPool<Name extends RecorderName = RecorderName> {
     return { env: env / 1000, wall: (performance.now() - started) / 1000 };
   }
 
+  /**
+   * Runs one task of another module in each of `count` of the pool's threads; no rollout may run meanwhile.
+   * @param filename the module's file
+   * @param name     the function that it exports
+   * @throws WorkerError `ERR_WORKER` once all have ended, if any failed; `ERR_WORKER_HANGS`
+   */
+  async runPhase<T>(
+    filename: string,
+    name: string,
+    count: number,
+    {
+      task,
+      failed,
+    }: {
+      /** The task that counts its steps at `slot` of `beats`. */
+      readonly task: (beats: Beats, slot: number) => T;
+      /** Called when one of the tasks fails, before the others have ended. */
+      readonly failed: () => void;
+    },
+  ): Promise<void> {
+    if (count === 0) return;
+    const beats = beatsOf(count);
+    const tasks = Array.from({ length: count }, (_, slot) => task(beats, slot));
+    await runAll<T, undefined>(this.#pool, name, tasks, {
+      filename,
+      beats,
+      failed,
+      ...(this.#hangSeconds === undefined ? {} : { hangSeconds: this.#hangSeconds }),
+    });
+  }
+
   /** Ends the threads; a rollout under way is rejected. */
   async close(): Promise<void> {
     await closeThreads(this.#pool);

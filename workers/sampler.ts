@@ -1,6 +1,7 @@
 // How a rollout draws an action from the network's scores. A sampler is named by plain data, because it must reach the worker
 // threads; a new one is a class here and a case in `makeSampler`.
 
+import { log } from '../engine/index.js';
 import { argmax, logSumExp, sample } from '../policy/index.js';
 import { check } from './check-options.js';
 
@@ -48,7 +49,7 @@ class EpsilonGreedySampler implements Sampler {
     const best = argmax(scores, from, to);
     // Given u < epsilon, u / epsilon is uniform again: one number decides both whether to explore and where.
     const k = u < epsilon ? from + Math.min(count - 1, Math.floor((u / epsilon) * count)) : best;
-    this.logProb = Math.log(epsilon / count + (k === best ? 1 - epsilon : 0));
+    this.logProb = log(epsilon / count + (k === best ? 1 - epsilon : 0));
     return k;
   }
 }

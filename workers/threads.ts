@@ -73,8 +73,12 @@ export async function closeThreads(pool: Piscina): Promise<void> {
 
 /** How `runAll` reports and watches its tasks. */
 export interface RunOptions<R> {
+  /** File of the module that exports the tasks' function; default: our worker file. */
+  readonly filename?: string;
   /** Called as tasks end. */
   readonly done?: (result: R) => void;
+  /** Called when a task fails, before the others have ended. */
+  readonly failed?: () => void;
   /** Where the tasks count their steps, in order of the tasks; without it hanging tasks are not detected. */
   readonly beats?: Beats;
   /** Seconds without a step after which a task counts as hanging; called again and again. Default 300. */
@@ -109,9 +113,13 @@ export async function runAll<T, R>(
     const results = await Promise.allSettled(
       tasks.map(async (task, k) => {
         try {
-          const result = (await pool.run(task, { name })) as R;
+          const { filename } = options;
+          const result = (await pool.run(task, { name, ...(filename === undefined ? {} : { filename }) })) as R;
           options.done?.(result);
           return result;
+        } catch (error) {
+          options.failed?.();
+          throw error;
         } finally {
           watchdog?.ended(k);
         }

@@ -1,8 +1,8 @@
-// The TensorFlow.js backends that load here. One that does not is reported loudly with its reason; where CI has built
+// The backends that load here. One that does not is reported loudly with its reason; where CI has built
 // tfjs-node (FLEETSTEP_NEEDS_TFJS_NODE=1), its absence is a failure.
 
-import { backendNames, loadBackend } from '#train/index.js';
-import type { BackendName } from '#train/index.js';
+import { backendNames, loadBackend, tfjsNames } from '#train/index.js';
+import type { BackendName, TfjsName } from '#train/index.js';
 
 export const loadable: BackendName[] = [];
 for (const name of backendNames) {
@@ -14,3 +14,6 @@ for (const name of backendNames) {
     console.warn(`SKIPPED: learning tests on ${(error as Error).message}`);
   }
 }
+
+/** Those on TensorFlow.js. */
+export const loadableTfjs: TfjsName[] = tfjsNames.filter((name) => loadable.includes(name));
