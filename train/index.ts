@@ -14,15 +14,17 @@ export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
 export type { Backend, BackendName, TfjsBackend } from './backend.js';
 export type { Tensorflow, TfjsName } from './backends/tfjs.js';
 export {
+  BEST_FILE,
   CHECKPOINT_FILE,
   checkWorld,
   policyOf,
   readCheckpoint,
+  stateOf,
   weightsSha256,
   worldOf,
   writeCheckpoint,
 } from './checkpoint.js';
-export type { Checkpoint, RunSettings } from './checkpoint.js';
+export type { Checkpoint, RunSettings, Selection } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
