@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PAIR_COLUMNS, Purpose, RandomStream, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
-import { Actor, initialiseNetwork } from '#policy/index.js';
+import { Actor, argmax, initialiseNetwork } from '#policy/index.js';
 import {
   Dqn,
   algorithm,
@@ -137,6 +137,8 @@ describe.each(['truncate', 'terminate'] as const)('a rollout for replay, over ep
               const place = e * stretch + roll.legalStarts[p];
               expect(roll.legalCounts[p]).toBe(to - from);
               expect(roll.legalActions.subarray(place, place + to - from)).toEqual(actor.actions.subarray(from, to));
+              const best = argmax(actor.logits, from, to) - from;
+              expect(roll.explored[p]).toBe(roll.taken[p] === best ? 0 : 1);
               actions[e] = roll.legalActions[place + roll.taken[p]];
             }
             const { terminations, truncations, infos } = env.step(actions);

@@ -64,6 +64,7 @@ describe('DQN', () => {
     ['dueling', { double: false, prioritised: false, nSteps: 1 }],
     ['prioritised', { double: false, dueling: false, nSteps: 1 }],
     ['all three', { nSteps: 1 }],
+    ['of sums that end before a random action', { nSteps: 5 }],
   ])(
     '%s, finds the values that value iteration gives, though episodes are cut long before, and some actions are illegal',
     async (_, variant) => {

@@ -32,6 +32,7 @@ export interface DqnConfig extends TrainingConfig {
   readonly learningRateFinal: number;
   readonly gamma: number;
   readonly nSteps: number;
+  readonly cutTraces: boolean;
   readonly double: boolean;
   readonly dueling: boolean;
   readonly rewardScale: number;
@@ -64,6 +65,7 @@ export const dqnFields: Fields<DqnConfig> = {
   learningRateFinal: sharedFields.learningRateFinal,
   gamma: sharedFields.gamma,
   nSteps: { kind: 'whole', min: 1, max: 255, default: 3, doc: 'rewards summed before the value of what follows' },
+  cutTraces: { kind: 'switch', default: true, doc: 'such a sum ends before a random action (Watkins 1989)' },
   double: { kind: 'switch', default: true, doc: 'choose by the learning network, value by the target network' },
   dueling: {
     kind: 'switch',
@@ -355,7 +357,7 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
 
   /** Stores a rollout: states in order of time, rewards with the decisions that wait for them. */
   #store(roll: ReplayViews): void {
-    const { numEnvs, rolloutSteps } = this.config;
+    const { numEnvs, rolloutSteps, cutTraces } = this.config;
     const stretch = 2 * rolloutSteps * this.shape.actions;
     const replay = this.#replay;
     const queue = this.#queue;
@@ -371,7 +373,8 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
         roll.legalCounts[p],
         roll.taken[p],
       );
-      queue.decide(e, state);
+      // What follows a random action is not what the policy would have earned.
+      queue.decide(e, state, cutTraces ? roll.explored[p] : 0);
       queue.reward(e, roll.rewards[p] * this.#rewardScale);
       if (roll.terminated[p] === 1) {
         queue.end(e, -1);

@@ -51,6 +51,8 @@ export { Replay, ReplayBatch, bytesPerState } from './replay.js';
 export type { ReplayCounters, ReplaySizes } from './replay.js';
 export { RewardScale } from './reward-scale.js';
 export type { RewardScaleState } from './reward-scale.js';
+export { checkRunConfig, readRunConfig, runFields } from './run-config.js';
+export type { RunConfigFile } from './run-config.js';
 export { RunFolder } from './run-folder.js';
 export { selfCheck } from './self-check.js';
 export type { Check } from './self-check.js';
