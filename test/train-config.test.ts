@@ -81,8 +81,8 @@ describe('a config file', () => {
     [{ steps: 0 }, 'steps is 0: it must be a whole number of at least 1'],
     [{ network: 'pair' }, 'network is "pair": did you mean "pairs"?'],
     [{ normaliseRewards: 1 }, 'normaliseRewards is 1: it must be true or false'],
-    [{ hidden: 64 }, 'hidden is 64: it must be a list of widths, each a multiple of 8 from 8 to 4096'],
-    [{ hidden: [64, 12] }, 'hidden is '],
+    [{ hidden: 64 }, 'hidden is 64: it must be a list of widths such as [64, 64]'],
+    [{ hidden: [64, 12] }, 'hidden: a hidden layer is 12 wide: it must be a multiple of 8 from 8 to 4096'],
     [{ scenario: 7 }, 'scenario is 7: it must be a name or a path'],
     [{ backend: 'cuda' }, 'backend is "cuda": choose one of auto, '],
   ])('%j is refused by name', (value, message) => {

@@ -311,6 +311,20 @@ describe('the file of a replay memory', () => {
     expect(readCheckpoint(a).steps).toBe(240);
   });
 
+  it('is found whether the process died before its checkpoint was written, or before the one of the last was deleted', async () => {
+    const backend = await loadBackend('wasm');
+    const out = join(root, 'between');
+    const config = { ...tiny, totalSteps: 480 };
+    const whole = await runTraining(job(join(root, 'between-whole'), { backend, config }));
+    const abort = new AbortController();
+    await runTraining(job(out, { backend, config, signal: abort.signal, onMetrics: () => abort.abort() }));
+    // A later one without its checkpoint, and an earlier one that is still there.
+    for (const name of ['replay-4.msgpack', 'replay-0.msgpack']) writeFileSync(join(out, name), 'of another moment');
+    const result = await runTraining(job(out, { backend, config, resume: resumable(out, brief) }));
+    expect(result.weightsSha256).toBe(whole.weightsSha256);
+    expect(readdirSync(out).filter((file) => file.startsWith('replay-'))).toEqual(['replay-6.msgpack']);
+  });
+
   it('a run that is killed at any moment resumes, and ends with the same weights', async () => {
     const args = [
       '--algorithm',
