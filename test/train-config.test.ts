@@ -52,13 +52,13 @@ describe('the settings of an algorithm', () => {
     const seen = new Map<string, { doc: string; kind: string; range: unknown[] }>();
     for (const name of algorithmNames) {
       const definition = algorithm(name);
-      definition.check({ ...definition.defaults, seed: 1, totalSteps: 1000 } as never);
+      definition.check({ ...definition.defaults, seed: 1, totalSteps: 1000 });
       for (const [setting, field] of Object.entries<Field>(definition.fields)) {
         const { doc, kind, flag, ...rest } = field;
         const range = Object.entries(rest).filter(([key]) => key !== 'default' && key !== 'min');
         const same = { doc, kind, flag, range };
         if (seen.has(setting)) expect(same, setting).toEqual(seen.get(setting));
-        seen.set(setting, same as never);
+        seen.set(setting, same);
         expect(doc.length, setting).toBeGreaterThan(10);
       }
     }
