@@ -58,17 +58,22 @@ describe('dqnLoss', () => {
   const scores = normal(starts[rows]);
   const values = normal(rows);
 
-  it.each([true, false])(
-    'dueling %s: has the value and the derivatives of the formula, differentiated numerically',
-    (dueling) => {
+  it.each([
+    [true, 'mean'],
+    [true, 'max'],
+    [false, 'mean'],
+  ] as const)(
+    'dueling %s, from the %s: has the value and the derivatives of the formula, differentiated numerically',
+    (dueling, duelingBaseline) => {
       const huberDelta = 0.8;
       const dOutputs = { scores: normal(starts[rows]), values: normal(rows) };
       const errors = new Float32Array(rows);
-      const losses = dqnLoss(samples, { dueling, huberDelta }, { scores, values }, dOutputs, errors);
+      const losses = dqnLoss(samples, { dueling, duelingBaseline, huberDelta }, { scores, values }, dOutputs, errors);
       const valueOf = (z: readonly number[], v: readonly number[], r: number): number => {
         const row = z.slice(starts[r], starts[r + 1]);
         const score = row[samples.taken[r]];
-        return dueling ? v[r] + score - row.reduce((sum, x) => sum + x, 0) / row.length : score;
+        const baseline = duelingBaseline === 'max' ? Math.max(...row) : row.reduce((sum, x) => sum + x, 0) / row.length;
+        return dueling ? v[r] + score - baseline : score;
       };
       const formula = (z: readonly number[], v: readonly number[]): number => {
         let total = 0;

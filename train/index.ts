@@ -28,7 +28,7 @@ export type { Checkpoint, RunSettings, Selection } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
-export type { DqnConfig, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
+export type { DqnConfig, DuelingBaseline, DuelingOptions, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
 export { checkField, checkFields, defaultsOf } from './fields.js';
