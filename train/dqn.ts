@@ -48,6 +48,7 @@ export interface DqnConfig extends TrainingConfig {
   readonly epsilonStart: number;
   readonly epsilonFinal: number;
   readonly explorationShare: number;
+  readonly temperature: number;
   readonly replayCapacity: number;
   readonly replayEntries: number;
   readonly prioritised: boolean;
@@ -126,6 +127,13 @@ export const dqnFields: Fields<DqnConfig> = {
     max: 1,
     default: 0.3,
     doc: 'share of all steps over which that probability falls, linearly',
+  },
+  temperature: {
+    kind: 'number',
+    min: 0,
+    max: 1e6,
+    default: 0,
+    doc: 'otherwise actions are drawn by the softmax of their values divided by this; 0 takes the best',
   },
   replayCapacity: { kind: 'whole', min: 2, max: 2 ** 24, default: 65_536, doc: 'states in the replay memory' },
   replayEntries: {
@@ -327,8 +335,9 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
     const epsilon = config.epsilonStart + (config.epsilonFinal - config.epsilonStart) * explored;
     const beta = config.priorityBeta + (config.priorityBetaFinal - config.priorityBeta) * Math.min(1, done);
     const learningRate = config.learningRate * fallen(config.learningRateFinal, this.#iteration, this.iterations);
+    const { temperature } = config;
 
-    const collecting = this.#rollouts.collect({ kind: 'epsilon-greedy', epsilon });
+    const collecting = this.#rollouts.collect({ kind: 'epsilon-greedy', epsilon, temperature });
     let learned: LearnResult;
     try {
       learned = this.#learn(learningRate, beta);
