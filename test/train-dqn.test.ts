@@ -37,6 +37,10 @@ const tiny: DqnConfig = {
   trainFrequency: 20,
   learningStarts: 100,
   targetFrequency: 5,
+  // What is off by default, as it has more to remember.
+  prioritised: true,
+  cutTraces: true,
+  nSteps: 3,
   // Small enough to go round several times.
   replayCapacity: 300,
   totalSteps: 10 * 8 * 12,
@@ -215,7 +219,8 @@ describe('training by DQN', () => {
   });
 
   it.each([
-    ['as it is by default', {}],
+    ['prioritised, of sums that end before a random action', {}],
+    ['as it is by default', { prioritised: false, cutTraces: false, nSteps: 5 }],
     ['of a flat network', { network: 'flat' }],
     [
       'uniform, of one step, with neither double nor dueling',

@@ -41,12 +41,15 @@ const small: Partial<DqnConfig> & { numEnvs: number; rolloutSteps: number } = {
   huberDelta: 100,
   rewardScale: 1,
   learningRate: 5e-3,
+  learningRateFinal: 0.1,
+  temperature: 0,
+  explorationShare: 0.3,
 };
 
 describe('DQN', () => {
   it.each([
-    ['plain', { double: false, dueling: false, prioritised: false, nSteps: 1 }],
-    ['double, dueling, prioritised', { nSteps: 1 }],
+    ['plain', { double: false, dueling: false, nSteps: 1 }],
+    ['double, dueling, prioritised', { prioritised: true, nSteps: 1 }],
     ['with a target network that follows softly', { tau: 0.05, targetFrequency: 1, nSteps: 1 }],
     ['on two arms, of n steps', { nSteps: 4 }],
   ])('%s, knows what the arms of a bandit pay', async (_, variant) => {
@@ -61,13 +64,13 @@ describe('DQN', () => {
   });
 
   it.each([
-    ['plain', { double: false, dueling: false, prioritised: false, nSteps: 1 }],
-    ['double', { dueling: false, prioritised: false, nSteps: 1 }],
-    ['dueling from the mean', { double: false, prioritised: false, nSteps: 1, duelingBaseline: 'mean' }],
-    ['dueling from the best', { double: false, prioritised: false, nSteps: 1 }],
-    ['prioritised', { double: false, dueling: false, nSteps: 1 }],
-    ['all three', { nSteps: 1 }],
-    ['of sums that end before a random action', { nSteps: 5 }],
+    ['plain', { double: false, dueling: false, nSteps: 1 }],
+    ['double', { dueling: false, nSteps: 1 }],
+    ['dueling from the mean', { double: false, nSteps: 1 }],
+    ['dueling from the best', { double: false, nSteps: 1, duelingBaseline: 'max' }],
+    ['prioritised', { double: false, dueling: false, prioritised: true, nSteps: 1 }],
+    ['all three', { prioritised: true, nSteps: 1 }],
+    ['of sums that end before a random action', { nSteps: 5, cutTraces: true }],
   ])(
     '%s, finds the values that value iteration gives, though episodes are cut long before, and some actions are illegal',
     async (_, variant) => {

@@ -66,11 +66,11 @@ export const dqnFields: Fields<DqnConfig> = {
   ...trainingFields,
   rolloutSteps: { ...trainingFields.rolloutSteps, default: 16 },
   minibatchSize: { ...sharedFields.minibatchSize, default: 256 },
-  learningRate: { ...sharedFields.learningRate, default: 1e-3 },
-  learningRateFinal: sharedFields.learningRateFinal,
-  gamma: sharedFields.gamma,
-  nSteps: { kind: 'whole', min: 1, max: 255, default: 3, doc: 'rewards summed before the value of what follows' },
-  cutTraces: { kind: 'switch', default: true, doc: 'such a sum ends before a random action (Watkins 1989)' },
+  learningRate: { ...sharedFields.learningRate, default: 3e-3 },
+  learningRateFinal: { ...sharedFields.learningRateFinal, default: 0.01 },
+  gamma: { ...sharedFields.gamma, default: 0.97 },
+  nSteps: { kind: 'whole', min: 1, max: 255, default: 5, doc: 'rewards summed before the value of what follows' },
+  cutTraces: { kind: 'switch', default: false, doc: 'such a sum ends before a random action (Watkins 1989)' },
   double: { kind: 'switch', default: true, doc: 'choose by the learning network, value by the target network' },
   dueling: {
     kind: 'switch',
@@ -80,7 +80,7 @@ export const dqnFields: Fields<DqnConfig> = {
   duelingBaseline: {
     kind: 'choice',
     choices: ['mean', 'max'],
-    default: 'max',
+    default: 'mean',
     doc: 'that baseline: with max the critic gives the value of the best action, with mean that of the average one',
   },
   rewardScale: {
@@ -94,7 +94,7 @@ export const dqnFields: Fields<DqnConfig> = {
     kind: 'number',
     above: 0,
     max: 1e6,
-    default: 1,
+    default: 10,
     doc: 'error, in scaled rewards, from which on the loss is linear',
   },
   trainFrequency: { kind: 'whole', min: 1, max: 1e6, default: 64, doc: 'environment steps per update' },
@@ -120,19 +120,19 @@ export const dqnFields: Fields<DqnConfig> = {
     default: 1,
     doc: 'probability of a random legal action, at the start',
   },
-  epsilonFinal: { kind: 'number', min: 0, max: 1, default: 0.05, doc: 'the same once exploration has ended' },
+  epsilonFinal: { kind: 'number', min: 0, max: 1, default: 0, doc: 'the same once exploration has ended' },
   explorationShare: {
     kind: 'number',
     above: 0,
     max: 1,
-    default: 0.3,
+    default: 0.1,
     doc: 'share of all steps over which that probability falls, linearly',
   },
   temperature: {
     kind: 'number',
     min: 0,
     max: 1e6,
-    default: 0,
+    default: 0.8,
     doc: 'otherwise actions are drawn by the softmax of their values divided by this; 0 takes the best',
   },
   replayCapacity: { kind: 'whole', min: 2, max: 2 ** 24, default: 65_536, doc: 'states in the replay memory' },
@@ -145,7 +145,7 @@ export const dqnFields: Fields<DqnConfig> = {
   },
   prioritised: {
     kind: 'switch',
-    default: true,
+    default: false,
     doc: 'draw transitions by how wrong their value was, instead of uniformly',
   },
   priorityAlpha: { kind: 'number', min: 0, max: 1, default: 0.6, doc: 'power of the error in a priority' },
@@ -153,7 +153,7 @@ export const dqnFields: Fields<DqnConfig> = {
   priorityBetaFinal: { kind: 'number', min: 0, max: 1, default: 1, doc: 'the same at the end, reached linearly' },
   priorityEpsilon: { kind: 'number', above: 0, max: 1, default: 1e-3, doc: 'added to the error in a priority' },
   maxGradientNorm: sharedFields.maxGradientNorm,
-  hidden: { ...sharedFields.hidden, default: [64, 64] },
+  hidden: { ...sharedFields.hidden, default: [32, 32] },
   criticHidden: { ...sharedFields.criticHidden, default: [64, 64] },
 };
 
@@ -679,7 +679,7 @@ export function dqnLoss(
 /** DQN's entry in the registry. */
 export const dqn: AlgorithmDefinition<DqnConfig, DqnState> = {
   name: 'dqn',
-  description: 'deep Q-learning with prioritised replay, double and dueling',
+  description: 'deep Q-learning from replay: double, dueling, n-step',
   fields: dqnFields,
   defaults: dqnDefaults,
   check: checkConfig,
