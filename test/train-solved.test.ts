@@ -63,7 +63,7 @@ describe('DQN', () => {
     }
   });
 
-  it.each([
+  it.each<[string, Partial<DqnConfig>]>([
     ['plain', { double: false, dueling: false, nSteps: 1 }],
     ['double', { dueling: false, nSteps: 1 }],
     ['dueling from the mean', { double: false, nSteps: 1 }],
