@@ -1,12 +1,12 @@
 // Recorded trips are checked here, once, before anything plays them: kinds and lengths of columns, what each number may be,
 // the tables of travel, and the days of the splits.
 
-import { kindOf, shown } from './check-options.js';
 import { EngineError } from './errors.js';
 import type { Scenario } from './scenario.js';
 import { splits } from './trace.js';
 import type { Dataset, Trace } from './trace.js';
 import type { MatrixTravel } from './travel.js';
+import { kindOf, shown } from './shown.js';
 
 type ColumnKind = 'Int32Array' | 'Uint8Array' | 'Float32Array';
 type ColumnName = Exclude<keyof Trace, 'days' | 'dayStart' | 'places'>;

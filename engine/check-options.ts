@@ -4,6 +4,7 @@
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { nearest } from './nearest-name.js';
+import { shown } from './shown.js';
 
 /** Makes the error that a failed check throws. */
 export type Fault = (message: string) => Error;
@@ -88,19 +89,3 @@ function meant(word: string, allowed: readonly string[]): string | null {
 
 /** Checks for the callers of this room: throws EngineError `ERR_OPTION`. */
 export const check: OptionCheck = new OptionCheck((message) => new EngineError('ERR_OPTION', message));
-
-/** A value as errors show it: short, and for an object only its kind. */
-export function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (value === null) return 'null';
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  if (typeof value === 'function') return 'a function';
-  const kind = kindOf(value);
-  return `${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`;
-}
-
-/** Name of the kind of an object, of whatever realm: `Int32Array`, `Array`, `Object`, ... */
-export function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice(8, -1);
-}

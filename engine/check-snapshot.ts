@@ -1,12 +1,13 @@
 // Live states are checked here, whole, before any of them is placed: every field has its own bounds, and what contradicts
 // itself is refused. Knows nothing of how a state is stored.
 
-import { check, shown } from './check-options.js';
+import { check } from './check-options.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { NEVER } from './snapshot.js';
 import type { PlannedBooking, Snapshot, SnapshotBooking, SnapshotDriver } from './snapshot.js';
 import type { Window } from './windows.js';
+import { shown } from './shown.js';
 
 /** Latest start of anything, 34 years: what follows from it still is a second that 32 bits hold. */
 const LATEST_START = 2 ** 30;

@@ -2,13 +2,13 @@
 // fleet's make-up. All of it is read-only and may be shared between threads.
 
 import { checkDataset } from './check-dataset.js';
-import { shown } from './check-options.js';
 import { EngineError } from './errors.js';
 import type { DayProfile, Scenario } from './scenario.js';
 import type { Dataset } from './trace.js';
 import { planeExtent } from './travel.js';
 import type { MatrixTravel } from './travel.js';
 import { validateScenario } from './validate.js';
+import { shown } from './shown.js';
 
 /** Profiles change on whole minutes (validate.ts), so a table by minute of the day is exact. */
 const MINUTES = 24 * 60;

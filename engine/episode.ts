@@ -1,7 +1,7 @@
 // Episodes: which day each plays, and the figures of how it went.
 
 import { dayRange, isDay } from './check-dataset.js';
-import { check, kindOf, shown } from './check-options.js';
+import { check } from './check-options.js';
 import type { CompiledScenario } from './compile.js';
 import { EngineError } from './errors.js';
 import { kpiNames } from './kpis.js';
@@ -11,6 +11,7 @@ import { splits } from './trace.js';
 import type { Dataset, Split } from './trace.js';
 import { SUMS, Sum } from './world-layout.js';
 import type { OutputViews, StateViews } from './world-layout.js';
+import { kindOf, shown } from './shown.js';
 
 /** Which recorded day an episode plays, and by which rule drivers start: drawn (training), or as listed (evaluation). */
 export interface EpisodeSource {

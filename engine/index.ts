@@ -14,7 +14,8 @@ export { kpiMeaning, kpiNames, kpisOf, meanKpis } from './kpis.js';
 export type { KpiName, Kpis } from './kpis.js';
 export { allocate, layoutBytes, viewsOf } from './layout.js';
 export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
-export { OptionCheck, shown } from './check-options.js';
+export { OptionCheck } from './check-options.js';
+export { shown } from './shown.js';
 export type { Fault } from './check-options.js';
 export { didYouMean, nearest } from './nearest-name.js';
 export {

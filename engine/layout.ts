@@ -1,8 +1,8 @@
 // Where everything lives: one fixed-size buffer, cut into typed arrays by name. The same description makes the same
 // views in every thread. Its size is fixed, because growable shared buffers are an order of magnitude slower in V8.
 
-import { kindOf, shown } from './check-options.js';
 import { EngineError } from './errors.js';
+import { kindOf, shown } from './shown.js';
 
 interface Kinds {
   f64: Float64Array;

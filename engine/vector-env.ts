@@ -1,7 +1,7 @@
 // The vector environment: Gymnasium's names and semantics over a World. Outputs are views into memory that the caller
 // may own; they are rewritten by every step and must not be written to.
 
-import { check, kindOf, shown } from './check-options.js';
+import { check } from './check-options.js';
 import { compileScenario } from './compile.js';
 import type { CompiledScenario } from './compile.js';
 import { checkSource, episodeSource } from './episode.js';
@@ -17,6 +17,7 @@ import type { Dataset } from './trace.js';
 import { outputSpec, stateSpec } from './world-layout.js';
 import type { OutputViews } from './world-layout.js';
 import { World } from './world.js';
+import { kindOf, shown } from './shown.js';
 
 /** What happens when an episode ends; see the engine's README. */
 export type AutoresetMode = 'SAME_STEP' | 'NEXT_STEP' | 'DISABLED';
@@ -196,6 +197,11 @@ export class VectorDispatchEnv {
         }
       : null;
     this.#result = { ...this.#out, infos: { ...this.#out, finalPairs: this.#finalPairs } };
+  }
+
+  /** What `reset` and `step` give beside observations: the same arrays each time, rewritten by each step. */
+  get infos(): StepInfos {
+    return this.#result.infos;
   }
 
   /**

@@ -138,6 +138,23 @@ describe('a sampler', () => {
     }
   });
 
+  it('epsilon-greedy with a temperature draws by the softmax of the scores divided by it, where it does not explore', () => {
+    const [epsilon, temperature] = [0.3, 0.5];
+    const sampler = makeSampler({ kind: 'epsilon-greedy', epsilon, temperature });
+    const weights = [0.5, 2, -1].map((score) => Math.exp(score / temperature));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    let cumulated = epsilon;
+    [1, 2, 3].forEach((k, i) => {
+      const p = epsilon / 3 + ((1 - epsilon) * weights[i]) / total;
+      for (const u of [(epsilon * (i + 0.5)) / 3, cumulated + ((1 - epsilon) * weights[i]) / total / 2]) {
+        expect(sampler.draw(scores, 1, 4, u)).toBe(k);
+        expect(Math.exp(sampler.logProb)).toBeCloseTo(p, 6);
+      }
+      cumulated += ((1 - epsilon) * weights[i]) / total;
+    });
+    expect(sampler.draw(scores, 1, 4, 1 - 2 ** -53)).toBe(3);
+  });
+
   it.each([
     [{ kind: 'boltzmann' }, 'the sampler’s kind is "boltzmann": choose one of softmax, epsilon-greedy'],
     [{ kind: 'constructor' }, 'the sampler’s kind is "constructor"'],
@@ -145,7 +162,8 @@ describe('a sampler', () => {
     [{ kind: 'epsilon-greedy', epsilon: NaN }, 'the sampler’s epsilon is NaN'],
     [{ kind: 'epsilon-greedy', epsilon: -0.1 }, 'the sampler’s epsilon is -0.1'],
     [{ kind: 'epsilon-greedy', epsilon: 1.1 }, 'the sampler’s epsilon is 1.1'],
-    [{ kind: 'softmax', temperature: 2 }, 'the sampler has no "temperature"'],
+    [{ kind: 'epsilon-greedy', epsilon: 0, temperature: -1 }, 'the sampler’s temperature is -1'],
+    [{ kind: 'softmax', warmth: 2 }, 'the sampler has no "warmth"'],
     [null, 'the sampler is null'],
   ])('%j is refused', (spec, message) => {
     expect(() => makeSampler(spec as never)).toThrow(message);
@@ -203,6 +221,6 @@ it('a rollout records transitions without a critic, by the sampler that each cal
     await pool.close();
   }
   expect(() => new RolloutPool({ ...options, recorder: 'everything' as never })).toThrow(
-    'recorder is "everything": choose one of transitions, actor-critic',
+    'recorder is "everything": choose one of transitions, replay, actor-critic',
   );
 });

@@ -2,52 +2,49 @@
 // to bottom: config, collect, advantages, epochs of minibatches, loss and its derivatives, metrics. Networks and threads are
 // the learner's and the pool's part.
 
-import { Purpose, RandomStream, exp, shown } from '../engine/index.js';
+import { Purpose, RandomStream, exp } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { initialiseNetwork, logSumExp } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { MAX_WORKERS, OptionCheck, RolloutPool } from '../workers/index.js';
+import { RolloutPool } from '../workers/index.js';
+import type { Rollouts } from '../workers/index.js';
 import type { AdamState } from './adam.js';
-import { checkTrainingConfig, iterationsOf, stepsAfter } from './algorithm.js';
+import { checkTrainingConfig, fallen, iterationsOf, sharedFields, stepsAfter, trainingFields } from './algorithm.js';
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { checkBackend } from './backend.js';
 import type { Backend } from './backend.js';
 import { TrainError } from './errors.js';
+import { defaultsOf } from './fields.js';
+import type { Fields } from './fields.js';
 import { Learner } from './learner.js';
 import { Minibatch, shuffle } from './minibatch.js';
 import { copyViews, episodeMeans, explainedVariance, restoreViews } from './records.js';
 import type { SavedViews } from './records.js';
 import { RewardScale } from './reward-scale.js';
 import type { RewardScaleState } from './reward-scale.js';
+import { checkLength, rolloutsOf } from './rollouts.js';
 import { ShardedLearner } from './sharded-learner.js';
 import type { ShardedUpdate } from './sharded-learner.js';
 import type { SampleLoss } from './shards.js';
 
-/** PPO's settings. */
+/** PPO's settings; `ppoFields` has their meanings, ranges and defaults. */
 export interface PpoConfig extends TrainingConfig, PpoCoefficients {
-  /** Passes over each rollout, at least 1. */
   readonly epochs: number;
-  /** Samples per update, at least 2. */
   readonly minibatchSize: number;
-  /** Adam's step size at the start, above 0 and at most 1; falls linearly to a tenth. */
   readonly learningRate: number;
-  /** Discount per decision, above 0 and at most 1. */
+  readonly learningRateFinal: number;
   readonly gamma: number;
-  /** Decay of generalised advantage estimation, above 0 and at most 1. */
   readonly lambda: number;
-  /** The rest of an iteration's epochs is left out once a minibatch's approximate KL exceeds this. */
+  readonly clipFinal: number;
+  readonly entropyFinal: number;
   readonly targetKl: number;
-  /** Largest norm of the whole gradient; longer ones are shortened to it. */
   readonly maxGradientNorm: number;
-  /** Widths of the actor's hidden layers, each a multiple of 8. */
+  readonly normaliseRewards: boolean;
+  readonly normaliseAdvantages: boolean;
   readonly hidden: readonly number[];
-  /** Widths of the critic's hidden layers, each a multiple of 8. */
   readonly criticHidden: readonly number[];
-  /**
-   * Parts that backend `simd` cuts a minibatch into, 1 to 256, so that threads can share it; default 8. Weights depend on it to the
-   * last bit, on the number of threads they do not.
-   */
-  readonly shards?: number;
+  /** Weights depend on it to the last bit; on the number of threads they do not. */
+  readonly shards: number;
 }
 
 /** Weights of the loss's terms. */
@@ -60,54 +57,63 @@ export interface PpoCoefficients {
   readonly entropyCoefficient: number;
 }
 
-/** The defaults of all settings but the run's own. */
-export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = {
-  observation: 'full',
-  network: 'pairs',
-  numEnvs: 64,
-  rolloutSteps: 128,
-  epochs: 4,
-  minibatchSize: 1024,
-  learningRate: 3e-3,
-  gamma: 0.99,
-  lambda: 0.95,
-  clip: 0.2,
-  valueCoefficient: 0.5,
-  entropyCoefficient: 0.01,
-  maxGradientNorm: 0.5,
-  targetKl: 0.03,
-  hidden: [32, 32],
-  criticHidden: [64, 64],
-  shards: 8,
+/** PPO's settings but the run's own. */
+export const ppoFields: Fields<PpoConfig> = {
+  ...trainingFields,
+  epochs: { kind: 'whole', min: 1, max: 1000, default: 4, doc: 'passes over each rollout' },
+  // One sample has no spread to normalise its advantage by.
+  minibatchSize: { ...sharedFields.minibatchSize, min: 2, default: 1024 },
+  learningRate: { ...sharedFields.learningRate, default: 3e-3 },
+  learningRateFinal: sharedFields.learningRateFinal,
+  gamma: sharedFields.gamma,
+  lambda: { kind: 'number', above: 0, max: 1, default: 0.95, doc: 'decay of generalised advantage estimation' },
+  clip: { kind: 'number', above: 0, max: 1, default: 0.2, doc: 'clip range of the probability ratio' },
+  clipFinal: { kind: 'number', above: 0, max: 1, default: 1, doc: 'share of the clip range at the end of training' },
+  valueCoefficient: { kind: 'number', min: 0, max: 1e6, default: 0.5, doc: 'weight of the value loss' },
+  entropyCoefficient: { kind: 'number', min: 0, max: 1e6, default: 0.01, doc: 'weight of the entropy bonus' },
+  entropyFinal: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 1,
+    doc: 'share of the entropy bonus at the end of training',
+  },
+  targetKl: {
+    kind: 'number',
+    above: 0,
+    max: 100,
+    default: 0.03,
+    doc: "an iteration's updates end once a minibatch's approximate KL exceeds this",
+  },
+  maxGradientNorm: { ...sharedFields.maxGradientNorm, default: 0.5 },
+  normaliseRewards: {
+    kind: 'switch',
+    default: true,
+    doc: 'divide rewards by a moving spread of the discounted return',
+  },
+  normaliseAdvantages: {
+    kind: 'switch',
+    default: true,
+    doc: 'centre and scale the advantages of each minibatch',
+  },
+  hidden: { ...sharedFields.hidden, default: [32, 32] },
+  criticHidden: { ...sharedFields.criticHidden, default: [64, 64] },
+  shards: {
+    kind: 'whole',
+    min: 1,
+    max: 256,
+    default: 8,
+    doc: 'parts that backend simd cuts a minibatch into, so that threads can share it',
+  },
 };
 
-const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
+/** The defaults of all settings but the run's own. */
+export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = defaultsOf<PpoConfig>(ppoFields);
 
 function checkConfig(config: PpoConfig): void {
-  const names = [...Object.keys(ppoDefaults), 'seed', 'totalSteps'];
-  check.members(
-    'the config',
-    config,
-    names,
-    // Runs of earlier versions have none.
-    names.filter((name) => name !== 'shards'),
-  );
-  if (config.shards !== undefined) check.whole('shards', config.shards, 1, 256);
-  checkTrainingConfig(check, config);
-  check.whole('epochs', config.epochs, 1);
-  // One sample has no spread to normalise its advantage by.
-  check.whole('minibatchSize', config.minibatchSize, 2);
+  checkTrainingConfig(ppoFields, config);
   if (config.numEnvs * config.rolloutSteps < 2) {
     throw new TrainError('ERR_TRAIN_OPTION', 'numEnvs times rolloutSteps is 1: a minibatch needs at least 2 samples');
-  }
-  for (const name of ['gamma', 'lambda', 'clip', 'learningRate'] as const) check.within(name, config[name], 0, 1);
-  check.within('targetKl', config.targetKl, 0, 100);
-  check.within('maxGradientNorm', config.maxGradientNorm, 0, 1e6);
-  for (const name of ['valueCoefficient', 'entropyCoefficient'] as const) check.between(name, config[name], 0, 1e6);
-  for (const name of ['hidden', 'criticHidden'] as const) {
-    const widths: unknown = config[name];
-    if (Array.isArray(widths) && widths.every((width) => typeof width === 'number')) continue;
-    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(widths)}: it must be a list of widths`);
   }
 }
 
@@ -155,7 +161,7 @@ type LearnResult = PpoLosses & { readonly gradientNorm: number; readonly updates
 export class Ppo implements Algorithm<PpoConfig, PpoState> {
   readonly config: PpoConfig;
   readonly iterations: number;
-  readonly #pool: RolloutPool<'actor-critic'>;
+  readonly #pool: Rollouts<'actor-critic'>;
   readonly #learner: Learner | ShardedLearner;
   readonly #rewardScale: RewardScale;
   /** Samples of an iteration, T * n. */
@@ -169,6 +175,8 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   readonly #rows: number;
   /** Mean of the minibatch's advantages, and the inverse of their standard deviation. */
   readonly #moments: Float64Array;
+  /** As `PpoShards` has them. */
+  readonly #coefficients: Float64Array;
   /** The minibatch for a learner that takes it whole. */
   readonly #batch: Minibatch;
   /** What the loss needs of its samples. */
@@ -176,39 +184,26 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   #iteration = 0;
 
   /**
-   * @param workers threads, 1 to 256; the results do not depend on their number
+   * @param world   a scenario, or whoever steps environments of another kind
+   * @param workers threads for a scenario, 1 to 256; the results do not depend on their number
    * @param hangSeconds seconds without a step after which a worker counts as hanging, called again and again; default 300
    * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
    */
   constructor(
-    compiled: CompiledScenario,
+    world: CompiledScenario | Rollouts<'actor-critic'>,
     backend: Backend,
     config: PpoConfig,
-    workers: number,
+    workers = 1,
     hangSeconds?: () => number,
   ) {
-    check.compiled('compiled', compiled);
     checkConfig(config);
-    check.whole('workers', workers, 1, MAX_WORKERS);
     checkBackend(backend);
     this.config = config;
     const { numEnvs, rolloutSteps } = config;
     const samples = numEnvs * rolloutSteps;
     this.#samples = samples;
     this.iterations = iterationsOf(config);
-    this.#pool = new RolloutPool({
-      compiled,
-      observation: config.observation,
-      numEnvs,
-      steps: rolloutSteps,
-      recorder: 'actor-critic',
-      network: config.network,
-      hidden: config.hidden,
-      criticHidden: config.criticHidden,
-      workers,
-      seed: config.seed,
-      hangSeconds,
-    });
+    this.#pool = rolloutsOf(world, 'actor-critic', config, workers, hangSeconds);
     const { shape, weights } = this.#pool;
     initialiseNetwork(shape, new RandomStream(config.seed, Purpose.weights), weights);
     this.#rewardScale = new RewardScale(numEnvs);
@@ -217,10 +212,15 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     this.#returns = new Float32Array(new SharedArrayBuffer(4 * samples));
     this.#order = new Int32Array(new SharedArrayBuffer(4 * samples));
     this.#moments = new Float64Array(new SharedArrayBuffer(16));
+    this.#coefficients = new Float64Array(new SharedArrayBuffer(24));
     this.#rewards = new Float32Array(samples);
     const rows = Math.min(config.minibatchSize, samples);
     this.#rows = rows;
-    this.#learner = backend.name === 'simd' ? this.#sharded() : new Learner(backend, shape, weights);
+    const pool = this.#pool;
+    this.#learner =
+      backend.name === 'simd' && pool instanceof RolloutPool
+        ? this.#sharded(pool)
+        : new Learner(backend, shape, weights);
     this.#batch = new Minibatch(shape, this.#learner instanceof Learner ? rows : 0, numEnvs, rolloutSteps);
     this.#targets = {
       rows,
@@ -258,13 +258,19 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     const { config } = this;
     const { numEnvs, rolloutSteps, gamma, lambda } = config;
     const samples = this.#samples;
-    const learningRate = config.learningRate * (1 - (0.9 * this.#iteration) / this.iterations);
+    const left = (final: number): number => fallen(final, this.#iteration, this.iterations);
+    const learningRate = config.learningRate * left(config.learningRateFinal);
+    this.#coefficients[0] = config.clip * left(config.clipFinal);
+    this.#coefficients[1] = config.valueCoefficient;
+    this.#coefficients[2] = config.entropyCoefficient * left(config.entropyFinal);
 
     const spent = await this.#pool.collect({ kind: 'softmax' });
     const roll = this.#pool.rollout;
 
     this.#rewards.set(roll.rewards);
-    this.#rewardScale.apply(rolloutSteps, this.#rewards, roll.terminated, roll.truncated, gamma);
+    if (config.normaliseRewards) {
+      this.#rewardScale.apply(rolloutSteps, this.#rewards, roll.terminated, roll.truncated, gamma);
+    }
     generalisedAdvantages(
       rolloutSteps,
       numEnvs,
@@ -354,8 +360,13 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     };
   }
 
-  /** Mean and spread of the minibatch's advantages, by which they are normalised. */
+  /** Mean and spread of the minibatch's advantages, by which they are normalised unless that is switched off. */
   #measure(first: number): void {
+    if (!this.config.normaliseAdvantages) {
+      this.#moments[0] = 0;
+      this.#moments[1] = 1;
+      return;
+    }
     const rows = this.#rows;
     let sum = 0;
     for (let r = 0; r < rows; r++) sum += this.#advantages[this.#order[first + r]];
@@ -375,7 +386,14 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     gatherTargets(this.#sampleViews(), first, this.#targets);
     const { scores, values } = learner.forward(this.#batch);
     const dOutputs = learner.roomFor(this.#batch);
-    const losses = ppoLoss(this.#targets, this.config, scores, values, dOutputs.scores, dOutputs.values);
+    const losses = ppoLoss(
+      this.#targets,
+      coefficientsOf(this.#coefficients),
+      scores,
+      values,
+      dOutputs.scores,
+      dOutputs.values,
+    );
     const gradientNorm = learner.update(this.#batch, dOutputs, learningRate, this.config.maxGradientNorm);
     return { ...losses, gradientNorm };
   }
@@ -392,16 +410,16 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     return { policyLoss, valueLoss, entropy, approxKl, clipFraction, gradientNorm };
   }
 
-  #sharded(): ShardedLearner {
+  #sharded(pool: RolloutPool<'actor-critic'>): ShardedLearner {
     const { numEnvs, rolloutSteps } = this.config;
-    const setup: PpoShards = { ...this.#sampleViews(), coefficients: this.config };
+    const setup: PpoShards = { ...this.#sampleViews(), coefficients: this.#coefficients };
     return new ShardedLearner({
-      pool: this.#pool,
+      pool,
       records: this.#pool.rollout,
       envs: numEnvs,
       steps: rolloutSteps,
       order: this.#order,
-      shards: this.config.shards ?? 8,
+      shards: this.config.shards,
       loss: { name: 'ppo', setup, here: ppoShardLoss(setup) },
     });
   }
@@ -430,12 +448,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   }
 
   restore(state: PpoState): void {
-    if (state.weights.length !== this.#pool.weights.length) {
-      throw new TrainError(
-        'ERR_CHECKPOINT',
-        `the checkpoint has ${state.weights.length} weights, this run needs ${this.#pool.weights.length}`,
-      );
-    }
+    checkLength('weights', state.weights, this.#pool.weights.length);
     this.#iteration = state.iteration;
     this.#pool.weights.set(state.weights);
     this.#learner.restore(state.adam);
@@ -617,7 +630,12 @@ function gatherTargets(views: SampleViews, first: number, targets: Omit<PpoSampl
 
 /** What threads make the loss of. */
 interface PpoShards extends SampleViews {
-  readonly coefficients: PpoCoefficients;
+  /** `[3]` clip range, weight of the value loss, weight of the entropy bonus: of the iteration under way. */
+  readonly coefficients: Float64Array;
+}
+
+function coefficientsOf([clip, valueCoefficient, entropyCoefficient]: Float64Array): PpoCoefficients {
+  return { clip, valueCoefficient, entropyCoefficient };
 }
 
 /** The loss for threads that share a minibatch. */
@@ -638,7 +656,14 @@ export function ppoShardLoss(setup: PpoShards): SampleLoss {
       const samples: PpoSamples = { ...targets, rows, of, starts };
       gatherTargets(setup, first, samples);
       const { scores, values } = outputs;
-      const losses = ppoLoss(samples, setup.coefficients, scores, values, dOutputs.scores, dOutputs.values);
+      const losses = ppoLoss(
+        samples,
+        coefficientsOf(setup.coefficients),
+        scores,
+        values,
+        dOutputs.scores,
+        dOutputs.values,
+      );
       terms[at] += losses.policyLoss;
       terms[at + 1] += losses.valueLoss;
       terms[at + 2] += losses.entropy;
@@ -652,6 +677,7 @@ export function ppoShardLoss(setup: PpoShards): SampleLoss {
 export const ppo: AlgorithmDefinition<PpoConfig, PpoState> = {
   name: 'ppo',
   description: 'proximal policy optimisation with action masks',
+  fields: ppoFields,
   defaults: ppoDefaults,
   check: checkConfig,
   create: ({ compiled, backend, workers, hangSeconds }, config) =>

@@ -3,20 +3,7 @@
 
 import { ppoShardLoss } from './ppo.js';
 import { Control, ShardThread } from './shards.js';
-import type { SampleLoss, ShardSetup } from './shards.js';
-
-/** One thread's part of a learning phase. */
-export interface ShardTask {
-  /** What all threads know. */
-  readonly setup: ShardSetup;
-  /** Number of the thread, 1 first: 0 is the one that hands out the work. */
-  readonly thread: number;
-  /** Count of updates before the phase. */
-  readonly seen: number;
-  /** The threads' counts of steps, for the watchdog, and the thread's place among them. */
-  readonly beats: Int32Array;
-  readonly slot: number;
-}
+import type { SampleLoss, ShardTask } from './shards.js';
 
 /** Losses that threads know, by name. */
 const losses: Readonly<Record<string, (setup: never) => SampleLoss>> = { ppo: ppoShardLoss };

@@ -11,8 +11,7 @@ import type { AdamState } from './adam.js';
 import { checkParameters, diverged } from './divergence.js';
 import { wholePower } from '../engine/index.js';
 import { Control, ShardLayout, ShardThread } from './shards.js';
-import type { SampleLoss, ShardSetup } from './shards.js';
-import type { ShardTask } from './shard-worker.js';
+import type { SampleLoss, ShardSetup, ShardTask } from './shards.js';
 
 /** What a sharded learner is made for. */
 export interface ShardedLearnerOptions {

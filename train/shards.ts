@@ -69,6 +69,19 @@ export interface ShardSetup {
   readonly loss: { readonly name: string; readonly setup: unknown };
 }
 
+/** One thread's part of a learning phase. */
+export interface ShardTask {
+  /** What all threads know. */
+  readonly setup: ShardSetup;
+  /** Number of the thread, 1 first: 0 is the one that hands out the work. */
+  readonly thread: number;
+  /** Count of updates before the phase. */
+  readonly seen: number;
+  /** The threads' counts of steps, for the watchdog, and the thread's place among them. */
+  readonly beats: Int32Array;
+  readonly slot: number;
+}
+
 /** Words of `ShardSetup.control`. */
 export const Control = {
   /** Counts updates; threads wait on it. */
