@@ -136,6 +136,8 @@ export const fallbackReasons = [
   'out_of_distribution',
   /** It left out a shipment that can be served, for a less important one. */
   'objective',
+  /** A policy of somebody's own threw, wrote an illegal action, or did not return. */
+  'failed',
 ] as const;
 
 /** Who decided on what, with all that is needed to compute the same answer again. */

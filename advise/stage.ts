@@ -108,7 +108,7 @@ export class Stages {
     const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= room) ?? room);
     const { rules, travel } = problem;
     const key = JSON.stringify([
-      padded ? policy.name : 'rules',
+      padded ? policy.name : `rules ${policy.observation}`,
       drivers,
       slots,
       rules.queue,

@@ -3,7 +3,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { presetMeaning, presetNames, splits } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
-import { MAX_SEED, defaultWorkers } from '../workers/index.js';
+import { DEFAULT_HANG_SECONDS, MAX_SEED, defaultWorkers } from '../workers/index.js';
 
 /** A parser for whole numbers within [min, max]; accepts 1e6 and 1_000_000. */
 export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -36,8 +36,8 @@ export const dataOption = (): Option =>
   new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote');
 export const policyOption = (): Option =>
   new Option(
-    '--policy <name|run>',
-    `${heuristicNames.join(', ')}, lookahead (slow), or the folder of a training run`,
+    '--policy <name|run|file.js>',
+    `${heuristicNames.join(', ')}, lookahead (slow), the folder of a training run, or a module of your own that exports a policy`,
   ).default('greedy');
 export const splitOption = (): Option =>
   new Option('--split <split>', 'which held-out episodes')
@@ -46,4 +46,8 @@ export const splitOption = (): Option =>
 export const seedOption = (): Option => new Option('--seed <n>', 'base seed').argParser(whole(0, MAX_SEED)).default(1);
 export const workersOption = (): Option =>
   new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');
+export const hangSecondsOption = (): Option =>
+  new Option('--hang-seconds <n>', 'give up if a worker makes no step for this many seconds')
+    .argParser(whole(1))
+    .default(DEFAULT_HANG_SECONDS);
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout, nothing else').default(false);
