@@ -27,6 +27,17 @@ export function real(min: number, max: number): (text: string) => number {
   };
 }
 
+/** A parser for numbers from `min` to `max`, both included. */
+export function numberFrom(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
 export const scenarioOption = (): Option =>
   new Option(
     '--scenario <name|file.json>',

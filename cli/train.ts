@@ -3,10 +3,6 @@
 import { constants } from 'node:os';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { observationKinds } from '../engine/index.js';
-import type { ObservationKind } from '../engine/index.js';
-import { networkKinds } from '../policy/index.js';
-import type { NetworkKind } from '../policy/index.js';
 import {
   RunFolder,
   againstBest,
@@ -18,16 +14,19 @@ import {
   defaultSteps,
   loadBackend,
   loadFastestBackend,
+  readRunConfig,
   resumable,
   runCheckpoint,
+  runFields,
   runTraining,
 } from '../train/index.js';
 import type { BackendName, Metrics, TrainingConfig, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
-import { dataOption, jsonOption, real, scenarioOption, seedOption, whole, workersOption } from './options.js';
+import { dataOption, jsonOption, scenarioOption, seedOption, whole, workersOption } from './options.js';
 import { askedWorld } from './policies.js';
 import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
+import { givenSettings, settingOptions, trainSettings } from './settings.js';
 
 interface TrainOptions {
   readonly scenario: string;
@@ -37,37 +36,22 @@ interface TrainOptions {
   readonly workers: number;
   readonly out?: string;
   readonly resume?: string;
+  readonly config?: string;
+  readonly printConfig?: boolean;
   readonly algorithm: string;
   readonly backend: BackendName | 'auto';
-  readonly network: NetworkKind;
-  readonly observation: ObservationKind;
-  readonly envs: number;
-  readonly rolloutSteps: number;
-  readonly epochs: number;
-  readonly minibatch: number;
-  readonly learningRate: number;
   readonly checkpointSeconds: number;
   readonly hangSeconds: number;
   readonly evalEpisodes?: number;
+  readonly evalEvery: number;
+  readonly earlyStop: number;
   readonly json: boolean;
 }
 
-/** Options that are settings of the algorithm, by the setting's name; those not given are the algorithm's defaults. */
-const settings = {
-  network: 'network',
-  observation: 'observation',
-  envs: 'numEnvs',
-  rolloutSteps: 'rolloutSteps',
-  epochs: 'epochs',
-  minibatch: 'minibatchSize',
-  learningRate: 'learningRate',
-} as const satisfies Partial<Record<keyof TrainOptions, string>>;
-
 /** The `train` command. */
 export function trainCommand(): Command {
-  const defaults = new Map<string, unknown>(Object.entries(algorithm(defaultAlgorithm).defaults));
   const described = algorithmNames.map((name) => `${name} (${algorithm(name).description})`);
-  return new Command('train')
+  const command = new Command('train')
     .description('Train a dispatch policy, then compare it with the heuristics on held-out episodes.')
     .addOption(scenarioOption())
     .addOption(dataOption())
@@ -83,18 +67,16 @@ export function trainCommand(): Command {
     .addOption(
       new Option('--resume <run>', 'resume an interrupted run from its last checkpoint, with its settings').conflicts([
         'out',
+        'config',
+        'printConfig',
         'algorithm',
         'steps',
         'seed',
-        'network',
-        'observation',
-        'envs',
-        'rolloutSteps',
-        'epochs',
-        'minibatch',
-        'learningRate',
+        ...trainSettings.map(({ attribute }) => attribute),
       ]),
     )
+    .addOption(new Option('--config <file.json>', 'options and settings from a file, where they are not given here'))
+    .addOption(new Option('--print-config', 'print all options and settings as such a file, and end'))
     .addOption(
       new Option('--algorithm <name>', `training algorithm: ${described.join('; ')}`)
         .choices(algorithmNames)
@@ -104,35 +86,6 @@ export function trainCommand(): Command {
       new Option('--backend <name>', 'TensorFlow.js backend')
         .choices(['auto', ...backendNames])
         .default('auto', 'the fastest that loads'),
-    )
-    .addOption(
-      new Option('--network <kind>', 'pairs scores each legal assignment, flat maps the whole observation')
-        .choices(networkKinds)
-        .default(defaults.get('network')),
-    )
-    .addOption(
-      new Option('--observation <kind>', 'what the critic and a flat network observe')
-        .choices(observationKinds)
-        .default(defaults.get('observation')),
-    )
-    .addOption(
-      new Option('--envs <n>', 'parallel environments').argParser(whole(1, 65536)).default(defaults.get('numEnvs')),
-    )
-    .addOption(
-      new Option('--rollout-steps <n>', 'steps of each environment per iteration')
-        .argParser(whole(1, 65536))
-        .default(defaults.get('rolloutSteps')),
-    )
-    .addOption(
-      new Option('--epochs <n>', 'passes over each rollout').argParser(whole(1, 1000)).default(defaults.get('epochs')),
-    )
-    .addOption(
-      new Option('--minibatch <n>', 'samples per update').argParser(whole(2)).default(defaults.get('minibatchSize')),
-    )
-    .addOption(
-      new Option('--learning-rate <x>', "Adam's step size at the start")
-        .argParser(real(0, 1))
-        .default(defaults.get('learningRate')),
     )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
     .addOption(
@@ -146,7 +99,22 @@ export function trainCommand(): Command {
         'held-out episodes per policy after training, 0 for none (default: 200, or all days)',
       ).argParser(whole(0)),
     )
-    .addOption(jsonOption())
+    .addOption(
+      new Option(
+        '--eval-every <n>',
+        'steps between evaluations on the validation episodes; the best policy is kept as best.msgpack; 0: none',
+      )
+        .argParser(whole(0))
+        .default(runFields.evalEvery.default),
+    )
+    .addOption(
+      new Option('--early-stop <n>', 'end the training after this many evaluations without gain, 0: never')
+        .argParser(whole(0))
+        .default(runFields.earlyStop.default),
+    )
+    .addOption(jsonOption());
+  for (const option of settingOptions()) command.addOption(option);
+  return command
     .addHelpText(
       'after',
       `
@@ -157,6 +125,8 @@ Examples:
   fleetstep train
   fleetstep train --scenario nyc-small --data ../HybridMADRL-AMoD --steps 1e6
   fleetstep train --seed 2 --out runs/two --json
+  fleetstep train --algorithm dqn --steps 400000
+  fleetstep train --gamma 0.98 --print-config > run.json && fleetstep train --config run.json --seed 2
   fleetstep train --resume runs/two`,
     )
     .action(async (options: TrainOptions, command: Command) => {
@@ -166,25 +136,46 @@ Examples:
 
 async function train(options: TrainOptions, command: Command): Promise<void> {
   const begun = options.resume === undefined ? null : runCheckpoint(options.resume);
-  const compiled = begun === null ? loadScenario(options) : askedWorld(begun, options.resume!, options, command);
+  const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  const file =
+    options.config === undefined
+      ? {}
+      : readRunConfig(options.config, given('algorithm') ? options.algorithm : undefined);
+  // An option, the config file, the default: in this order.
+  const asked: TrainOptions = {
+    ...options,
+    ...Object.fromEntries(
+      [...Object.keys(runFields), 'scenario', 'data']
+        .filter((name) => !given(name) && file[name] !== undefined)
+        .map((name) => [name, file[name]]),
+    ),
+  };
+  const definition = algorithm(begun?.algorithm ?? asked.algorithm);
+  const settings = {
+    ...definition.defaults,
+    ...Object.fromEntries(Object.entries(file).filter(([name]) => Object.hasOwn(definition.fields, name))),
+    ...givenSettings({ ...options }, command, definition.name),
+  };
+  if (options.printConfig === true) {
+    printConfig(asked, settings, given('workers') || file.workers !== undefined);
+    return;
+  }
+  const compiled = begun === null ? loadScenario(asked) : askedWorld(begun, options.resume!, options, command);
   const { name } = compiled.scenario;
   const resume = options.resume === undefined ? null : resumable(options.resume, compiled, options.evalEpisodes);
   /** The value given now; else the one that the run was started with. */
   const setting = <K extends 'workers' | 'checkpointSeconds' | 'hangSeconds'>(key: K): number =>
-    resume === null || command.getOptionValueSource(key) === 'cli' ? options[key] : resume.settings[key];
-  const evaluationEpisodes = options.evalEpisodes ?? resume?.settings.evaluationEpisodes ?? undefined;
-  const definition = algorithm(resume?.algorithm ?? options.algorithm);
-  const given = Object.keys(settings)
-    .filter((option): option is keyof typeof settings => command.getOptionValueSource(option) === 'cli')
-    .map((option) => [settings[option], options[option]] as const);
+    resume === null || given(key) ? asked[key] : resume.settings[key];
+  const evaluationEpisodes = asked.evalEpisodes ?? resume?.settings.evaluationEpisodes ?? undefined;
+  const evaluateEvery = resume === null || given('evalEvery') ? asked.evalEvery : resume.settings.evaluateEvery;
+  const earlyStop = resume === null || given('earlyStop') ? asked.earlyStop : resume.settings.earlyStop;
   const config: TrainingConfig = resume?.config ?? {
-    ...definition.defaults,
-    seed: options.seed,
-    totalSteps: options.steps ?? defaultSteps(name),
-    ...Object.fromEntries(given),
+    ...settings,
+    seed: asked.seed,
+    totalSteps: asked.steps ?? defaultSteps(name),
   };
   // A resumed run keeps its backend: another one would round differently.
-  const chosen = options.backend === 'auto' ? resume?.backend : options.backend;
+  const chosen = asked.backend === 'auto' ? resume?.backend : asked.backend;
   const backend = chosen === undefined ? await loadFastestBackend() : await loadBackend(chosen);
   const out = options.resume ?? options.out ?? defaultRunFolder(name, definition.name, config.seed, new Date());
   if (resume === null) RunFolder.checkFree(out);
@@ -248,10 +239,12 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       workers,
       out,
       resume,
-      request: { scenario: options.scenario, data: options.data },
+      request: { scenario: asked.scenario, data: asked.data },
       checkpointSeconds: setting('checkpointSeconds'),
       evaluationEpisodes,
       hangSeconds: setting('hangSeconds'),
+      evaluateEvery,
+      earlyStop,
       signal: abort.signal,
       onMetrics,
       onEvaluation: (done, total) => evaluating.update(done, total, `${done}/${total} episodes`),
@@ -292,6 +285,22 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
         ? `next: fleetstep eval --policy ${result.run} --split test\n`
         : `next: fleetstep train --resume ${result.run}\n`),
   );
+}
+
+/** Everything that makes the run, as a config file. */
+function printConfig(asked: TrainOptions, settings: object, withWorkers: boolean): void {
+  const { algorithm: name, scenario, data, seed, workers, backend, checkpointSeconds, hangSeconds } = asked;
+  const { evalEpisodes, evalEvery, earlyStop } = asked;
+  // The scenario says how many steps it takes, and may need its data for that.
+  const steps = asked.steps ?? defaultSteps(loadScenario(asked).scenario.name);
+  const resolved = {
+    ...{ algorithm: name, scenario, data, seed, steps, backend, checkpointSeconds, hangSeconds },
+    ...{ evalEpisodes, evalEvery, earlyStop },
+    // One per core, unless somebody wants it otherwise.
+    workers: withWorkers ? workers : undefined,
+    ...settings,
+  };
+  process.stdout.write(`${JSON.stringify(resolved, null, 2)}\n`);
 }
 
 /** 1234567 as 1,234,567 */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PAIR_COLUMNS, Purpose, RandomStream, VectorDispatchEnv, compileScenario, preset } from '#engine/index.js';
-import { Actor, initialiseNetwork } from '#policy/index.js';
+import { Actor, argmax, initialiseNetwork } from '#policy/index.js';
 import {
   Dqn,
   algorithm,
@@ -58,17 +58,22 @@ describe('dqnLoss', () => {
   const scores = normal(starts[rows]);
   const values = normal(rows);
 
-  it.each([true, false])(
-    'dueling %s: has the value and the derivatives of the formula, differentiated numerically',
-    (dueling) => {
+  it.each([
+    [true, 'mean'],
+    [true, 'max'],
+    [false, 'mean'],
+  ] as const)(
+    'dueling %s, from the %s: has the value and the derivatives of the formula, differentiated numerically',
+    (dueling, duelingBaseline) => {
       const huberDelta = 0.8;
       const dOutputs = { scores: normal(starts[rows]), values: normal(rows) };
       const errors = new Float32Array(rows);
-      const losses = dqnLoss(samples, { dueling, huberDelta }, { scores, values }, dOutputs, errors);
+      const losses = dqnLoss(samples, { dueling, duelingBaseline, huberDelta }, { scores, values }, dOutputs, errors);
       const valueOf = (z: readonly number[], v: readonly number[], r: number): number => {
         const row = z.slice(starts[r], starts[r + 1]);
         const score = row[samples.taken[r]];
-        return dueling ? v[r] + score - row.reduce((sum, x) => sum + x, 0) / row.length : score;
+        const baseline = duelingBaseline === 'max' ? Math.max(...row) : row.reduce((sum, x) => sum + x, 0) / row.length;
+        return dueling ? v[r] + score - baseline : score;
       };
       const formula = (z: readonly number[], v: readonly number[]): number => {
         let total = 0;
@@ -137,6 +142,8 @@ describe.each(['truncate', 'terminate'] as const)('a rollout for replay, over ep
               const place = e * stretch + roll.legalStarts[p];
               expect(roll.legalCounts[p]).toBe(to - from);
               expect(roll.legalActions.subarray(place, place + to - from)).toEqual(actor.actions.subarray(from, to));
+              const best = argmax(actor.logits, from, to) - from;
+              expect(roll.explored[p]).toBe(roll.taken[p] === best ? 0 : 1);
               actions[e] = roll.legalActions[place + roll.taken[p]];
             }
             const { terminations, truncations, infos } = env.step(actions);
@@ -307,6 +314,20 @@ describe('the file of a replay memory', () => {
     rmSync(file);
     expect(() => stateOf(a, checkpoint)).toThrow(`${file} is missing: the run cannot go on without its replay memory`);
     expect(readCheckpoint(a).steps).toBe(240);
+  });
+
+  it('is found whether the process died before its checkpoint was written, or before the one of the last was deleted', async () => {
+    const backend = await loadBackend('wasm');
+    const out = join(root, 'between');
+    const config = { ...tiny, totalSteps: 480 };
+    const whole = await runTraining(job(join(root, 'between-whole'), { backend, config }));
+    const abort = new AbortController();
+    await runTraining(job(out, { backend, config, signal: abort.signal, onMetrics: () => abort.abort() }));
+    // A later one without its checkpoint, and an earlier one that is still there.
+    for (const name of ['replay-4.msgpack', 'replay-0.msgpack']) writeFileSync(join(out, name), 'of another moment');
+    const result = await runTraining(job(out, { backend, config, resume: resumable(out, brief) }));
+    expect(result.weightsSha256).toBe(whole.weightsSha256);
+    expect(readdirSync(out).filter((file) => file.startsWith('replay-'))).toEqual(['replay-6.msgpack']);
   });
 
   it('a run that is killed at any moment resumes, and ends with the same weights', async () => {

@@ -73,6 +73,13 @@ interface Completed {
   readonly successor: number;
 }
 
+interface Decision {
+  readonly state: number;
+  readonly reward: number;
+  readonly end: number | null;
+  readonly cut: number;
+}
+
 describe('NStepQueue', () => {
   it('sums what followed a decision, never beyond the end of its episode, and names the state after it', () => {
     fc.assert(
@@ -93,19 +100,20 @@ describe('NStepQueue', () => {
           };
           let queue = new NStepQueue(envs, n, gamma, sink);
           /** Of each environment: its decisions in order, with what came of them. */
-          const log = Array.from({ length: envs }, () => [] as { state: number; reward: number; end: number | null }[]);
+          const log = Array.from({ length: envs }, () => [] as Decision[]);
           let next = 0;
           for (let t = 0; t < steps; t++) {
             for (let e = 0; e < envs; e++) {
               const state = next++;
               const reward = stream.normal();
-              queue.decide(e, state);
+              const cut = stream.float() < 0.2 ? 1 : 0;
+              queue.decide(e, state, cut);
               queue.reward(e, reward);
               const fate = stream.float();
               let end: number | null = null;
               if (fate < 0.1) queue.end(e, (end = -1));
               else if (fate < 0.2) queue.end(e, (end = next++));
-              log[e].push({ state, reward, end });
+              log[e].push({ state, reward, end, cut });
             }
             // What waits can be saved at any moment.
             if (stream.float() < 0.2) {
@@ -127,8 +135,9 @@ describe('NStepQueue', () => {
                   break;
                 }
                 const after = decisions[k + i + 1];
-                if (i === n - 1 && after !== undefined) {
-                  expected = { total, steps: n, terminated: 0, successor: after.state };
+                if (after !== undefined && (i === n - 1 || after.cut === 1)) {
+                  expected = { total, steps: i + 1, terminated: 0, successor: after.state };
+                  break;
                 }
               }
               const found = got.get(state);

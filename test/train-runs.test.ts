@@ -364,7 +364,7 @@ describe('options', () => {
     ['compiled is an Object: it must be a scenario', { compiled: preset('geneva') }],
     ['backend is "wasm": it must be one that loadBackend returned', { backend: 'wasm' }],
     ['workers is 0', { workers: 0 }],
-    ['algorithm is "dqn": choose one of ppo', { algorithm: 'dqn' }],
+    ['algorithm is "a2c": choose one of ppo, dqn', { algorithm: 'a2c' }],
     ['algorithm is "constructor": choose one of ppo', { algorithm: 'constructor' }],
     ['checkpointSeconds is NaN', { checkpointSeconds: NaN }],
     ['episodes is -1: it must be a whole number from 1 to 1000000', { evaluationEpisodes: -1 }],

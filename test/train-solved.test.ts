@@ -7,7 +7,7 @@ import type { DqnConfig, PpoConfig } from '#train/index.js';
 import { ProcessRollouts, bandit, river, valueIteration } from './support/tabular.js';
 import type { Process } from './support/tabular.js';
 
-const seeds = [1, 2, 3];
+const seeds = [1, 2];
 
 async function trainedDqn(process: Process, config: DqnConfig): Promise<(state: number) => number[]> {
   const rollouts = new ProcessRollouts(process, config.numEnvs, config.rolloutSteps, config.seed);
@@ -18,10 +18,12 @@ async function trainedDqn(process: Process, config: DqnConfig): Promise<(state: 
   return (state) => {
     const { scores, value } = rollouts.scores(weights, state);
     const legal = process.states[state].flatMap((outcomes, a) => (outcomes === null ? [] : [a]));
-    const mean = legal.reduce((sum, a) => sum + scores[a], 0) / legal.length;
+    const all = legal.map((a) => scores[a]);
+    const mean = all.reduce((sum, score) => sum + score, 0) / all.length;
+    const baseline = config.duelingBaseline === 'max' ? Math.max(...all) : mean;
     return Array.from(scores, (score, a) => {
       if (!legal.includes(a)) return -Infinity;
-      return config.dueling ? value + score - mean : score;
+      return config.dueling ? value + score - baseline : score;
     });
   };
 }
@@ -61,9 +63,11 @@ describe('DQN', () => {
   it.each([
     ['plain', { double: false, dueling: false, prioritised: false, nSteps: 1 }],
     ['double', { dueling: false, prioritised: false, nSteps: 1 }],
-    ['dueling', { double: false, prioritised: false, nSteps: 1 }],
+    ['dueling from the mean', { double: false, prioritised: false, nSteps: 1, duelingBaseline: 'mean' }],
+    ['dueling from the best', { double: false, prioritised: false, nSteps: 1 }],
     ['prioritised', { double: false, dueling: false, nSteps: 1 }],
     ['all three', { nSteps: 1 }],
+    ['of sums that end before a random action', { nSteps: 5 }],
   ])(
     '%s, finds the values that value iteration gives, though episodes are cut long before, and some actions are illegal',
     async (_, variant) => {

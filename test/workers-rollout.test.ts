@@ -203,6 +203,6 @@ it('a rollout records transitions without a critic, by the sampler that each cal
     await pool.close();
   }
   expect(() => new RolloutPool({ ...options, recorder: 'everything' as never })).toThrow(
-    'recorder is "everything": choose one of transitions, actor-critic',
+    'recorder is "everything": choose one of transitions, replay, actor-critic',
   );
 });

@@ -25,6 +25,9 @@ import { Replay, ReplayBatch } from './replay.js';
 import type { ReplayCounters } from './replay.js';
 import { checkLength, rolloutsOf } from './rollouts.js';
 
+/** What is subtracted from the scores of a state's legal actions: their mean, or the largest. */
+export type DuelingBaseline = 'mean' | 'max';
+
 /** DQN's settings; `dqnFields` has their meanings, ranges and defaults. */
 export interface DqnConfig extends TrainingConfig {
   readonly minibatchSize: number;
@@ -32,8 +35,10 @@ export interface DqnConfig extends TrainingConfig {
   readonly learningRateFinal: number;
   readonly gamma: number;
   readonly nSteps: number;
+  readonly cutTraces: boolean;
   readonly double: boolean;
   readonly dueling: boolean;
+  readonly duelingBaseline: DuelingBaseline;
   readonly rewardScale: number;
   readonly huberDelta: number;
   readonly trainFrequency: number;
@@ -64,11 +69,18 @@ export const dqnFields: Fields<DqnConfig> = {
   learningRateFinal: sharedFields.learningRateFinal,
   gamma: sharedFields.gamma,
   nSteps: { kind: 'whole', min: 1, max: 255, default: 3, doc: 'rewards summed before the value of what follows' },
+  cutTraces: { kind: 'switch', default: true, doc: 'such a sum ends before a random action (Watkins 1989)' },
   double: { kind: 'switch', default: true, doc: 'choose by the learning network, value by the target network' },
   dueling: {
     kind: 'switch',
     default: true,
-    doc: "the critic's value plus the actor's advantages, less their mean over the legal actions",
+    doc: "an action's value is the critic's plus the actor's advantage, less a baseline over the legal actions",
+  },
+  duelingBaseline: {
+    kind: 'choice',
+    choices: ['mean', 'max'],
+    default: 'max',
+    doc: 'that baseline: with max the critic gives the value of the best action, with mean that of the average one',
   },
   rewardScale: {
     kind: 'number',
@@ -254,8 +266,8 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
     this.#rollouts.weights.set(this.#weights);
     this.#targetWeights = this.#weights.slice();
     this.#learner = new Learner(backend, shape, this.#weights);
-    this.#online = new ValueNetwork(shape, config.dueling);
-    this.#target = new ValueNetwork(shape, config.dueling);
+    this.#online = new ValueNetwork(shape, config);
+    this.#target = new ValueNetwork(shape, config);
     this.#target.load(this.#targetWeights);
     this.#replay = new Replay({
       capacity: config.replayCapacity,
@@ -355,7 +367,7 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
 
   /** Stores a rollout: states in order of time, rewards with the decisions that wait for them. */
   #store(roll: ReplayViews): void {
-    const { numEnvs, rolloutSteps } = this.config;
+    const { numEnvs, rolloutSteps, cutTraces } = this.config;
     const stretch = 2 * rolloutSteps * this.shape.actions;
     const replay = this.#replay;
     const queue = this.#queue;
@@ -371,7 +383,8 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
         roll.legalCounts[p],
         roll.taken[p],
       );
-      queue.decide(e, state);
+      // What follows a random action is not what the policy would have earned.
+      queue.decide(e, state, cutTraces ? roll.explored[p] : 0);
       queue.reward(e, roll.rewards[p] * this.#rewardScale);
       if (roll.terminated[p] === 1) {
         queue.end(e, -1);
@@ -397,6 +410,12 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
       const { scores, values } = this.#learner.forward(this.#batch);
       const dOutputs = this.#learner.roomFor(this.#batch);
       const losses = dqnLoss(this.#samples, config, { scores, values }, dOutputs, this.#errors);
+      if (!Number.isFinite(losses.loss)) {
+        throw new TrainError(
+          'ERR_DIVERGED',
+          `the loss is ${losses.loss} at update ${this.#updates + 1}, step ${this.globalStep}: lower the learning rate (it is ${learningRate})`,
+        );
+      }
       sums.gradientNorm += this.#learner.update(this.#batch, dOutputs, learningRate, config.maxGradientNorm);
       sums.loss += losses.loss;
       sums.value += losses.value;
@@ -524,24 +543,24 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
 /** A network's forward pass for targets, on the kernel that acts: values of states, and of legal actions above them. */
 class ValueNetwork {
   readonly #shape: NetworkShape;
-  readonly #dueling: boolean;
+  readonly #options: DuelingOptions;
   readonly #actor: SimdMlp;
   readonly #critic: SimdMlp;
   #scores = new Float32Array(0);
   #values = new Float32Array(0);
   #all = new Float32Array(0);
 
-  constructor(shape: NetworkShape, dueling: boolean) {
+  constructor(shape: NetworkShape, options: DuelingOptions) {
     const layout = networkLayout(shape);
     this.#shape = shape;
-    this.#dueling = dueling;
+    this.#options = options;
     this.#actor = new SimdMlp(layout.actor);
     this.#critic = new SimdMlp(layout.critic);
   }
 
   load(weights: Float32Array): void {
     this.#actor.load(weights);
-    if (this.#dueling) this.#critic.load(weights);
+    if (this.#options.dueling) this.#critic.load(weights);
   }
 
   /** An action's value is `values` of its row plus its own of `scores`; both are reused by the next call. */
@@ -562,17 +581,24 @@ class ValueNetwork {
         for (let k = starts[r]; k < starts[r + 1]; k++) scores[k] = this.#all[r * width + legalActions[k]]!;
       }
     }
-    if (!this.#dueling) {
+    if (!this.#options.dueling) {
       values.fill(0, 0, rows);
       return { scores, values };
     }
     this.#critic.run(observations, 0, rows, values, 0);
-    for (let r = 0; r < rows; r++) values[r] -= meanOf(scores, starts[r], starts[r + 1]);
+    for (let r = 0; r < rows; r++) values[r] -= baselineOf(this.#options, scores, starts[r], starts[r + 1]);
     return { scores, values };
   }
 }
 
-function meanOf(scores: Float32Array, from: number, to: number): number {
+/** Whether the critic takes part in an action's value, and what the advantages are measured from. */
+export interface DuelingOptions {
+  readonly dueling: boolean;
+  readonly duelingBaseline: DuelingBaseline;
+}
+
+function baselineOf({ duelingBaseline }: DuelingOptions, scores: Float32Array, from: number, to: number): number {
+  if (duelingBaseline === 'max') return scores[argmax(scores, from, to)];
   let sum = 0;
   for (let k = from; k < to; k++) sum += scores[k];
   return sum / (to - from);
@@ -604,20 +630,20 @@ export interface DqnLosses {
  * The loss of action values, and its derivatives with respect to the networks' outputs in closed form.
  *
  * Loss = mean of weight * huber(Q - target) (Mnih et al. 2015 clip the same derivative), where Q is the taken action's score;
- * with dueling it is the critic's value + score - mean of the scores of the legal actions (Wang et al. 2016, eq. 9).
+ * with dueling it is the critic's value + score - the largest or the mean score of the legal actions (Wang et al. 2016, eq. 8, 9).
  * @param outputs  scores of the legal actions, values of the states
  * @param dOutputs output: derivatives of the loss; those of the values are 0 without dueling
  * @param errors   `[rows]` output: target - Q
  */
 export function dqnLoss(
   samples: DqnSamples,
-  options: { readonly dueling: boolean; readonly huberDelta: number },
+  options: DuelingOptions & { readonly huberDelta: number },
   outputs: Outputs,
   dOutputs: Outputs,
   errors: Float32Array,
 ): DqnLosses {
   const { rows, starts, taken, targets, weights } = samples;
-  const { dueling, huberDelta: delta } = options;
+  const { dueling, duelingBaseline, huberDelta: delta } = options;
   const { scores, values } = outputs;
   let loss = 0;
   let value = 0;
@@ -625,7 +651,7 @@ export function dqnLoss(
     const from = starts[r];
     const to = starts[r + 1];
     const action = from + taken[r];
-    const q = dueling ? values[r] + scores[action] - meanOf(scores, from, to) : scores[action];
+    const q = dueling ? values[r] + scores[action] - baselineOf(options, scores, from, to) : scores[action];
     const error = targets[r] - q;
     const size = Math.abs(error);
     errors[r] = error;
@@ -633,7 +659,9 @@ export function dqnLoss(
     loss += weights[r] * (size <= delta ? 0.5 * error * error : delta * (size - 0.5 * delta));
     const dQ = (-weights[r] * Math.max(-delta, Math.min(delta, error))) / rows;
     dOutputs.values[r] = dueling ? dQ : 0;
-    dOutputs.scores.fill(dueling ? -dQ / (to - from) : 0, from, to);
+    const mean = dueling && duelingBaseline === 'mean';
+    dOutputs.scores.fill(mean ? -dQ / (to - from) : 0, from, to);
+    if (dueling && !mean) dOutputs.scores[argmax(scores, from, to)] -= dQ;
     dOutputs.scores[action] += dQ;
   }
   return { loss: loss / rows, value: value / rows };

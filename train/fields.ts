@@ -104,16 +104,21 @@ export function checkField(name: string, field: Field, value: unknown): void {
     case 'switch':
       if (typeof value === 'boolean') return;
       throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(value)}: it must be true or false`);
-    case 'widths':
-      if (
-        Array.isArray(value) &&
-        value.every((width) => Number.isInteger(width) && width >= 8 && width <= 4096 && width % 8 === 0)
-      ) {
-        return;
+    case 'widths': {
+      if (!Array.isArray(value)) {
+        throw new TrainError(
+          'ERR_TRAIN_OPTION',
+          `${name} is ${shown(value)}: it must be a list of widths such as [64, 64]`,
+        );
       }
+      const bad: unknown = value.find(
+        (width) => !(Number.isInteger(width) && width >= 8 && width <= 4096 && width % 8 === 0),
+      );
+      if (bad === undefined) return;
       throw new TrainError(
         'ERR_TRAIN_OPTION',
-        `${name} is ${shown(value)}: it must be a list of widths, each a multiple of 8 from 8 to 4096`,
+        `${name}: a hidden layer is ${shown(bad)} wide: it must be a multiple of 8 from 8 to 4096`,
       );
+    }
   }
 }

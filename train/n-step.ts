@@ -42,12 +42,20 @@ export class NStepQueue {
     };
   }
 
-  /** Environment e has come to a state, and a decision is taken there. */
-  decide(e: number, state: number): void {
+  /**
+   * Environment e has come to a state, and a decision is taken there.
+   * @param cut 1: what comes after it says nothing about the decisions before, which are complete with this state
+   */
+  decide(e: number, state: number, cut: number): void {
     const n = this.#n;
     const { waiting, states, totals } = this.#views;
     const p = e * n;
-    if (waiting[e] === n) {
+    if (cut === 1) {
+      for (let k = 0; k < waiting[e]; k++) {
+        this.#sink.complete(states[p + k], totals[p + k], waiting[e] - k, 0, state);
+      }
+      waiting[e] = 0;
+    } else if (waiting[e] === n) {
       // Seen by n rewards: what followed is the state that has come now.
       this.#sink.complete(states[p], totals[p], n, 0, state);
       states.copyWithin(p, p + 1, p + n);

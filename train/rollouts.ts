@@ -24,7 +24,7 @@ export function rolloutsOf<Name extends RecorderName>(
   workers: number,
   hangSeconds: (() => number) | undefined,
 ): Rollouts<Name> {
-  if (typeof world === 'object' && 'collect' in world) return world;
+  if (typeof world === 'object' && world !== null && 'collect' in world) return world;
   check.compiled('compiled', world);
   check.whole('workers', workers, 1, MAX_WORKERS);
   return new RolloutPool({

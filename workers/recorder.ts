@@ -3,7 +3,7 @@
 
 import { PAIR_COLUMNS, allocate, viewsOf } from '../engine/index.js';
 import type { FinalPairs, LayoutOf, LayoutSpec, OutputViews } from '../engine/index.js';
-import { SimdMlp, networkLayout } from '../policy/index.js';
+import { SimdMlp, argmax, networkLayout } from '../policy/index.js';
 import type { Actor, NetworkShape } from '../policy/index.js';
 
 /** What every algorithm needs: observations, legal actions, what was done and what it earned. */
@@ -50,6 +50,8 @@ export interface ActorCriticViews extends TransitionViews {
  * their features, lie behind those of its last decision, so that the stretches are twice as long: `[n, 2 * T * actions]`.
  */
 export interface ReplayViews extends TransitionViews {
+  /** `[T, n]` 0/1: another action had a higher score */
+  readonly explored: Uint8Array;
   /** `[T, n, inputs]` final observation of the episode that ended at this step; else what an earlier rollout left */
   readonly finalObservations: Float32Array;
   /** `[T, n]` where the final state's legal actions start within its environment's stretch; likewise */
@@ -199,6 +201,7 @@ class ReplayRecorder implements Recorder {
 
   decide(t: number, e: number, actor: Actor, start: number, stop: number, k: number): void {
     this.#transitions.decide(t, e, actor, start, stop, k);
+    this.#views.explored[t * this.#envs + e] = k === argmax(actor.logits, start, stop) ? 0 : 1;
   }
 
   outcome(t: number, from: number, to: number, out: OutputViews, finals: FinalPairs | null): void {
@@ -342,6 +345,7 @@ export const recorders: { readonly [Name in RecorderName]: RecorderDefinition<Re
       const samples = sizes.steps * sizes.envs;
       return {
         ...transitionSpec(sizes, 2 * samples * sizes.shape.actions),
+        explored: ['u8', samples],
         finalObservations: ['f32', samples * sizes.shape.inputs],
         finalStarts: ['i32', samples],
         finalCounts: ['i32', samples],

@@ -1,7 +1,7 @@
 // Finite decision processes that algorithms are trained on in place of dispatch, and their exact solution by value iteration.
 
 import { Purpose, RandomStream } from '#engine/index.js';
-import { SimdMlp, networkLayout } from '#policy/index.js';
+import { SimdMlp, argmax, networkLayout } from '#policy/index.js';
 import type { NetworkShape } from '#policy/index.js';
 import { makeSampler } from '#workers/index.js';
 import type { ActorCriticViews, ReplayViews, RolloutSeconds, Rollouts, SamplerSpec } from '#workers/index.js';
@@ -94,6 +94,7 @@ export class ProcessRollouts implements Rollouts<'replay'>, Rollouts<'actor-crit
       truncated: new Uint8Array(n),
       episodeReturns: new Float64Array(n),
       episodeLengths: new Int32Array(n),
+      explored: new Uint8Array(n),
       finalObservations: new Float32Array(n * inputs),
       finalStarts: new Int32Array(n),
       finalCounts: new Int32Array(n),
@@ -152,12 +153,9 @@ export class ProcessRollouts implements Rollouts<'replay'>, Rollouts<'actor-crit
         this.#actor.run(this.#oneHot(state), 0, 1, all, 0);
         const { start, count } = list(state);
         const legal = this.#legal(state);
-        const k = sampler.draw(
-          Float32Array.from(legal, (a) => all[a]),
-          0,
-          count,
-          stream.float(),
-        );
+        const scores = Float32Array.from(legal, (a) => all[a]);
+        const k = sampler.draw(scores, 0, count, stream.float());
+        roll.explored[p] = k === argmax(scores, 0, count) ? 0 : 1;
         roll.observations.set(this.#oneHot(state), p * inputs);
         roll.legalStarts[p] = start;
         roll.legalCounts[p] = count;
