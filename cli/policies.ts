@@ -8,7 +8,7 @@ import type { CompiledScenario } from '../engine/index.js';
 import { isHeuristic, isModule, loadOwnPolicy, ownPolicy } from '../policy/index.js';
 import { Policies } from '../advise/index.js';
 import type { TrainedNetwork } from '../advise/index.js';
-import { TrainError, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
+import { TrainError, checkFits, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
 import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
@@ -76,6 +76,7 @@ export interface AskedOptions {
   readonly policy: string;
   readonly scenario: string;
   readonly data?: string;
+  readonly json: boolean;
 }
 
 /**
@@ -92,7 +93,29 @@ export async function askedPolicy(
   if (isHeuristic(policy)) return { compiled: loadScenario(options), policy: { kind: 'heuristic', name: policy } };
   if (policy === 'lookahead') return { compiled: loadScenario(options), policy: { kind: 'lookahead', name: policy } };
   const checkpoint = readCheckpoint(policy);
-  return { compiled: askedWorld(checkpoint, policy, options, command), policy: policyOf(checkpoint, policy) };
+  return { compiled: playableWorld(checkpoint, policy, options, command), policy: policyOf(checkpoint, policy) };
+}
+
+/**
+ * The run's world; or the one that was asked for, which its network must fit. A scenario of the same name is taken for the run's own,
+ * and must be the same.
+ */
+function playableWorld(checkpoint: Checkpoint, run: string, options: AskedOptions, command: Command): CompiledScenario {
+  const own = checkpoint.scenario;
+  if (command.getOptionValueSource('scenario') !== 'default' && options.scenario !== own.name) {
+    const compiled = loadScenario(options);
+    const { name, drivers, slots } = compiled.scenario;
+    if (name !== own.name) {
+      checkFits(checkpoint, compiled, run);
+      if (!options.json) {
+        process.stderr.write(
+          `note: ${run} was trained on ${own.name} (${own.drivers} drivers, ${own.slots} slots) and plays ${name} (${drivers}, ${slots})\n`,
+        );
+      }
+      return compiled;
+    }
+  }
+  return askedWorld(checkpoint, run, options, command);
 }
 
 /** The run's world, or the one that was asked for, which must be the same. */
