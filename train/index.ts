@@ -31,6 +31,8 @@ export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
 export type { DqnConfig, DuelingBaseline, DuelingOptions, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
+export { exportFormats, exportNetworks } from './export.js';
+export type { ExportFormat } from './export.js';
 export { checkField, checkFields, defaultsOf } from './fields.js';
 export type { Field, FieldTable, Fields } from './fields.js';
 export { compatible, datasetSha256, identityOf, scenarioSha256, version } from './identity.js';
