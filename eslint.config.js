@@ -2,8 +2,26 @@
 
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
+import jsdoc from 'eslint-plugin-jsdoc';
 import tseslint from 'typescript-eslint';
-import { boundaries } from './eslint.boundaries.js';
+import { boundaries, rooms } from './eslint.boundaries.js';
+
+/** Rooms in which every exported name, and every public member of an exported class, has a doc comment. */
+const documentedRooms = ['engine', 'workers', 'trips', 'files', 'cli'];
+
+/** What needs a doc comment where it is exported. A constructor's is wanted only where the class does not say enough. */
+const documented = [
+  'ClassDeclaration',
+  'FunctionDeclaration',
+  'TSEnumDeclaration',
+  'TSInterfaceDeclaration',
+  'TSTypeAliasDeclaration',
+  'Program > ExportNamedDeclaration > VariableDeclaration',
+  'MethodDefinition[kind!="constructor"][accessibility!="private"][key.type!="PrivateIdentifier"]',
+  'PropertyDefinition[accessibility!="private"][key.type!="PrivateIdentifier"]',
+  'TSAbstractMethodDefinition',
+  'TSAbstractPropertyDefinition',
+];
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'runs/', 'policy/kernel/', 'coverage/'] },
@@ -28,7 +46,32 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
     },
   },
+  {
+    // What a room gives away has its types written out. Schemas are the exception: there the type follows from the value,
+    // which is why `isolatedDeclarations` is off.
+    files: Object.keys(rooms).map((room) => `${room}/**/*.ts`),
+    ignores: ['serve/page/**'],
+    rules: { '@typescript-eslint/explicit-module-boundary-types': 'error' },
+  },
   ...boundaries,
+  {
+    files: documentedRooms.map((room) => `${room}/**/*.ts`),
+    plugins: { jsdoc },
+    settings: { jsdoc: { mode: 'typescript' } },
+    rules: {
+      'jsdoc/require-jsdoc': [
+        'error',
+        {
+          publicOnly: true,
+          enableFixer: false,
+          contexts: documented,
+          require: { ClassDeclaration: true, FunctionDeclaration: true },
+        },
+      ],
+      'jsdoc/no-types': 'error',
+      'jsdoc/empty-tags': 'error',
+    },
+  },
   {
     // Answers over HTTP are looked at member by member.
     files: ['test/advise-*.test.ts', 'test/serve-*.test.ts', 'test/cli-serve.test.ts'],

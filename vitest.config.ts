@@ -1,17 +1,41 @@
 // Tests run against the compiled package in dist (import '#room/file.js'), natively: what is tested is what ships.
 
-import { defineConfig } from 'vitest/config';
+import { availableParallelism } from 'node:os';
+import type { ViteUserConfig } from 'vitest/config';
 
-export default defineConfig({
+const ci = process.env['CI'] === 'true';
+
+/** Rooms whose coverage is held, each by itself. */
+const covered = ['engine', 'policy', 'train', 'audit', 'advise'];
+
+const jsonReporter: ['json', { outputFile: string }] = [
+  'json',
+  { outputFile: process.env['FLEETSTEP_TEST_COUNTS'] ?? 'coverage/tests.json' },
+];
+
+const config: ViteUserConfig = {
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',
+    // Many tests wait for another process: two at a time also on two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    tags: [{ name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 900_000 }],
     // CI counts what has run.
-    reporters:
-      process.env['CI'] === 'true' ? ['default', ['json', { outputFile: 'coverage/tests.json' }]] : ['default'],
+    reporters: ['default', './test/support/rooms-reporter.ts', ...(ci ? [jsonReporter] : [])],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // With --coverage, as `npm test` runs it. Counted in the process of the tests alone: what runs in threads and in other
+    // processes comes on top.
+    coverage: {
+      provider: 'v8',
+      include: [`dist/{${covered.join()}}/**/*.js`],
+      reporter: ['json-summary'],
+      reportsDirectory: 'coverage/lines',
+      thresholds: Object.fromEntries(covered.map((room) => [`${room}/**`, { lines: 90 }])),
+    },
   },
-});
+};
+
+export default config;

@@ -1,40 +1,52 @@
-// The shapes of a person's plan, pair by pair, and of what the rules make of it. Seconds on the request's clock, metres.
+// A person's plan, pair by pair, and what the rules make of it. Seconds on the request's clock, metres.
 
-import type { Constraint } from './answer.js';
-import type { Id } from './schema.js';
+import { constraints } from './answer.js';
+import { id, list, nullable, number, object, oneOf, optional, seconds, text, whole } from './rules.js';
+import type { ObjectOf, TypeOf } from './rules.js';
 
+const planned = object({ vehicle: id, shipment: id });
 /** One assignment of a plan, by the ids of the request. */
-export interface PlannedPair {
-  readonly vehicle: Id;
-  readonly shipment: Id;
-}
+export type PlannedPair = TypeOf<typeof planned>;
 
-/** A pair of a plan with its figures; null where it breaks a constraint. Seconds and metres. */
-export interface AnalyzedPair extends PlannedPair {
-  /** Constraints that it breaks, so that it is left out of the rest; `unknown` for what the request does not leave open:
-   *  other ids, shipments at fault, promised, later than the horizon, or in the plan twice. */
-  readonly breaks: readonly (Constraint | 'unknown')[];
-  readonly pickup_eta: number | null;
-  readonly lateness: number | null;
-  readonly approach_distance: number | null;
-  readonly score: number | null;
-}
+const analyzed = object({
+  ...planned.props,
+  breaks: list(
+    oneOf([...constraints, 'unknown']),
+    'Constraints that it breaks: it is left out of the rest. `unknown`: the request does not leave this shipment open, ' +
+      'or the plan has it twice',
+  ),
+  pickup_eta: nullable(seconds('On the request’s clock; null where it breaks a constraint')),
+  lateness: nullable(number('Seconds')),
+  approach_distance: nullable(number('Metres')),
+  score: nullable(number()),
+});
+/** A pair of a plan with its figures; these are null where it breaks a constraint. */
+export type AnalyzedPair = TypeOf<typeof analyzed>;
 
-/** Sums over the pairs of a plan that break nothing: seconds of lateness, metres of empty driving. */
-export interface PlanTotals {
-  readonly assigned: number;
-  readonly score: number;
-  readonly lateness: number;
-  readonly late: number;
-  readonly approach_distance: number;
-  /** Shipments that could be served at the start and are not in the plan. */
-  readonly left_open: number;
-}
+const totals = object(
+  {
+    assigned: whole,
+    score: number(),
+    lateness: number('Seconds'),
+    late: { ...whole, description: 'Number of late pickups' },
+    approach_distance: number('Metres of empty driving'),
+    left_open: { ...whole, description: 'Shipments that could be served at the start and are not in the plan' },
+  },
+  'Sums over the pairs that break nothing',
+);
+/** Sums over the pairs of a plan that break nothing. */
+export type PlanTotals = TypeOf<typeof totals>;
 
-/** A person’s plan beside the policy’s own: what `POST /v1/analyze` answers. */
-export interface Analysis {
-  readonly plan: readonly AnalyzedPair[];
-  readonly totals: PlanTotals;
-  /** Of the policy's own plan for the same state. */
-  readonly policy: { readonly name: string; readonly totals: PlanTotals };
-}
+/** Schema of a plan: at most 500 pairs, in the order of deciding. */
+export const planRule = { ...list(planned, 'In the order of deciding'), max: 500 };
+
+const policy = object({ name: text, totals }, 'The policy’s own plan for the same state');
+const analysis = { plan: list(analyzed), totals, policy };
+/** A person’s plan beside the policy’s own. */
+export type Analysis = ObjectOf<typeof analysis>;
+
+/** Schema of the answer of `POST /v1/analyze`: an `Analysis`, and the candidates that were asked for. */
+export const analysisProps = {
+  ...analysis,
+  candidates: optional(list(analyzed, 'Of `candidates_for`: each vehicle, as if it were given that one alone')),
+};

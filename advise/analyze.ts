@@ -1,11 +1,14 @@
-// A person's plan, driven by the same rules: what each assignment brings, what it breaks, and how it compares.
+// A person's plan, simulated under the same rules: the figures of each assignment, what it breaks, and the policy's plan beside it.
 
 import { round } from './answer.js';
 import type { Analysis, AnalyzedPair, PlannedPair, PlanTotals } from './analysis.js';
 import type { Recommender } from './recommend.js';
 import type { RecommendRequest } from './request.js';
 
-/** @throws AdviseError `ERR_REQUEST` */
+/**
+ * Drives a person's plan beside the policy's own, in the same state.
+ * @throws AdviseError `ERR_REQUEST` for a request that is not valid
+ */
 export function analyze(recommender: Recommender, request: RecommendRequest, plan: readonly PlannedPair[]): Analysis {
   const answer = recommender.recommend(request, { decisionId: '', stateHash: '' });
   const pairs = recommender.drive(request, plan);

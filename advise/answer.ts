@@ -1,82 +1,13 @@
-// The answer: what each booking's lot is, and why. Times are on the request's clock, in seconds; distances in metres.
+// The answer: which list each shipment is in, and why. Each shape is written once, as a schema; its type and the OpenAPI
+// document follow from it. Times are on the request's clock, in seconds; distances in metres.
 
-import type { Estimate } from '../policy/index.js';
-import type { RequestMode } from './request.js';
-import type { Id } from './schema.js';
+import { requestModes } from './request.js';
+import { flag, id, list, nullable, number, object, oneOf, optional, seconds, text, whole } from './rules.js';
+import type { ObjectOf, TypeOf } from './rules.js';
 
-/** Four decimals are more than anybody reads. */
+/** A number of the answer, with four decimals. */
 export function round(value: number): number {
   return Math.round(value * 1e4) / 1e4;
-}
-
-/** A vehicle that could take the shipment instead. */
-export interface Alternative {
-  readonly vehicle: Id;
-  readonly pickup_eta: number;
-  /** Seconds after the window's end. */
-  readonly lateness: number;
-  readonly approach_distance: number;
-  /** What it would be paid under the world's rules. */
-  readonly score: number;
-  /** Against the recommended vehicle: seconds later at the pickup, seconds more lateness, more empty metres. */
-  readonly extra_wait: number;
-  readonly extra_lateness: number;
-  readonly extra_distance: number;
-}
-
-/** What follows from a candidate in simulated futures, up to the look-ahead's end: means with 95% intervals. */
-export interface WhatIf {
-  /** Null: wait. */
-  readonly vehicle: Id | null;
-  /** Chance that a pickup promised from now on is late. */
-  readonly late: Estimate;
-  readonly minutes_late: Estimate;
-  /** Shipments whose window ends before anybody was sent. */
-  readonly lost: Estimate;
-  /** Score, less that of what is recommended. */
-  readonly advantage: Estimate;
-}
-
-/** The candidates of one assignment, compared in the same simulated futures. */
-export interface Explanation {
-  readonly candidates: readonly WhatIf[];
-  /** Futures that each candidate was played in: the same for all. */
-  readonly futures: number;
-  readonly seconds_ahead: number;
-  /** Whether new demand comes up in them, as in the scenario; else only what is known is played on. */
-  readonly new_demand: boolean;
-}
-
-/** A shipment that a vehicle is to take now. Times in seconds on the request’s clock, distances in metres. */
-export interface Assignment {
-  /** From 1: the order in which they were decided. */
-  readonly rank: number;
-  readonly shipment: Id;
-  readonly vehicle: Id;
-  readonly pickup_eta: number;
-  readonly delivery_eta: number;
-  readonly lateness: number;
-  readonly approach_distance: number;
-  readonly approach_duration: number;
-  readonly score: number;
-  /** Probability that the network gave it among all it could do; null for a rule. */
-  readonly confidence: number | null;
-  readonly reasons: readonly string[];
-  readonly alternatives: readonly Alternative[];
-  /** The vehicle that the nearest rule, and the Hungarian method, would have given it now. */
-  readonly nearest: Id | null;
-  readonly hungarian: Id | null;
-  readonly what_if?: Explanation | null;
-}
-
-/** A shipment that is left open for now. */
-export interface Waiting {
-  readonly shipment: Id;
-  readonly reason: string;
-  /** When to ask again. */
-  readonly revisit_at: number;
-  /** Until then some vehicle, as planned now, still is in time; null where nothing was planned yet. */
-  readonly latest_safe: number | null;
 }
 
 /** What an assignment can break, by its stable name. */
@@ -93,41 +24,6 @@ export const constraints = [
 /** One of `constraints`. */
 export type Constraint = (typeof constraints)[number];
 
-/** A smallest set of constraints that keeps some vehicles from a shipment. */
-export interface UnassignedReason {
-  /** Constraints that stand in the way together: without them, and with all others, a vehicle could take it. */
-  readonly relaxed: readonly (Constraint | 'others')[];
-  /** Vehicles that could then. */
-  readonly vehicles: readonly Id[];
-  readonly message: string;
-}
-
-/** A shipment that no vehicle can take any more. */
-export interface Unassigned {
-  readonly shipment: Id;
-  readonly reasons: readonly UnassignedReason[];
-}
-
-/** What is wrong with one shipment of the request; the others are answered. */
-export interface Violation {
-  /** Id, where it has one. */
-  readonly shipment: Id | null;
-  /** `shipments[3].pickup.location` */
-  readonly path: string;
-  readonly message: string;
-}
-
-/** A shipment promised before, as its vehicle will drive it. */
-export interface Locked {
-  readonly shipment: Id;
-  readonly vehicle: Id;
-  readonly pickup_eta: number;
-  readonly delivery_eta: number;
-  readonly lateness: number;
-  /** What the promise does not keep to: it stands all the same. */
-  readonly breaks: readonly Constraint[];
-}
-
 /** Why another policy than the asked one decided. */
 export const fallbackReasons = [
   /** It did not decide in time. */
@@ -140,39 +36,137 @@ export const fallbackReasons = [
   'failed',
 ] as const;
 
-/** Who decided on what, with all that is needed to compute the same answer again. */
-export interface Provenance {
-  readonly decision_id: string;
-  readonly version: string;
-  readonly policy: string;
-  /** SHA-256 of what decides: a network's weights, or the rule's name and version. */
-  readonly policy_hash: string;
-  /** SHA-256 of the scenario that it was played in: its traffic, rewards, hours and demand. */
-  readonly world_hash: string;
-  /** SHA-256 of the request as it was understood. */
-  readonly state_hash: string;
-  /** Who decided instead, and why; null if the policy itself did. */
-  readonly fallback: { readonly policy: string; readonly reason: (typeof fallbackReasons)[number] } | null;
-  /** In what the request is unlike what the policy was trained on. */
-  readonly out_of_distribution: readonly string[];
-  /** How many assignments time allowed to explain, and in how many futures each; needed to compute the same again. */
-  readonly futures: readonly number[];
-  /** Of the policy `lookahead`: in how many futures each of its decisions was tried out; needed likewise. */
-  readonly decision_futures: readonly number[];
-  /** Turns of the planner's search that time allowed, 0 if it did not search; needed to compute the same again. */
-  readonly turns: number;
-  /** False where the database was gone. */
-  readonly recorded: boolean;
-}
+const alternative = object({
+  vehicle: id,
+  pickup_eta: seconds('On the request’s clock'),
+  lateness: seconds('Seconds after the window’s end'),
+  approach_distance: seconds('Empty metres'),
+  score: number('The reward of this assignment under the world’s rules'),
+  extra_wait: seconds('Seconds later at the pickup than the recommended vehicle'),
+  extra_lateness: seconds('Seconds more lateness'),
+  extra_distance: seconds('More empty metres'),
+});
+/** A vehicle that could take the shipment instead. */
+export type Alternative = TypeOf<typeof alternative>;
 
+const estimate = object({ mean: number(), low: number(), high: number() });
+const whatIf = object({
+  vehicle: nullable(id, 'Null: wait'),
+  late: { ...estimate, description: 'Chance that a pickup promised from now on is late' },
+  minutes_late: { ...estimate, description: 'Minutes of lateness, summed over the pickups promised from now on' },
+  lost: { ...estimate, description: 'Shipments whose window ends before a vehicle is assigned' },
+  advantage: { ...estimate, description: 'Score, less that of the recommendation' },
+});
+/** What follows from a candidate in simulated futures, up to the end of the look-ahead: means with 95% intervals. */
+export type WhatIf = TypeOf<typeof whatIf>;
+
+const explanation = object({
+  candidates: list(whatIf),
+  futures: number('Number of futures that each candidate was played in; the same futures for all'),
+  seconds_ahead: number('How far ahead the futures were played'),
+  new_demand: { ...flag, description: 'Whether new shipments appear in the futures, as in the scenario' },
+});
+/** The candidates of one assignment, compared in the same simulated futures. */
+export type Explanation = TypeOf<typeof explanation>;
+
+const assignment = object({
+  rank: seconds('From 1, in the order of deciding'),
+  shipment: id,
+  vehicle: id,
+  pickup_eta: seconds('On the request’s clock'),
+  delivery_eta: seconds('Service included'),
+  lateness: seconds('Seconds after the window’s end'),
+  approach_distance: seconds('Empty metres'),
+  approach_duration: seconds('Seconds of empty driving'),
+  score: number('The reward of this assignment under the world’s rules'),
+  confidence: nullable(number('Probability that the network gave to this assignment; null for a rule')),
+  reasons: list(text),
+  alternatives: list(alternative),
+  nearest: nullable(id, 'The vehicle that the nearest rule would assign now'),
+  hungarian: nullable(id, 'The vehicle that the Hungarian method would assign now'),
+  what_if: optional(nullable(explanation), 'With `explain`; null where time was up'),
+});
+/** A shipment that a vehicle is to take now. */
+export type Assignment = TypeOf<typeof assignment>;
+
+const waiting = object({
+  shipment: id,
+  reason: text,
+  revisit_at: seconds('When to ask again'),
+  latest_safe: nullable(
+    seconds('Until then a vehicle, as planned now, is still in time; null where nothing was planned yet'),
+  ),
+});
+/** A shipment that is left open for now. */
+export type Waiting = TypeOf<typeof waiting>;
+
+const unassignedReason = object({
+  relaxed: list(
+    oneOf([...constraints, 'others']),
+    'Constraints that prevent it together: without them, and with all others, a vehicle could take it',
+  ),
+  vehicles: list(id, 'Vehicles that could take it then'),
+  message: text,
+});
+/** A smallest set of constraints that keeps some vehicles from a shipment. */
+export type UnassignedReason = TypeOf<typeof unassignedReason>;
+
+const unassigned = object({ shipment: id, reasons: list(unassignedReason) });
+/** A shipment that no vehicle can take any more. */
+export type Unassigned = TypeOf<typeof unassigned>;
+
+const locked = object({
+  shipment: id,
+  vehicle: id,
+  pickup_eta: seconds('On the request’s clock'),
+  delivery_eta: seconds('Service included'),
+  lateness: seconds('Seconds after the window’s end'),
+  breaks: list(oneOf(constraints), 'Constraints that the promise breaks; the promise stands all the same'),
+});
+/** A shipment promised before, as its vehicle will drive it. */
+export type Locked = TypeOf<typeof locked>;
+
+const violation = object({
+  shipment: nullable(id, 'Its id, where it has one'),
+  path: { ...text, description: 'Such as `shipments[3].pickup.location`' },
+  message: text,
+});
+/** What is wrong with one shipment of the request; the others are answered. */
+export type Violation = TypeOf<typeof violation>;
+
+const provenance = object({
+  decision_id: text,
+  version: text,
+  policy: text,
+  policy_hash: { ...text, description: 'SHA-256 of the network’s weights, or of the rule’s name and version' },
+  world_hash: { ...text, description: 'SHA-256 of the scenario: its traffic, rewards, hours and demand' },
+  state_hash: { ...text, description: 'SHA-256 of the request as it was understood' },
+  fallback: nullable(
+    object({ policy: text, reason: oneOf(fallbackReasons) }),
+    'The policy that decided instead, and why; null if the policy itself decided',
+  ),
+  out_of_distribution: list(text, 'How the request differs from what the policy was trained on'),
+  futures: list(
+    number(),
+    'The number of futures for each assignment that was explained in time; needed to compute the same answer again',
+  ),
+  decision_futures: list(whole, 'The number of futures in which the policy lookahead tried each of its decisions'),
+  turns: number('Turns of the planner’s search that time allowed; 0 if it did not search'),
+  recorded: { ...flag, description: 'False where the database could not be reached' },
+});
+/** Who decided on what, with all that is needed to compute the same answer again. */
+export type Provenance = TypeOf<typeof provenance>;
+
+/** Schema of an `Answer`, member by member. */
+export const answerProps = {
+  as_of: seconds('As in the request'),
+  mode: oneOf(requestModes),
+  assignments: list(assignment),
+  waiting: list(waiting),
+  unassigned: list(unassigned),
+  locked: list(locked),
+  violations: list(violation, 'Faults of single shipments'),
+  provenance,
+};
 /** A recommendation: what is to become of each shipment of the request. */
-export interface Answer {
-  readonly as_of: number;
-  readonly mode: RequestMode;
-  readonly assignments: readonly Assignment[];
-  readonly waiting: readonly Waiting[];
-  readonly unassigned: readonly Unassigned[];
-  readonly locked: readonly Locked[];
-  readonly violations: readonly Violation[];
-  readonly provenance: Provenance;
-}
+export type Answer = ObjectOf<typeof answerProps>;

@@ -1,12 +1,13 @@
-// Whether a request is sound beyond its schema: names, clocks, tables. A vehicle that is wrong voids the request, a shipment
-// only itself.
+// Whether a request is valid beyond its schema: names, clocks, tables. A fault of a vehicle refuses the whole request, a fault
+// of a shipment only that shipment.
 
 import { isTimeZone } from './clock.js';
 import { badField } from './errors.js';
 import { requestProps, shipmentProps } from './request.js';
 import type { RecommendRequest, ShipmentInput } from './request.js';
 import { compile, refuse, show } from './schema.js';
-import type { Fault, Id } from './schema.js';
+import type { Id } from './rules.js';
+import type { Fault } from './schema.js';
 import { checkTables } from './tables.js';
 
 /** Times further than that from now are on another clock. */
@@ -40,7 +41,7 @@ function windowFault(path: string, window: readonly [number, number] | undefined
 }
 
 function otherClock(path: string, value: unknown, asOf: number): Fault {
-  const message = `is ${show(value)}, over a year from as_of, ${asOf}: expected all times in seconds of one clock`;
+  const message = `is ${show(value)}, more than a year from as_of (${asOf}): expected all times in seconds on the same clock`;
   return { path, message };
 }
 
@@ -67,7 +68,7 @@ export function checkRequest(body: unknown): RecommendRequest {
   const request = body as RecommendRequest;
   const { vehicles, matrices, matrices_by_time: byTime, time_zone: zone } = request;
   if (zone !== undefined && !isTimeZone(zone)) {
-    throw badField('time_zone', `is ${show(zone)}: expected an IANA name such as Europe/Zurich`);
+    throw badField('time_zone', `is ${show(zone)}: expected the IANA name of a time zone, such as Europe/Zurich`);
   }
   const tables = matrices !== undefined || byTime !== undefined;
   const profile = vehicles[0]?.profile ?? 'car';
@@ -75,19 +76,19 @@ export function checkRequest(body: unknown): RecommendRequest {
   const locked = new Set<Id>();
   for (const [k, vehicle] of vehicles.entries()) {
     const at = `vehicles[${k}]`;
-    if (seen.has(vehicle.id)) throw badField(`${at}.id`, `is ${show(vehicle.id)}: another vehicle has it`);
+    if (seen.has(vehicle.id)) throw badField(`${at}.id`, `is ${show(vehicle.id)}: another vehicle has the same id`);
     seen.add(vehicle.id);
     if ((vehicle.profile ?? 'car') !== profile) {
       throw badField(
         `${at}.profile`,
-        `is ${show(vehicle.profile)}: all vehicles of a request have one (${show(profile)})`,
+        `is ${show(vehicle.profile)}: expected ${show(profile)}, as all vehicles of a request have the same profile`,
       );
     }
     const [field, other] = tables ? (['start_index', 'start'] as const) : (['start', 'start_index'] as const);
     if (vehicle[field] === undefined) {
       throw badField(
         `${at}.${field}`,
-        `is missing: give it, as there are ${tables ? '' : 'no '}matrices (not ${other})`,
+        `is missing: it is required where the request has ${tables ? '' : 'no '}matrices (not ${other})`,
       );
     }
     if (vehicle.status === 'busy' && vehicle.free_at === undefined) {
@@ -97,7 +98,8 @@ export function checkRequest(body: unknown): RecommendRequest {
     if ((vehicle.free_at ?? 0) > request.as_of + YEAR)
       refuse(otherClock(`${at}.free_at`, vehicle.free_at, request.as_of));
     for (const [n, shipment] of (vehicle.locked ?? []).entries()) {
-      if (locked.has(shipment)) throw badField(`${at}.locked[${n}]`, `is ${show(shipment)}: it is locked twice`);
+      if (locked.has(shipment))
+        throw badField(`${at}.locked[${n}]`, `is ${show(shipment)}: the shipment is locked twice`);
       locked.add(shipment);
     }
   }
@@ -106,7 +108,10 @@ export function checkRequest(body: unknown): RecommendRequest {
   for (const [k, { start_index: start = 0, free_location_index: free = start }] of vehicles.entries()) {
     if (Math.max(start, free) >= places) {
       const field = start >= places ? 'start_index' : 'free_location_index';
-      throw badField(`vehicles[${k}].${field}`, `is ${Math.max(start, free)}: the table has ${places} places, from 0`);
+      throw badField(
+        `vehicles[${k}].${field}`,
+        `is ${Math.max(start, free)}: the table has ${places} places, so expected 0 to ${places - 1}`,
+      );
     }
   }
   return { ...request, ...sound };

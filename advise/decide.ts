@@ -1,5 +1,5 @@
-// Who decides on a problem, and what: the asked policy, within its time and within the objective, or else the planner. Each
-// plan is played to its end in an environment of the stage.
+// Which policy decides, and what: the requested one, within its time and within the objective, or else the planner. Each plan
+// is played to its end in an environment of a pooled world.
 
 import type { World } from '../engine/index.js';
 import { PolicyError } from '../policy/index.js';
@@ -7,9 +7,9 @@ import type { Planner } from '../policy/index.js';
 import type { Decided, Decision, PlannedStop, Replay } from './decision.js';
 import { isWorse, leftOut, priorityOf } from './objective.js';
 import type { Policies, ServedPolicy } from './policies.js';
-import type { Problem } from './problem.js';
-import { Env } from './stage.js';
-import type { Stage } from './stage.js';
+import type { PlanningInput } from './planning-input.js';
+import { Env } from './world-pool.js';
+import type { PooledWorld } from './world-pool.js';
 
 /** Of the time to decide: the rest is for writing the answer down, and for explaining it. */
 const PLANNING_SHARE = 0.6;
@@ -20,7 +20,9 @@ function turnsFor(shipments: number): number {
 }
 
 /**
- * @param started  on `performance`'s clock, like `deadline`
+ * Lets the policy decide in environment `Env.policy`, or the planner in its place, and plays the decisions there.
+ * @param playing  the policy that is to decide
+ * @param started  milliseconds, on `performance`'s clock, like `deadline`
  * @param replay   what the clock said before, in place of the clock
  * @param failed   the asked policy has been tried elsewhere, and did not return
  */
@@ -28,25 +30,25 @@ export function decide(
   policies: Policies,
   planner: Planner,
   playing: ServedPolicy,
-  problem: Problem,
-  stage: Stage,
+  planning: PlanningInput,
+  pooled: PooledWorld,
   started: number,
   deadline: number,
   replay: Replay | undefined,
   failed: boolean,
 ): Decided {
-  const { world } = stage;
+  const { world } = pooled;
   const e = Env.policy;
   const plan = (most: number): number => {
     const until = started + PLANNING_SHARE * (deadline - started);
-    planner.construct(world, Env.start, Float64Array.from(problem.considered, priorityOf));
+    planner.construct(world, Env.start, Float64Array.from(planning.considered, priorityOf));
     return planner.improve(
       most,
-      problem.request.seed ?? 1,
+      planning.request.seed ?? 1,
       replay === undefined ? () => performance.now() > until : (done) => done >= replay.turns,
     );
   };
-  const most = turnsFor(problem.considered.length);
+  const most = turnsFor(planning.considered.length);
   let turns = 0;
   let gaveWay: Decided['gaveWay'] = null;
   if (playing.name === policies.fallback.name) {
@@ -55,7 +57,7 @@ export function decide(
     const late =
       replay === undefined ? () => performance.now() > deadline : () => replay.fallback?.reason === 'deadline';
     const tried =
-      failed || replay?.fallback?.reason === 'failed' ? 'failed' : attempt(policies, stage, playing, e, late);
+      failed || replay?.fallback?.reason === 'failed' ? 'failed' : attempt(policies, pooled, playing, e, late);
     if (tried === 'failed') {
       gaveWay = 'failed';
       turns = plan(most);
@@ -64,10 +66,10 @@ export function decide(
       // There is no time for more than a first plan.
       plan(0);
     } else {
-      const lost = leftOut(problem, world, e);
+      const lost = leftOut(planning, world, e);
       if (lost.length === 0) return { decisions: tried, env: e, gaveWay, plan: null, turns };
       turns = plan(most);
-      if (!isWorse(problem, tried, lost, planner)) return { decisions: tried, env: e, gaveWay, plan: null, turns };
+      if (!isWorse(planning, tried, lost, planner)) return { decisions: tried, env: e, gaveWay, plan: null, turns };
       gaveWay = 'objective';
     }
     world.copy(e, world, Env.start);
@@ -79,14 +81,14 @@ export function decide(
 /** The asked policy's plan; null if the time was up. A policy of somebody's own may fail, which is reported and no reason to fail here. */
 function attempt(
   policies: Policies,
-  stage: Stage,
+  pooled: PooledWorld,
   playing: ServedPolicy,
   e: number,
   late: () => boolean,
 ): Decision[] | null | 'failed' {
   if (late()) return null;
   try {
-    return play(stage, playing, e, late);
+    return play(pooled, playing, e, late);
   } catch (error) {
     if (!playing.isOwn || !(error instanceof PolicyError)) throw error;
     policies.report(error.message);
@@ -135,7 +137,7 @@ function release(planner: Planner, world: World, e: number): Decision[] {
 }
 
 /** The Hungarian plan: matchings, until nobody can take any more. */
-export function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
+export function matchAll({ world, hungarian }: PooledWorld, e: number): Decision[] {
   const decisions: Decision[] = [];
   for (;;) {
     const matched = hungarian.match(world, e);
@@ -147,12 +149,13 @@ export function matchAll({ world, hungarian }: Stage, e: number): Decision[] {
   }
 }
 
-/** A policy's plan in environment e, until it waits; null if the time was up before. */
-export function play(stage: Stage, policy: ServedPolicy, e: number): Decision[];
-export function play(stage: Stage, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
-export function play(stage: Stage, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
-  const { world } = stage;
-  const decider = stage.decider(policy);
+/** A policy's plan in environment e, until it waits. */
+export function play(pooled: PooledWorld, policy: ServedPolicy, e: number): Decision[];
+/** The same, or null if `late` said that the time was up before. */
+export function play(pooled: PooledWorld, policy: ServedPolicy, e: number, late: () => boolean): Decision[] | null;
+export function play(pooled: PooledWorld, policy: ServedPolicy, e: number, late?: () => boolean): Decision[] | null {
+  const { world } = pooled;
+  const decider = pooled.decider(policy);
   const decisions: Decision[] = [];
   for (;;) {
     const action = decider.decide(e);
@@ -169,7 +172,7 @@ function decisionOf(slots: number, action: number, confidence: number | null): D
 }
 
 /** Driver by slot, -1 where there is none. */
-export function driverOf({ world }: Stage, decisions: readonly Decision[]): Int32Array {
+export function driverOf({ world }: PooledWorld, decisions: readonly Decision[]): Int32Array {
   const drivers = new Int32Array(world.slots).fill(-1);
   for (const { i, j } of decisions) drivers[j] = i;
   return drivers;

@@ -1,4 +1,4 @@
-// What every policy that is served comes down to: a decision on an environment of a world.
+// The interface that every served policy is reduced to: a decision on an environment of a world.
 
 /** Decides on the world that it was made for. */
 export interface Decider {

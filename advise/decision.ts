@@ -1,11 +1,14 @@
-// What was decided on a problem, in the world's own terms, and what of it the clock had a say in.
+// What was decided on a planning input, in the world's own terms, and what of it depended on the clock.
 
 import type { Provenance } from './answer.js';
 
 /** What the clock decided when an answer was first given: with it, the same comes out again. */
 export interface Replay {
+  /** Why another policy decided, as in the first answer. */
   readonly fallback: Provenance['fallback'];
+  /** Futures that each assignment was explained in. */
   readonly futures: readonly number[];
+  /** Turns of the planner’s search. */
   readonly turns: number;
   /** Of look-ahead's own decisions. */
   readonly decision_futures?: readonly number[];
@@ -13,14 +16,17 @@ export interface Replay {
 
 /** An assignment as it was decided, in the world's own terms. */
 export interface Decision {
-  /** Driver and slot. */
+  /** Driver of the world. */
   readonly i: number;
+  /** Slot of the world. */
   readonly j: number;
+  /** Probability that a network gave to it, 0..1; null for a rule. */
   readonly confidence: number | null;
 }
 
 /** Where the planner's plan serves a slot. */
 export interface PlannedStop {
+  /** Driver of the world. */
   readonly i: number;
   /** Slot that the vehicle serves before, -1 if none of the open ones. */
   readonly after: number;
@@ -28,8 +34,9 @@ export interface PlannedStop {
   readonly pickupAt: number;
 }
 
-/** A plan for a problem, and how it came about. */
+/** A plan for a planning input, and how it was made. */
 export interface Decided {
+  /** In the order of deciding. */
   readonly decisions: readonly Decision[];
   /** Environment in which they have been played. */
   readonly env: number;

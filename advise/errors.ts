@@ -1,4 +1,4 @@
-// What can be wrong with a question before anything is computed.
+// The errors of this room: faults of a request, or of the policies, that are found before anything is computed.
 
 /** Stable codes of this room’s errors. */
 export type AdviseErrorCode =
@@ -9,7 +9,9 @@ export type AdviseErrorCode =
 
 /** One field that is not allowed; `message` names the field, too. */
 export interface FieldFault {
+  /** Such as `vehicles[2].start`. */
   readonly path: string;
+  /** Field, value and remedy. */
   readonly message: string;
 }
 
@@ -25,7 +27,9 @@ export function badField(path: string, message: string): AdviseError {
 
 /** The error class of this room; the codes are stable. */
 export class AdviseError extends Error {
+  /** Always `AdviseError`. */
   override readonly name = 'AdviseError';
+  /** Stable, for programs. */
   readonly code: AdviseErrorCode;
   /** Of the field, such as `vehicles[2].start`. */
   readonly path: string | undefined;

@@ -3,10 +3,10 @@
 import { round } from './answer.js';
 import type { Assignment, Explanation, WhatIf } from './answer.js';
 import type { Decision, Replay } from './decision.js';
-import type { Problem } from './problem.js';
+import type { PlanningInput } from './planning-input.js';
 import type { Estimate, Lookahead } from '../policy/index.js';
-import { Env } from './stage.js';
-import type { Stage } from './stage.js';
+import { Env } from './world-pool.js';
+import type { PooledWorld } from './world-pool.js';
 
 /** Candidates of one assignment: itself, waiting, and alternatives. */
 const CANDIDATES = 4;
@@ -16,8 +16,8 @@ const CANDIDATES = 4;
  * @param futures output: futures played for each that was explained
  */
 export function explain(
-  { request, demand }: Problem,
-  { world }: Stage,
+  { request, demand }: PlanningInput,
+  { world }: PooledWorld,
   lookahead: Lookahead,
   decisions: readonly Decision[],
   assignments: readonly Assignment[],

@@ -1,9 +1,9 @@
 // The public names of advise: a live state in, a recommendation out; no HTTP, no database.
 
+export { analysisProps, planRule } from './analysis.js';
 export type { Analysis, AnalyzedPair, PlannedPair, PlanTotals } from './analysis.js';
 export { analyze } from './analyze.js';
-export { answerProps } from './answer-schema.js';
-export { constraints, fallbackReasons } from './answer.js';
+export { answerProps, constraints, fallbackReasons } from './answer.js';
 export type {
   Alternative,
   Answer,
@@ -43,5 +43,5 @@ export type {
   Table,
   VehicleInput,
 } from './request.js';
-export type { Id, Props, Rule } from './schema.js';
+export type { Id, ObjectOf, Props, Rule, TypeOf } from './rules.js';
 export { SimulatedFleet } from './simulated.js';

@@ -1,5 +1,5 @@
-// Look-ahead as a policy that is served: each decision is tried out in simulated futures, as many as there is time for. How
-// many these were goes on record, so that the same comes out again.
+// Look-ahead as a served policy: each decision is tried in as many simulated futures as there is time for. Their number goes on
+// record, so that a replay gives the same answer.
 
 import { LookaheadPolicy } from '../policy/index.js';
 import type { World } from '../engine/index.js';
@@ -23,6 +23,7 @@ export interface SearchTime {
 
 /** Decides by simulated futures, within a time that `begin` gives it. */
 export class LookaheadDecider implements Decider {
+  /** Always null, as of a rule. */
   readonly confidence = null;
   readonly #world: World;
   readonly #policy: LookaheadPolicy;
@@ -74,7 +75,7 @@ export class LookaheadDecider implements Decider {
   }
 }
 
-/** Makes deciders; they share the worlds that futures are played in, which are many times as large as a stage. */
+/** Makes deciders; they share the worlds that futures are played in, which are many times as large as a pooled world. */
 export function lookaheadDeciders(): (world: World) => LookaheadDecider {
   const policy = new LookaheadPolicy({ batch: BATCH });
   return (world) => new LookaheadDecider(world, policy);

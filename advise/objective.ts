@@ -1,11 +1,11 @@
-// Whether a played plan keeps to what a dispatcher means: nobody is left out for somebody less important. Any policy that
-// is served is held to it.
+// Whether a played plan serves those whom a dispatcher would serve: no shipment is left out for a less important one. The plans of
+// all policies are checked against it.
 
 import { worthOf } from '../policy/index.js';
 import type { Planner } from '../policy/index.js';
 import type { World } from '../engine/index.js';
 import type { Decision } from './decision.js';
-import type { Problem, Shipment } from './problem.js';
+import type { PlanningInput, Shipment } from './planning-input.js';
 import { latestSafe } from './reasons.js';
 
 /** 0..100 */
@@ -14,8 +14,10 @@ export function priorityOf({ input }: Shipment): number {
 }
 
 /** Slots of environment e, in which a plan has been played to its end, that no vehicle can serve any more. */
-export function leftOut(problem: Problem, world: World, e: number): number[] {
-  return [...problem.considered.keys()].filter((j) => world.isOpen(e, j) && latestSafe(problem, world, e, j) === null);
+export function leftOut(planning: PlanningInput, world: World, e: number): number[] {
+  return [...planning.considered.keys()].filter(
+    (j) => world.isOpen(e, j) && latestSafe(planning, world, e, j) === null,
+  );
 }
 
 /**
@@ -24,7 +26,7 @@ export function leftOut(problem: Problem, world: World, e: number): number[] {
  * @param lost from `leftOut`
  */
 export function isWorse(
-  { considered }: Problem,
+  { considered }: PlanningInput,
   decisions: readonly Decision[],
   lost: readonly number[],
   planner: Planner,

@@ -1,5 +1,5 @@
-// Where a request plays: on a plane about the policy's own area, or about the middle of what there is. Without tables, times
-// follow from places, and places that lie too far apart are rather mistaken than meant.
+// The plane that the places of a request lie in: that of the policy's own area, or one about the middle of the places. Without
+// tables, times follow from places, so a place that is too far from the others is taken for a mistake.
 
 import { planeExtent, toPlane } from '../engine/index.js';
 import type { PlaneTravelSpec } from '../engine/index.js';
@@ -30,8 +30,8 @@ export function farFault(path: string, place: Place | undefined, middle: Place |
   const [longitude, latitude] = place;
   const swapped = Math.abs(longitude) <= 85 && metresBetween([latitude, longitude], middle) <= FARTHEST;
   const remedy = swapped
-    ? 'longitude comes first, then latitude: they look swapped'
-    : `expected [longitude, latitude] within ${FARTHEST / 1000} km, or tables`;
+    ? 'longitude comes first, then latitude; they seem to be swapped'
+    : `expected [longitude, latitude] within ${FARTHEST / 1000} km of them, or tables of travel times`;
   const message = `is [${longitude}, ${latitude}], ${Math.round(metres / 1000)} km from most vehicles: ${remedy}`;
   return { path, message };
 }

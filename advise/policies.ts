@@ -1,4 +1,4 @@
-// Who can be asked: rules by name, and trained networks that the command line has loaded.
+// The policies that can be asked: rules by name, and trained networks that the command line has loaded.
 
 import { createHash } from 'node:crypto';
 import { compileScenario, preset } from '../engine/index.js';
@@ -11,10 +11,15 @@ import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
 
 /** A trained network, with what it was trained on. */
 export interface TrainedNetwork {
+  /** Name of its run. */
   readonly name: string;
+  /** Sizes of its layers. */
   readonly shape: NetworkShape;
+  /** All weights, laid out as `networkLayout` says. */
   readonly weights: Float32Array;
+  /** Which observation it was trained on. */
   readonly observation: ObservationKind;
+  /** The scenario that it was trained on. */
   readonly compiled: CompiledScenario;
   /** What its card says beyond that: steps, seconds, configuration, evaluation table; plain JSON. */
   readonly training: Readonly<Record<string, unknown>>;
@@ -22,7 +27,9 @@ export interface TrainedNetwork {
 
 /** A policy that can be asked by its name. */
 export interface ServedPolicy {
+  /** As requests name it. */
   readonly name: string;
+  /** Whether weights or a rule decide. */
   readonly kind: 'rule' | 'network';
   /** Whether it is a module of somebody's own: a rule that may fail, or not return. */
   readonly isOwn: boolean;
@@ -30,15 +37,18 @@ export interface ServedPolicy {
   readonly hash: string;
   /** The world that it knows: rewards, hours, traffic, defaults of options; of a network, what it was trained on. */
   readonly base: CompiledScenario;
+  /** What its card says of its training; null for a rule. */
   readonly training: Readonly<Record<string, unknown>> | null;
+  /** Which observation its worlds write. */
   readonly observation: ObservationKind;
   /** SHA-256 of the base's scenario. */
   readonly worldHash: string;
+  /** Makes one that decides on a world. */
   readonly decider: (world: World) => Decider;
 }
 
 /** Rules change only with a version of this: it is part of their hash. */
-const RULES_VERSION = 1;
+const RULES_VERSION = 2;
 
 /** Rules that can be asked; random is for comparisons only. */
 const served = heuristicNames.filter((name) => name !== 'random');
@@ -49,6 +59,7 @@ export class Policies {
   readonly default: ServedPolicy;
   /** The planner: decides where the asked one cannot, or leaves out what it must not. */
   readonly fallback: ServedPolicy;
+  /** As they were given. */
   readonly networks: readonly TrainedNetwork[];
   /** Modules of somebody's own. */
   readonly own: readonly OwnPolicySpec[];
@@ -74,12 +85,12 @@ export class Policies {
     this.own = own;
     this.base = base;
     for (const network of networks) {
-      this.#requireNew(network.name, "a run's folder");
+      this.#requireNew(network.name, 'the folder of a run');
       requirePlane(network.compiled);
       this.#byName.set(network.name, networkPolicy(network));
     }
     for (const spec of own) {
-      this.#requireNew(spec.name, "a module's file");
+      this.#requireNew(spec.name, 'the file of a module');
       this.#byName.set(spec.name, ownRule(spec, base));
     }
     for (const name of served) this.#byName.set(name, rulePolicy(name, base));
@@ -96,7 +107,7 @@ export class Policies {
 
   #requireNew(name: string, what: string): void {
     if (!this.#byName.has(name) && ![...served, LOOKAHEAD].some((rule) => rule === name)) return;
-    throw new AdviseError('ERR_SERVICE', `there are two policies called ${name}: rename ${what}`);
+    throw new AdviseError('ERR_SERVICE', `two policies have the name ${name}: rename ${what}`);
   }
 
   /** The default first. */
@@ -104,7 +115,7 @@ export class Policies {
     return [this.default, ...[...this.#byName.values()].filter((policy) => policy !== this.default)];
   }
 
-  /** @throws AdviseError `ERR_REQUEST` naming those that there are */
+  /** The policy of that name, the default without one. @throws AdviseError `ERR_REQUEST` naming those that there are */
   named(name: string | undefined): ServedPolicy {
     if (name === undefined) return this.default;
     const found = this.#byName.get(name);
@@ -123,7 +134,7 @@ function requirePlane({ scenario }: CompiledScenario): void {
   if (scenario.travel.kind !== 'plane') {
     throw new AdviseError(
       'ERR_SERVICE',
-      `scenario "${scenario.name}" travels between zones of its own: the service needs one with places, such as geneva or one that "fleetstep collect" made`,
+      `scenario "${scenario.name}" has zones without coordinates: the service needs a scenario with coordinates, such as geneva or one made by "fleetstep collect"`,
     );
   }
 }

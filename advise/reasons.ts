@@ -1,5 +1,5 @@
-// Why: what else could be done with a shipment, how long it can wait, and what stands in its way. All of it is asked of the
-// engine's own predicates, one by one, so that a reason is a fact about this state.
+// Reasons: which alternatives a shipment has, how long it can wait, and which constraints prevent it. Each is asked of the engine's
+// own predicates, so that a reason is a fact about this state.
 
 import { NEVER } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -7,13 +7,19 @@ import { round } from './answer.js';
 import type { Alternative, Constraint, UnassignedReason } from './answer.js';
 import type { PlannedStop } from './decision.js';
 import { NO_WAY } from './tables.js';
-import type { Problem } from './problem.js';
+import type { PlanningInput } from './planning-input.js';
 import { latenessOf, secondWithin, windowOf } from './windows.js';
-import type { Id } from './schema.js';
+import type { Id } from './rules.js';
 
 /** The other vehicles that could take slot j now, the earliest first. */
-export function alternativesOf(problem: Problem, world: World, e: number, chosen: number, j: number): Alternative[] {
-  const { request, offset, considered } = problem;
+export function alternativesOf(
+  planning: PlanningInput,
+  world: World,
+  e: number,
+  chosen: number,
+  j: number,
+): Alternative[] {
+  const { request, offset, considered } = planning;
   const { windows } = considered[j];
   const pickup = world.pickupSecond(e, chosen, j) + offset;
   const late = latenessOf(windows, pickup);
@@ -39,13 +45,19 @@ export function alternativesOf(problem: Problem, world: World, e: number, chosen
 }
 
 /**
- * In words, from the figures.
- * @param given the last shipment that this answer gives each vehicle
+ * The reasons of an assignment as sentences for a dispatcher. Times are seconds on the request's clock.
+ * @param depart     when the vehicle leaves for the pickup
+ * @param shiftStart when its shift starts, if it has one
+ * @param windowEnd  end of the window that the pickup belongs to
+ * @param metres     of empty driving
+ * @param others     from `alternativesOf`
+ * @param given      the last shipment that this answer assigns to each vehicle
  */
 export function reasonsOf(
-  problem: Problem,
+  planning: PlanningInput,
   pickup: number,
   depart: number,
+  shiftStart: number | undefined,
   windowEnd: number,
   metres: number,
   others: readonly Alternative[],
@@ -54,28 +66,29 @@ export function reasonsOf(
   const spare = windowEnd - pickup;
   const reasons = [
     spare >= 0
-      ? `at the pickup ${minutes(spare)} before its window ends`
-      : `at the pickup ${Math.ceil(-spare / 60)} min after its window, within the tolerance of ${minutes(problem.rules.lateTolerance)}`,
+      ? `pickup ${minutes(spare)} before its window ends`
+      : `pickup ${Math.ceil(-spare / 60)} min after its window ends, within the tolerance of ${minutes(planning.rules.lateTolerance)}`,
   ];
-  if (depart > problem.request.as_of) {
-    reasons.push(`after what the vehicle is to do first, for ${minutes(depart - problem.request.as_of)}`);
+  if (depart > planning.request.as_of) {
+    const first = depart === shiftStart ? 'after its shift starts' : 'after its current work';
+    reasons.push(`${first} (${minutes(depart - planning.request.as_of)})`);
   }
   if (others.length === 0) {
-    reasons.push('no other vehicle is left that could take it');
+    reasons.push('no other vehicle can take it');
     return reasons;
   }
   const [next] = others;
   if (next.extra_wait > 0) {
-    reasons.push(`the first there: vehicle ${next.vehicle} would come ${minutes(next.extra_wait)} later`);
+    reasons.push(`earliest pickup: vehicle ${next.vehicle} would be ${minutes(next.extra_wait)} later`);
   } else if (next.extra_wait === 0) {
-    reasons.push(`as early as vehicle ${next.vehicle}`);
+    reasons.push(`vehicle ${next.vehicle} could be there at the same time`);
   } else {
     const taken = given.get(next.vehicle);
-    const why = taken === undefined ? 'is kept free by the policy' : `is given shipment ${taken} here`;
-    reasons.push(`vehicle ${next.vehicle} would be there ${minutes(-next.extra_wait)} earlier, but ${why}`);
+    const why = taken === undefined ? 'the policy keeps it free' : `it is assigned shipment ${taken} in this answer`;
+    reasons.push(`vehicle ${next.vehicle} could be there ${minutes(-next.extra_wait)} earlier, but ${why}`);
   }
   const nearer = others.filter(({ approach_distance: distance }) => distance < metres).length;
-  if (nearer === 0) reasons.push(`the nearest: ${kilometres(metres)} of empty driving`);
+  if (nearer === 0) reasons.push(`nearest vehicle: ${kilometres(metres)} of empty driving`);
   else
     reasons.push(
       `${kilometres(metres)} of empty driving; ${nearer === 1 ? 'one vehicle is' : `${nearer} vehicles are`} nearer`,
@@ -83,9 +96,9 @@ export function reasonsOf(
   return reasons;
 }
 
-/** Where a shipment is planned that is not given out yet. */
+/** Which vehicle a waiting shipment is planned for, and when, as a sentence for a dispatcher. */
 export function plannedWords(
-  { request, considered, offset }: Problem,
+  { request, considered, offset }: PlanningInput,
   world: World,
   e: number,
   j: number,
@@ -94,8 +107,8 @@ export function plannedWords(
   const pickup = pickupAt + offset;
   const spare = windowOf(considered[j].windows, pickup)[1] - pickup;
   const before = after < 0 ? '' : ` after shipment ${considered[after].id}`;
-  const margin = spare >= 0 ? `${minutes(spare)} before its window ends` : `${minutes(-spare)} after its window`;
-  return `planned for vehicle ${request.vehicles[i].id}${before}, at the pickup in ${minutes(pickupAt - world.state.now[e])}, ${margin}`;
+  const margin = spare >= 0 ? `${minutes(spare)} before its window ends` : `${minutes(-spare)} after its window ends`;
+  return `planned for vehicle ${request.vehicles[i].id}${before}: pickup in ${minutes(pickupAt - world.state.now[e])}, ${margin}`;
 }
 
 function minutes(seconds: number): string {
@@ -110,7 +123,7 @@ function kilometres(metres: number): string {
  * Until when slot j can be left open and still be picked up in time by a vehicle as planned now; null if by none. Never too
  * late: on the way, the slowest traffic from now until then is assumed.
  */
-export function latestSafe(problem: Problem, world: World, e: number, j: number): number | null {
+export function latestSafe(planning: PlanningInput, world: World, e: number, j: number): number | null {
   const { state: st, compiled } = world;
   const { queue } = compiled.scenario;
   const s = e * world.slots + j;
@@ -121,17 +134,17 @@ export function latestSafe(problem: Problem, world: World, e: number, j: number)
     if (st.planLength[d] >= queue) continue;
     if (!world.hasSkills(e, i, j)) continue;
     const depart = Math.max(now, st.freeAt[d]);
-    const keeps = keeping(problem, world, e, i, j, depart);
+    const keeps = keeping(planning, world, e, i, j, depart);
     // One that begins later than is planned now can still be kept.
     const planned = world.isInTime(e, i, j) && world.isDroppedInTime(e, i, j) && world.isWithinShift(e, i, j);
-    if (!planned && !(problem.several && keeps(depart))) continue;
+    if (!planned && !(planning.several && keeps(depart))) continue;
     let latest = st.latestPickup[s] - slowest(world, e, i, j, depart);
     if (Math.min(st.latestDropoff[s], st.shiftEnd[d]) !== NEVER) latest = lastKept(depart, latest, keeps);
     // Before the vehicle is free nothing is lost; at the end of its window an open shipment is, tolerance or not.
     const safe = Math.max(now, Math.min(Math.max(depart, latest), st.windowEnd[s] - 1));
     if (best === null || safe > best) best = safe;
   }
-  return best === null ? null : best + problem.offset;
+  return best === null ? null : best + planning.offset;
 }
 
 /** Traffic factors by the hour of the day, highest and lowest: looked at by the hour, a day is 24 numbers and not 1,440. */
@@ -182,7 +195,7 @@ function slowestRide(world: World, e: number, j: number): number {
 
 /** Whether driver i, leaving at a second, would keep all windows and its shift with slot j in the worst traffic. */
 function keeping(
-  { considered, rules, offset }: Problem,
+  { considered, rules, offset }: PlanningInput,
   world: World,
   e: number,
   i: number,
@@ -225,15 +238,15 @@ function lastKept(depart: number, latest: number, keeps: (leaving: number) => bo
  * What stands in the way of slot j in environment e: each smallest set of constraints without which a vehicle could take it.
  * A slot that a vehicle can take there has lost to others. Vehicles are in the order in which they would be there.
  */
-export function unassignedOf(problem: Problem, world: World, e: number, j: number): UnassignedReason[] {
-  const { request } = problem;
+export function unassignedOf(planning: PlanningInput, world: World, e: number, j: number): UnassignedReason[] {
+  const { request } = planning;
   const bySet = new Map<string, { relaxed: Constraint[]; vehicles: Id[]; first: number }>();
   const able: Id[] = [];
-  // Where a vehicle ends up that is left alone is not known, so neither is what it could do.
-  const judged = [...request.vehicles.keys()].filter((i) => problem.promised[i] !== null);
+  // Where an excluded vehicle ends up is not known, so neither is what it could do.
+  const judged = [...request.vehicles.keys()].filter((i) => planning.promised[i] !== null);
   const there = request.vehicles.map((_, i) => world.pickupSecond(e, i, j));
   for (const i of judged.sort((a, b) => there[a] - there[b] || a - b)) {
-    const failing = failingOf(problem, world, e, i, j);
+    const failing = failingOf(planning, world, e, i, j);
     if (failing.length === 0) {
       able.push(request.vehicles[i].id);
       continue;
@@ -248,13 +261,15 @@ export function unassignedOf(problem: Problem, world: World, e: number, j: numbe
       {
         relaxed: ['others'],
         vehicles: able,
-        message: `${named(able)} could take it, but ${able.length === 1 ? 'was' : 'were'} given others that leave no room for it`,
+        message: `${named(able)} could take it, but ${able.length === 1 ? 'is' : 'are'} needed for other shipments`,
       },
     ];
   }
   if (bySet.size === 0) {
     const message =
-      request.vehicles.length === 0 ? 'there are no vehicles' : 'every vehicle is left alone, see violations';
+      request.vehicles.length === 0
+        ? 'the request has no vehicles'
+        : 'every vehicle is excluded from planning, see violations';
     return [{ relaxed: ['status'], vehicles: [], message }];
   }
   const sets = [...bySet.values()];
@@ -264,16 +279,16 @@ export function unassignedOf(problem: Problem, world: World, e: number, j: numbe
     .map(({ relaxed, vehicles, first }) => ({
       relaxed,
       vehicles,
-      message: `${named(vehicles)} could take it but for ${relaxed.map((one) => detail(problem, world, e, first, j, one)).join(', and ')}${vehicles.length > 1 && relaxed.some((one) => timed.has(one)) ? ` (vehicle ${vehicles[0]})` : ''}`,
+      message: obstacle(planning, world, e, first, j, vehicles, relaxed),
     }));
 }
 
 /** The constraints that driver i breaks with slot j. */
-export function failingOf(problem: Problem, world: World, e: number, i: number, j: number): Constraint[] {
+export function failingOf(planning: PlanningInput, world: World, e: number, i: number, j: number): Constraint[] {
   const failing: Constraint[] = [];
   const missing = world.state.skills[e * world.slots + j] & ~world.compiled.driverSkills[i];
-  if ((missing & ~problem.capacityBits) !== 0) failing.push('skills');
-  if ((missing & problem.capacityBits) !== 0) failing.push('capacity');
+  if ((missing & ~planning.capacityBits) !== 0) failing.push('skills');
+  if ((missing & planning.capacityBits) !== 0) failing.push('capacity');
   if (world.state.approach[(e * world.drivers + i) * world.slots + j] >= NO_WAY) {
     // Without a way there are no times to judge.
     failing.push('route');
@@ -282,35 +297,67 @@ export function failingOf(problem: Problem, world: World, e: number, i: number, 
     if (!world.isDroppedInTime(e, i, j)) failing.push('delivery_window');
     if (!world.isWithinShift(e, i, j)) failing.push('shift');
   }
-  if (problem.snapshot.drivers[i].offDuty) failing.push('status');
+  if (planning.snapshot.drivers[i].offDuty) failing.push('status');
   else if (!world.isAvailable(e, i)) failing.push('queue');
   return failing;
 }
 
-/** Constraints whose words hold minutes, which are one vehicle's. */
+/** Constraints whose sentences hold the minutes of one vehicle. */
 const timed: ReadonlySet<Constraint> = new Set(['window', 'delivery_window', 'shift']);
 
-function detail(problem: Problem, world: World, e: number, i: number, j: number, constraint: Constraint): string {
-  const { rules } = problem;
-  const s = e * world.slots + j;
+/**
+ * Which constraints keep some vehicles from slot j, as a sentence for a dispatcher.
+ * @param i the first of the vehicles, whose figures are given
+ */
+function obstacle(
+  planning: PlanningInput,
+  world: World,
+  e: number,
+  i: number,
+  j: number,
+  vehicles: readonly Id[],
+  broken: readonly Constraint[],
+): string {
+  const several = vehicles.length > 1;
+  const verbs = broken.map((constraint) => obstacleOf(planning, world, e, i, j, constraint, several));
+  const whose = several && broken.some((one) => timed.has(one)) ? ` (figures of vehicle ${vehicles[0]})` : '';
+  return `${named(vehicles)} ${verbs.join(' and ')}${whose}`;
+}
+
+/** The rest of a sentence that begins with the vehicle, or with several. */
+function obstacleOf(
+  { rules }: PlanningInput,
+  world: World,
+  e: number,
+  i: number,
+  j: number,
+  constraint: Constraint,
+  several: boolean,
+): string {
   const { state: st } = world;
   switch (constraint) {
     case 'skills':
-      return 'the skills that it needs';
+      return `${several ? 'lack' : 'lacks'} a required skill`;
     case 'capacity':
-      return 'its capacity';
+      return `${several ? 'lack' : 'lacks'} the required capacity`;
     case 'route':
-      return 'the table: it knows no way';
-    case 'window':
-      return `the pickup window: ${minutes(world.latenessAt(e, j, world.pickupSecond(e, i, j)))} late, ${minutes(rules.lateTolerance)} are allowed`;
-    case 'delivery_window':
-      return `the delivery window: done ${minutes(world.dropoffSecond(e, i, j) - st.latestDropoff[s])} after it`;
-    case 'shift':
-      return `the end of its shift: done ${minutes(world.dropoffSecond(e, i, j) - st.shiftEnd[e * world.drivers + i])} after it`;
+      return `${several ? 'have' : 'has'} no route to it in the table`;
+    case 'window': {
+      const late = minutes(world.latenessAt(e, j, world.pickupSecond(e, i, j)));
+      return `would be ${late} late at the pickup (${minutes(rules.lateTolerance)} allowed)`;
+    }
+    case 'delivery_window': {
+      const after = world.dropoffSecond(e, i, j) - st.latestDropoff[e * world.slots + j];
+      return `would finish ${minutes(after)} after the delivery window`;
+    }
+    case 'shift': {
+      const after = world.dropoffSecond(e, i, j) - st.shiftEnd[e * world.drivers + i];
+      return `would finish ${minutes(after)} after the end of the shift`;
+    }
     case 'queue':
-      return `its plan, which is full (${rules.queue})`;
+      return `${several ? 'have' : 'has'} a full plan (${rules.queue} shipment${rules.queue === 1 ? '' : 's'})`;
     case 'status':
-      return 'being off duty';
+      return `${several ? 'are' : 'is'} offline`;
   }
 }
 

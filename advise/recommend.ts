@@ -1,5 +1,5 @@
-// From a request to its answer. The state is put into a world four times: as it is, and as the Hungarian method, the
-// nearest rule and whoever decides go on with it.
+// From a request to its answer. The state is held in four environments of a world: as it is, and as the Hungarian method, the
+// nearest rule and the deciding policy continue it.
 
 import { Lookahead, Planner } from '../policy/index.js';
 import type { AnalyzedPair, PlannedPair } from './analysis.js';
@@ -11,21 +11,23 @@ import { explain } from './explain.js';
 import { LOOKAHEAD, LookaheadDecider } from './lookahead-policy.js';
 import { Policies } from './policies.js';
 import type { ServedPolicy } from './policies.js';
-import { readProblem } from './problem.js';
-import type { Problem, Rules } from './problem.js';
+import { readPlanningInput } from './planning-input.js';
+import type { PlanningInput, Rules } from './planning-input.js';
 import { alternativesOf, failingOf, latestSafe, plannedWords, reasonsOf, unassignedOf } from './reasons.js';
 import type { RecommendRequest } from './request.js';
-import type { Id } from './schema.js';
+import type { Id } from './rules.js';
 import { carries, has } from './skill-bits.js';
-import { Env, Stages } from './stage.js';
-import type { Stage } from './stage.js';
+import { Env, WorldPool } from './world-pool.js';
+import type { PooledWorld } from './world-pool.js';
 import { latenessOf, windowOf } from './windows.js';
 
 /** What an answer is called, and what the clock is measured from. */
 export interface Context {
+  /** Id of the decision, for the provenance. */
   readonly decisionId: string;
   /** SHA-256 of the request as it is stored. */
   readonly stateHash: string;
+  /** What the clock decided before, to compute the same answer again. */
   readonly replay?: Replay;
   /** When it was asked, in milliseconds of the epoch, from which the deadline counts; default now. */
   readonly askedAt?: number;
@@ -39,10 +41,12 @@ const LONG_DEADLINE_MS = 1000;
 
 /** Answers requests, one at a time; it keeps worlds of the sizes that were asked for. */
 export class Recommender {
+  /** All that can be asked. */
   readonly policies: Policies;
+  /** Of the package, for the provenance. */
   readonly version: string;
-  readonly #stages = new Stages();
-  /** One for all sizes: its worlds are many times as large as a stage. */
+  readonly #worlds = new WorldPool();
+  /** One for all sizes: its worlds are many times as large as a pooled one. */
   readonly #lookahead = new Lookahead();
   readonly #planner = new Planner();
 
@@ -64,32 +68,32 @@ export class Recommender {
     const deadline = started + (request.deadline_ms ?? (isLong ? LONG_DEADLINE_MS : DEADLINE_MS));
     const rules = rulesOf(request, asked);
     let playing = asked;
-    let problem = readProblem(request, rules, asked.base);
+    let planning = readPlanningInput(request, rules, asked.base);
     let fallback: Provenance['fallback'] = null;
-    const unlike = asked.kind === 'network' ? problem.unlike : [];
+    const unlike = asked.kind === 'network' ? planning.unlike : [];
     if (unlike.length > 0) {
       playing = this.policies.fallback;
       fallback = { policy: playing.name, reason: 'out_of_distribution' };
-      problem = readProblem(request, rules, playing.base);
+      planning = readPlanningInput(request, rules, playing.base);
     }
 
-    const stage = this.#stages.for(playing, problem);
-    stage.set(problem, request.seed ?? 1);
-    const search = playing.name === LOOKAHEAD ? stage.decider(playing) : null;
+    const pooled = this.#worlds.for(playing, planning);
+    pooled.set(planning, request.seed ?? 1);
+    const search = playing.name === LOOKAHEAD ? pooled.decider(playing) : null;
     if (search instanceof LookaheadDecider) {
-      search.begin({ deadline, replay: replay && (replay.decision_futures ?? []), demand: problem.demand });
+      search.begin({ deadline, replay: replay && (replay.decision_futures ?? []), demand: planning.demand });
     }
-    const hungarian = matchAll(stage, Env.hungarian);
-    const nearest = play(stage, this.policies.named('nearest'), Env.nearest);
-    const decided = decide(this.policies, this.#planner, playing, problem, stage, started, deadline, replay, failed);
+    const hungarian = matchAll(pooled, Env.hungarian);
+    const nearest = play(pooled, this.policies.named('nearest'), Env.nearest);
+    const decided = decide(this.policies, this.#planner, playing, planning, pooled, started, deadline, replay, failed);
     if (decided.gaveWay !== null) fallback = { policy: this.policies.fallback.name, reason: decided.gaveWay };
 
-    const answer = new Answering(problem, stage, decided);
+    const answer = new Answering(planning, pooled, decided);
     const futures: number[] = [];
-    const assignments = answer.assignments(driverOf(stage, hungarian), driverOf(stage, nearest));
+    const assignments = answer.assignments(driverOf(pooled, hungarian), driverOf(pooled, nearest));
     const explained =
       request.explain === true
-        ? explain(problem, stage, this.#lookahead, decided.decisions, assignments, deadline, replay, futures)
+        ? explain(planning, pooled, this.#lookahead, decided.decisions, assignments, deadline, replay, futures)
         : assignments;
     return {
       as_of: request.as_of,
@@ -98,7 +102,7 @@ export class Recommender {
       waiting: answer.waiting(),
       unassigned: answer.unassigned(),
       locked: answer.locked(),
-      violations: problem.violations,
+      violations: planning.violations,
       provenance: {
         decision_id: decisionId,
         version: this.version,
@@ -122,11 +126,11 @@ export class Recommender {
    * @throws AdviseError `ERR_REQUEST`
    */
   drive(request: RecommendRequest, plan: readonly PlannedPair[]): AnalyzedPair[] {
-    const { problem, stage } = this.#staged(request);
-    const { world } = stage;
+    const { planning, pooled } = this.#pooled(request);
+    const { world } = pooled;
     return plan.map((planned): AnalyzedPair => {
-      const pair = pairOf(problem, stage, planned);
-      if (pair.breaks.length === 0) world.step(Env.policy, world.actionOf(...placeOf(problem, planned)));
+      const pair = pairOf(planning, pooled, planned);
+      if (pair.breaks.length === 0) world.step(Env.policy, world.actionOf(...indicesOf(planning, planned)));
       return pair;
     });
   }
@@ -136,41 +140,41 @@ export class Recommender {
    * @throws AdviseError `ERR_REQUEST`
    */
   candidates(request: RecommendRequest, shipment: Id): AnalyzedPair[] {
-    const { problem, stage } = this.#staged(request);
-    return request.vehicles.map(({ id }) => pairOf(problem, stage, { vehicle: id, shipment }));
+    const { planning, pooled } = this.#pooled(request);
+    return request.vehicles.map(({ id }) => pairOf(planning, pooled, { vehicle: id, shipment }));
   }
 
   /** The state in the world of the rules, where plans are driven. */
-  #staged(request: RecommendRequest): { readonly problem: Problem; readonly stage: Stage } {
+  #pooled(request: RecommendRequest): { readonly planning: PlanningInput; readonly pooled: PooledWorld } {
     const rules = { ...rulesOf(request, this.policies.named(request.policy)), assignmentsPerVehicle: 16 };
     const policy = this.policies.fallback;
-    const problem = readProblem(request, rules, policy.base);
-    const stage = this.#stages.for(policy, problem);
-    stage.set(problem, request.seed ?? 1);
-    return { problem, stage };
+    const planning = readPlanningInput(request, rules, policy.base);
+    const pooled = this.#worlds.for(policy, planning);
+    pooled.set(planning, request.seed ?? 1);
+    return { planning, pooled };
   }
 }
 
 /** Driver and slot; -1 for what is not known. */
-function placeOf({ request, considered }: Problem, { vehicle, shipment }: PlannedPair): [number, number] {
+function indicesOf({ request, considered }: PlanningInput, { vehicle, shipment }: PlannedPair): [number, number] {
   return [request.vehicles.findIndex(({ id }) => id === vehicle), considered.findIndex(({ id }) => id === shipment)];
 }
 
-function pairOf(problem: Problem, { world }: Stage, pair: PlannedPair): AnalyzedPair {
-  const [i, j] = placeOf(problem, pair);
+function pairOf(planning: PlanningInput, { world }: PooledWorld, pair: PlannedPair): AnalyzedPair {
+  const [i, j] = indicesOf(planning, pair);
   const e = Env.policy;
   const nothing = { ...pair, pickup_eta: null, lateness: null, approach_distance: null, score: null };
   // What is known but no longer open was in the plan before.
   if (i < 0 || j < 0 || !world.isOpen(e, j)) return { ...nothing, breaks: ['unknown'] };
-  const breaks = failingOf(problem, world, e, i, j);
+  const breaks = failingOf(planning, world, e, i, j);
   // Without a way there are no times.
   if (breaks.includes('route')) return { ...nothing, breaks };
-  const pickup = world.pickupSecond(e, i, j) + problem.offset;
+  const pickup = world.pickupSecond(e, i, j) + planning.offset;
   return {
     ...pair,
     breaks,
     pickup_eta: pickup,
-    lateness: latenessOf(problem.considered[j].windows, pickup),
+    lateness: latenessOf(planning.considered[j].windows, pickup),
     approach_distance: Math.round(world.approachMetres(e, i, j)),
     score: round(world.assignmentReward(e, i, j)),
   };
@@ -191,47 +195,47 @@ function rulesOf({ options = {} }: RecommendRequest, { base }: ServedPolicy): Ru
 
 /** Writes the parts of the answer down, step by step as they were decided. */
 class Answering {
-  readonly #problem: Problem;
-  readonly #stage: Stage;
+  readonly #planning: PlanningInput;
+  readonly #pooled: PooledWorld;
   readonly #decided: Decided;
   /** Environment in which the decisions have been played to their end. */
   readonly #end: number;
   /** By slot: until when it can be left open; null if no vehicle can take it any more. */
   readonly #safe: readonly (number | null)[];
 
-  constructor(problem: Problem, stage: Stage, decided: Decided) {
+  constructor(planning: PlanningInput, pooled: PooledWorld, decided: Decided) {
     const end = decided.env;
-    this.#problem = problem;
-    this.#stage = stage;
+    this.#planning = planning;
+    this.#pooled = pooled;
     this.#end = end;
     this.#decided = decided;
-    this.#safe = problem.considered.map((_, j) =>
-      stage.world.isOpen(end, j) ? latestSafe(problem, stage.world, end, j) : null,
+    this.#safe = planning.considered.map((_, j) =>
+      pooled.world.isOpen(end, j) ? latestSafe(planning, pooled.world, end, j) : null,
     );
   }
 
   #vehicle(i: number): Id | null {
-    return i < 0 ? null : this.#problem.request.vehicles[i].id;
+    return i < 0 ? null : this.#planning.request.vehicles[i].id;
   }
 
   /** Plays the plan once more, in the first environment's copy, to see what each decision was chosen from. */
   assignments(hungarian: Int32Array, nearest: Int32Array): Assignment[] {
-    const { considered, offset, rules } = this.#problem;
-    const { world } = this.#stage;
+    const { considered, offset, rules, request } = this.#planning;
+    const { world } = this.#pooled;
     const e = Env.nearest;
     world.copy(e, world, Env.start);
     const { decisions } = this.#decided;
-    const given = new Map(decisions.map(({ i, j }) => [this.#vehicle(i)!, considered[j].id]));
+    const given = new Map(decisions.map(({ i, j }) => [request.vehicles[i].id, considered[j].id]));
     return decisions.map(({ i, j, confidence }, k): Assignment => {
       const { id, windows } = considered[j];
       const pickup = world.pickupSecond(e, i, j) + offset;
       const metres = Math.round(world.approachMetres(e, i, j));
       const depart = Math.max(world.state.now[e], world.state.freeAt[e * world.drivers + i]) + offset;
-      const alternatives = alternativesOf(this.#problem, world, e, i, j);
+      const alternatives = alternativesOf(this.#planning, world, e, i, j);
       const assignment: Assignment = {
         rank: k + 1,
         shipment: id,
-        vehicle: this.#vehicle(i)!,
+        vehicle: request.vehicles[i].id,
         pickup_eta: pickup,
         delivery_eta: world.dropoffSecond(e, i, j) + offset,
         lateness: latenessOf(windows, pickup),
@@ -239,7 +243,16 @@ class Answering {
         approach_duration: world.approachSeconds(e, i, j),
         score: round(world.assignmentReward(e, i, j)),
         confidence: confidence === null ? null : round(confidence),
-        reasons: reasonsOf(this.#problem, pickup, depart, windowOf(windows, pickup)[1], metres, alternatives, given),
+        reasons: reasonsOf(
+          this.#planning,
+          pickup,
+          depart,
+          request.vehicles[i].time_window?.[0],
+          windowOf(windows, pickup)[1],
+          metres,
+          alternatives,
+          given,
+        ),
         alternatives: alternatives.slice(0, rules.alternatives),
         nearest: this.#vehicle(nearest[j]),
         hungarian: this.#vehicle(hungarian[j]),
@@ -251,7 +264,7 @@ class Answering {
 
   /** Those left open that a vehicle could still take, and those whose time has not come. */
   waiting(): Waiting[] {
-    const { considered, later, rules, request } = this.#problem;
+    const { considered, later, rules, request } = this.#planning;
     const again = request.as_of + rules.revisitAfter;
     const list: Waiting[] = [];
     for (let j = 0; j < considered.length; j++) {
@@ -267,7 +280,7 @@ class Answering {
     for (const { id, windowStart } of later) {
       list.push({
         shipment: id,
-        reason: `its window begins more than ${Math.round(rules.horizon / 60)} min from now: it is planned when that is nearer`,
+        reason: `its window begins more than ${Math.round(rules.horizon / 60)} min from now; it is planned when its window is nearer`,
         revisit_at: Math.max(again, windowStart - rules.horizon),
         latest_safe: null,
       });
@@ -276,45 +289,45 @@ class Answering {
   }
 
   #whyWaiting(j: number): string {
-    const { world } = this.#stage;
+    const { world } = this.#pooled;
     const { plan } = this.#decided;
     const stop = plan?.[j];
-    if (stop !== undefined) return plannedWords(this.#problem, world, Env.start, j, stop);
-    const acceptedIn = (e: number): boolean => this.#problem.request.vehicles.some((_, i) => world.accepts(e, i, j));
+    if (stop !== undefined) return plannedWords(this.#planning, world, Env.start, j, stop);
+    const acceptedIn = (e: number): boolean => this.#planning.request.vehicles.some((_, i) => world.accepts(e, i, j));
     if (acceptedIn(this.#end)) {
       return plan === null
-        ? 'a vehicle could take it now, but the policy would rather wait'
-        : 'not in the plan, as it would push out others; a vehicle could still take it in place of those that wait';
+        ? 'a vehicle could take it now, but the policy chose to wait'
+        : 'not in the plan, because it would displace other shipments; a vehicle could still take it instead of a waiting one';
     }
     // Only where there are several windows can a vehicle be in time and yet not be sent.
     if (!acceptedIn(Env.start)) {
-      const soon = Math.round(this.#problem.rules.horizon / 60);
-      return `no vehicle can keep the windows that begin within ${soon} min: a later one is planned when it is nearer`;
+      const soon = Math.round(this.#planning.rules.horizon / 60);
+      return `no vehicle can keep a window that begins within ${soon} min; later windows are planned when they are nearer`;
     }
-    return 'every vehicle that could take it has been given another shipment in this answer';
+    return 'every vehicle that could take it is assigned another shipment in this answer';
   }
 
   unassigned(): Answer['unassigned'] {
-    const { considered } = this.#problem;
-    const { world } = this.#stage;
+    const { considered } = this.#planning;
+    const { world } = this.#pooled;
     const list: Answer['unassigned'][number][] = [];
     for (let j = 0; j < considered.length; j++) {
       if (!world.isOpen(this.#end, j) || this.#safe[j] !== null) continue;
-      list.push({ shipment: considered[j].id, reasons: unassignedOf(this.#problem, world, Env.start, j) });
+      list.push({ shipment: considered[j].id, reasons: unassignedOf(this.#planning, world, Env.start, j) });
     }
     return list;
   }
 
   locked(): Locked[] {
-    const { promised, offset, request, snapshot } = this.#problem;
-    const { state: st, compiled } = this.#stage.world;
+    const { promised, offset, request, snapshot } = this.#planning;
+    const { state: st, compiled } = this.#pooled.world;
     const { queue } = compiled.scenario;
     return promised.flatMap((list, i) => {
       // What is promised follows the ride under way.
       const first = snapshot.drivers[i].plan.length;
       return (list ?? []).map(({ id, windows }, k): Locked => {
-        const place = i * queue + first + k;
-        const [pickupAt, dropoffAt] = [st.planPickupAt[place], st.planDropoffAt[place]];
+        const p = i * queue + first + k;
+        const [pickupAt, dropoffAt] = [st.planPickupAt[p], st.planDropoffAt[p]];
         return {
           shipment: id,
           vehicle: request.vehicles[i].id,
@@ -329,7 +342,7 @@ class Answering {
 
   /** What promise k of vehicle i does not keep to. */
   #brokenBy(i: number, k: number, pickupAt: number, dropoffAt: number): Constraint[] {
-    const { promised, request, rules, snapshot, offset } = this.#problem;
+    const { promised, request, rules, snapshot, offset } = this.#planning;
     const vehicle = request.vehicles[i];
     const { windows, input } = promised[i]![k];
     const { skills = [], amount = [] } = input;

@@ -1,260 +1,180 @@
-// The question: vehicles, shipments and travel times in the conventions of VROOM ([lon, lat], seconds, metres, inclusive
-// windows), and what is live about them. A vehicle that is wrong voids the request, a shipment only itself.
+// The request: vehicles, shipments and travel times in the conventions of VROOM ([lon, lat], seconds, metres, inclusive
+// windows), and their live state. Each shape is written once, as a schema; its type and the OpenAPI document follow
+// from it. A fault of a vehicle refuses the whole request, a fault of a shipment only that shipment.
 
-import type { Id, Props, Rule } from './schema.js';
-import { MOST_WINDOWS } from './windows.js';
+import { anything, flag, id, list, object, oneOf, optional } from './rules.js';
+import type { ObjectOf, Rule, TypeOf, Unchecked } from './rules.js';
 
 /** `shadow` and `recommend` act on nothing; `auto` lets the service act on the assignments. */
 export const requestModes = ['shadow', 'recommend', 'auto'] as const;
 /** One of `requestModes`. */
 export type RequestMode = (typeof requestModes)[number];
 
-/** A vehicle as VROOM has it, and what it does now. Seconds on the request’s clock, places as [longitude, latitude]. */
-export interface VehicleInput {
-  readonly id: Id;
-  readonly profile?: string;
-  readonly start?: readonly [number, number];
-  readonly start_index?: number;
-  readonly skills?: readonly Id[];
-  readonly capacity?: readonly number[];
-  readonly time_window?: readonly [number, number];
-  readonly kind?: 'REGULAR' | 'EMERGENCY';
-  readonly status?: 'available' | 'busy' | 'offline';
-  readonly free_at?: number;
-  readonly free_location?: readonly [number, number];
-  readonly free_location_index?: number;
-  readonly locked?: readonly Id[];
-  readonly load?: number;
-}
-
-/** Where a shipment is picked up or delivered; `service` in seconds, windows inclusive. */
-export interface StopInput {
-  readonly id?: Id;
-  readonly location?: readonly [number, number];
-  readonly location_index?: number;
-  readonly service?: number;
-  readonly time_windows?: readonly (readonly [number, number])[];
-}
-
-/** A shipment as VROOM has it, with when it was booked. */
-export interface ShipmentInput {
-  readonly id?: Id;
-  readonly pickup: StopInput;
-  readonly delivery: StopInput;
-  readonly skills?: readonly Id[];
-  readonly amount?: readonly number[];
-  readonly priority?: number;
-  readonly known_at?: number;
-  readonly leg?: 'outbound' | 'return';
-}
-
-/** A square table; `null` where there is no way. */
-export type Table = readonly (readonly (number | null)[])[];
-
-/** Travel times of one profile in seconds, distances in metres. */
-export interface MatrixInput {
-  readonly durations: Table;
-  readonly distances?: Table;
-}
-
-/** Travel times for departures within a part of the local day. */
-export interface MatrixPeriodInput extends MatrixInput {
-  /** Seconds of the local day, whole minutes; `from` inclusive, `to` exclusive. */
-  readonly from: number;
-  readonly to: number;
-}
-
-/** What the policy’s own world says otherwise: seconds, but for `speed_kmh` and counts. */
-export interface RequestOptions {
-  readonly late_tolerance?: number;
-  readonly queue?: number;
-  readonly assignments_per_vehicle?: number;
-  readonly speed_kmh?: number;
-  readonly horizon?: number;
-  readonly revisit_after?: number;
-  readonly alternatives?: number;
-}
-
-/** A live state. `checkRequest` makes one from what was sent. */
-export interface RecommendRequest {
-  readonly as_of: number;
-  readonly time_zone?: string;
-  readonly mode?: RequestMode;
-  readonly policy?: string;
-  readonly deadline_ms?: number;
-  readonly explain?: boolean;
-  readonly seed?: number;
-  readonly options?: RequestOptions;
-  readonly vehicles: readonly VehicleInput[];
-  /** Checked one by one, by `checkShipment`. */
-  readonly shipments: readonly unknown[];
-  readonly matrices?: Readonly<Record<string, MatrixInput>>;
-  readonly matrices_by_time?: Readonly<Record<string, readonly MatrixPeriodInput[]>>;
-}
-
 /** Vehicles in one request. */
 export const MAX_VEHICLES = 200;
 /** Shipments in one request. */
 export const MAX_SHIPMENTS = 500;
+/** Windows of one stop. */
+export const MOST_WINDOWS = 16;
 /** Places in a table. */
 export const MAX_PLACES = 1200;
 /** About the year 2100. */
 const LATEST = 4_102_444_800;
 
-const id: Rule = {
-  type: 'id',
-  description: 'A number, or letters, digits and . : _ -; no names of people',
-};
-const time = (description: string): Rule => ({ type: 'number', integer: true, min: 0, max: LATEST, description });
-const optional = (rule: Rule, description?: string): Rule => ({
-  ...rule,
-  optional: true,
-  ...(description === undefined ? {} : { description }),
-});
-const span: Rule = { type: 'tuple', items: [time('First second'), time('Last second')], description: 'Inclusive' };
-const place: Rule = {
+const requestId = { ...id, description: 'A number, or letters, digits and . : _ -; no names of people' };
+const time = (description: string) => ({ ...within(0, LATEST), description });
+const span = {
+  type: 'tuple',
+  items: [time('First second'), time('Last second')],
+  description: 'first and last second, both inclusive',
+} as const satisfies Rule;
+const place = {
   type: 'tuple',
   items: [
     { type: 'number', min: -180, max: 180 },
     { type: 'number', min: -85, max: 85 },
   ],
   description: '[longitude, latitude] in degrees',
-};
-const placeIndex: Rule = { type: 'number', integer: true, min: 0, max: MAX_PLACES - 1 };
-const amounts: Rule = { type: 'array', max: 8, items: { type: 'number', integer: true, min: 0, max: 1_000_000 } };
-const skills: Rule = { type: 'array', max: 31, items: id };
-const name: Rule = { type: 'string', min: 1, max: 64, pattern: /^[\w./:-]+$/ };
+} as const satisfies Rule;
+const placeIndex = within(0, MAX_PLACES - 1);
+const amounts = { ...list(within(0, 1_000_000)), max: 8 };
+const skills = { ...list(requestId), max: 31 };
+const name = { type: 'string', min: 1, max: 64, pattern: /^[\w./:-]+$/ } as const satisfies Rule;
 
-const vehicleProps: Props = {
-  id,
+const vehicle = object({
+  id: requestId,
   profile: optional(name, 'Which of `matrices`; all vehicles have the same. Default "car"'),
-  start: optional(place, 'Where it is'),
-  start_index: optional(placeIndex, 'The same as a row of the table'),
+  start: optional(place, 'Where it is: [longitude, latitude] in degrees'),
+  start_index: optional(placeIndex, 'Where it is: its row in the table, from 0'),
   skills: optional(skills),
   capacity: optional(amounts, 'One shipment is carried at a time: each amount must fit'),
-  time_window: optional(span, 'Its shift'),
-  kind: optional({ type: 'enum', values: ['REGULAR', 'EMERGENCY'] }, 'Default REGULAR'),
-  status: optional({ type: 'enum', values: ['available', 'busy', 'offline'] }, 'Default available'),
-  free_at: optional(time('When the ride under way ends; needed if busy')),
-  free_location: optional(place, 'Where it ends; default `start`'),
-  free_location_index: optional(placeIndex),
+  time_window: optional(span, 'Its shift: first and last second'),
+  kind: optional(oneOf(['REGULAR', 'EMERGENCY']), 'Default REGULAR'),
+  status: optional(oneOf(['available', 'busy', 'offline']), 'Default available'),
+  free_at: optional(time('When the ride under way ends; required if busy')),
+  free_location: optional(place, 'Where the ride under way ends; default `start`'),
+  free_location_index: optional(placeIndex, 'The same as a row of the table; default `start_index`'),
   locked: optional(
-    { type: 'array', max: 16, items: id },
-    'Shipments promised to this vehicle, in the order of driving: never given to another',
+    { ...list(requestId), max: 16 },
+    'Shipments promised to this vehicle, in the order of driving; they are never assigned to another',
   ),
-  load: optional({ type: 'number', integer: true, min: 0, max: 10_000 }, 'Shipments driven so far today'),
-};
+  load: optional(within(0, 10_000), 'Shipments driven so far today'),
+});
+/** A vehicle as VROOM has it, and what it does now. Seconds on the request’s clock, places as [longitude, latitude]. */
+export type VehicleInput = TypeOf<typeof vehicle>;
 
-const stop: Rule = {
-  type: 'object',
-  strict: true,
-  props: {
-    id: optional(id),
-    location: optional(place),
-    location_index: optional(placeIndex),
-    service: optional({ type: 'number', integer: true, min: 0, max: 86_400 }, 'Seconds spent there'),
-    time_windows: optional(
-      { type: 'array', min: 1, max: MOST_WINDOWS, items: span },
-      'When service may begin, in any order; of several, the first that can be kept',
-    ),
-  },
-};
+const stop = object({
+  id: optional(requestId),
+  location: optional(place),
+  location_index: optional(placeIndex),
+  service: optional(within(0, 86_400), 'Seconds spent there'),
+  time_windows: optional(
+    { ...list(span), min: 1, max: MOST_WINDOWS },
+    'When service may begin, in any order; of several, the first that can be kept',
+  ),
+});
+/** Where a shipment is picked up or delivered; `service` in seconds, windows inclusive. */
+export type StopInput = TypeOf<typeof stop>;
 
 /** The schema of one shipment. */
-export const shipmentProps: Props = {
-  id: optional(id, 'Default: the id of its pickup'),
+export const shipmentProps = {
+  id: optional(requestId, 'Default: the id of its pickup'),
   pickup: stop,
   delivery: stop,
   skills: optional(skills),
   amount: optional(amounts),
-  priority: optional({ type: 'number', integer: true, min: 0, max: 100 }, 'Higher is more urgent; default 50'),
+  priority: optional(within(0, 100), 'Higher is more urgent; default 50'),
   known_at: optional(time('When it was booked; default `as_of`')),
-  leg: optional({ type: 'enum', values: ['outbound', 'return'] }),
+  leg: optional(oneOf(['outbound', 'return'])),
 };
+/** A shipment as VROOM has it, with when it was booked. */
+export type ShipmentInput = ObjectOf<typeof shipmentProps>;
 
-const table: Rule = {
-  type: 'array',
-  min: 1,
-  max: MAX_PLACES,
-  items: { type: 'any', optional: true, nullable: true },
-  description: 'Square; null where there is no way',
+// Rows are checked by `checkTables`, cell by cell.
+const row: Unchecked<readonly (number | null)[]> & { readonly optional: true; readonly nullable: boolean } = {
+  type: 'any',
+  optional: true,
+  nullable: true,
 };
-/** What an answer of OSRM's table service brings along; it is dropped. Whatever else is in a table is refused. */
-const ofOsrm = ['code', 'message', 'sources', 'destinations', 'fallback_speed_cells', 'data_version'];
-const matrix = {
-  type: 'object',
-  strict: true,
-  props: {
-    durations: { ...table },
-    distances: optional(table, 'Metres; where it, or a cell of it, is missing: the duration at 30 km/h'),
-    ...Object.fromEntries(
-      ofOsrm.map((name) => [name, optional({ type: 'any', nullable: true }, 'Of an OSRM answer; not looked at')]),
-    ),
-  },
-} as const satisfies Rule;
-const minute = (description: string): Rule => ({ type: 'number', integer: true, min: 0, max: 86_400, description });
+const table = { ...list(row, 'Square; null where there is no way'), min: 1, max: MAX_PLACES };
+/** A square table; `null` where there is no way. */
+export type Table = TypeOf<typeof table>;
 
-/** Schema of a request, in which shipments may be anything: they are checked one by one. */
-export const requestProps: Props = {
+const ofOsrm = optional(anything(), 'Of an OSRM answer; not looked at');
+const matrix = object({
+  durations: table,
+  distances: optional(table, 'Metres; where it, or a cell of it, is missing: the duration at 30 km/h'),
+  // What an answer of OSRM's table service brings along; it is dropped. Whatever else is in a table is refused.
+  code: ofOsrm,
+  message: ofOsrm,
+  sources: ofOsrm,
+  destinations: ofOsrm,
+  fallback_speed_cells: ofOsrm,
+  data_version: ofOsrm,
+});
+/** Travel times of one profile in seconds, distances in metres. */
+export type MatrixInput = TypeOf<typeof matrix>;
+
+const minuteOfDay = within(0, 86_400);
+const period = object({
+  from: { ...minuteOfDay, description: 'Second of the local day, inclusive; a whole minute' },
+  to: { ...minuteOfDay, description: 'Exclusive' },
+  ...matrix.props,
+});
+/** Travel times for departures within a part of the local day. */
+export type MatrixPeriodInput = TypeOf<typeof period>;
+
+const options = object({
+  late_tolerance: optional(within(0, 86_400), 'Seconds after a window at which a pickup is still allowed'),
+  queue: optional(within(1, 16), 'Most shipments in the plan of a vehicle'),
+  assignments_per_vehicle: optional(within(1, 16), 'Most new shipments for a vehicle in one answer'),
+  speed_kmh: optional({ type: 'number', min: 1, max: 300 }, 'Speed on the straight line, where there is no table'),
+  horizon: optional(within(0, 86_400), 'Seconds from now: shipments whose window begins later wait; default 7200'),
+  revisit_after: optional(within(1, 86_400), 'Seconds after which to ask again at the latest; default 300'),
+  alternatives: optional(within(0, 10), 'Most alternatives of an assignment; default 3'),
+});
+/** What the policy’s own world says otherwise: seconds, but for `speed_kmh` and counts. */
+export type RequestOptions = TypeOf<typeof options>;
+
+/** Schema of a request, in which shipments may be anything: `checkShipment` checks them one by one. */
+export const requestProps = {
   as_of: time(
-    'Now, on the clock of all times here: seconds of the epoch; or, up to 31622399 (366 days), since a midnight of the local clock',
+    'Now; all times of the request are on the same clock. Seconds since 1970 (UTC), or, up to 31622399 (366 days), since a midnight of the local clock',
   ),
   time_zone: optional(
     { type: 'string', max: 64, pattern: /^[\w/+-]+$/ },
-    'IANA name: which time of day `as_of` is, if it is of the epoch. Default UTC',
+    'IANA name: gives the local time of day where `as_of` counts from the epoch. Default UTC',
   ),
-  mode: optional({ type: 'enum', values: requestModes }, 'Default recommend'),
+  mode: optional(oneOf(requestModes), 'Default recommend'),
   policy: optional(name, 'Name of a policy; default: the first of /v1/policies'),
   deadline_ms: optional(
-    { type: 'number', integer: true, min: 1, max: 60_000 },
+    within(1, 60_000),
     'Default 250, with `explain` or the policy `lookahead` 1000; the service takes 1000 at most',
   ),
-  explain: optional({ type: 'boolean' }, 'Try the candidates out in simulated futures'),
-  seed: optional({ type: 'number', integer: true, min: 0, max: 2_147_483_647 }, 'Of those futures; default 1'),
-  options: optional({
-    type: 'object',
-    strict: true,
-    props: {
-      late_tolerance: optional({ type: 'number', integer: true, min: 0, max: 86_400 }, 'Seconds after a window'),
-      queue: optional({ type: 'number', integer: true, min: 1, max: 16 }, 'Shipments in a vehicle’s plan at most'),
-      assignments_per_vehicle: optional({ type: 'number', integer: true, min: 1, max: 16 }, 'New ones in one answer'),
-      speed_kmh: optional({ type: 'number', min: 1, max: 300 }, 'On the straight line, where there is no table'),
-      horizon: optional({ type: 'number', integer: true, min: 0, max: 86_400 }, 'Later windows wait; default 7200'),
-      revisit_after: optional({ type: 'number', integer: true, min: 1, max: 86_400 }, 'Default 300'),
-      alternatives: optional({ type: 'number', integer: true, min: 0, max: 10 }, 'Per assignment; default 3'),
-    },
-  }),
-  vehicles: { type: 'array', max: MAX_VEHICLES, items: { type: 'object', strict: true, props: vehicleProps } },
-  shipments: { type: 'array', max: MAX_SHIPMENTS, items: { type: 'any', optional: true, nullable: true } },
+  explain: optional(flag, 'Compare each assignment with its alternatives and with waiting, in simulated futures'),
+  seed: optional(within(0, 2_147_483_647), 'Seed of those futures; default 1'),
+  options: optional(options),
+  vehicles: { ...list(vehicle), max: MAX_VEHICLES },
+  shipments: { ...list(optional(anything())), max: MAX_SHIPMENTS },
   matrices: optional(
     { type: 'record', key: name, value: matrix },
-    'By profile: tables of durations, also as an OSRM table answer',
+    'By profile: tables of durations; an answer of OSRM’s table service fits',
   ),
   matrices_by_time: optional(
-    {
-      type: 'record',
-      key: name,
-      value: {
-        type: 'array',
-        min: 1,
-        max: 24,
-        items: {
-          type: 'object',
-          strict: true,
-          props: {
-            from: minute('Second of the local day, inclusive; a whole minute'),
-            to: minute('Exclusive'),
-            ...matrix.props,
-          },
-        },
-      },
-    },
+    { type: 'record', key: name, value: { ...list(period), min: 1, max: 24 } },
     'By profile: tables that hold for departures within a part of the day; `matrices` holds for the rest',
   ),
 };
+/** A live state. `checkRequest` makes one from what was sent. */
+export type RecommendRequest = ObjectOf<typeof requestProps>;
 
 /** The request's schema with that of a shipment in its place, for the document. */
-export const documentedRequest: Props = {
+export const documentedRequest = {
   ...requestProps,
-  shipments: { type: 'array', max: MAX_SHIPMENTS, items: { type: 'object', strict: true, props: shipmentProps } },
+  shipments: { ...list(object(shipmentProps)), max: MAX_SHIPMENTS },
 };
+
+/** A whole number from `min` to `max`. */
+function within(min: number, max: number) {
+  return { type: 'number', integer: true, min, max } as const;
+}

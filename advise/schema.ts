@@ -2,7 +2,9 @@
 
 import FastestValidator from 'fastest-validator';
 import type { ValidationError } from 'fastest-validator';
+import { shown } from '../engine/index.js';
 import { AdviseError } from './errors.js';
+import type { Id, Props, Rule } from './rules.js';
 
 // The package's types describe its ES module, Node gets its CommonJS one.
 const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
@@ -12,25 +14,8 @@ const validator = new (FastestValidator as unknown as typeof FastestValidator.de
   considerNullAsAValue: true,
 });
 
-/** The part of fastest-validator's rules that is used here, with a `description` for the document. */
-export type Rule = { readonly optional?: boolean; readonly nullable?: boolean; readonly description?: string } & (
-  | { readonly type: 'number'; readonly integer?: boolean; readonly min?: number; readonly max?: number }
-  | { readonly type: 'string'; readonly min?: number; readonly max?: number; readonly pattern?: RegExp }
-  | { readonly type: 'boolean' }
-  | { readonly type: 'any' }
-  | { readonly type: 'enum'; readonly values: readonly string[] }
-  | { readonly type: 'array'; readonly items: Rule; readonly min?: number; readonly max?: number }
-  | { readonly type: 'tuple'; readonly items: readonly Rule[] }
-  | { readonly type: 'id' }
-  | { readonly type: 'object'; readonly strict?: boolean; readonly props: Props }
-  | { readonly type: 'record'; readonly key: Rule; readonly value: Rule }
-);
-/** A number, or a short word: how other systems name their vehicles and shipments. */
-export type Id = number | string;
-/** The members of an object, by their names. */
-export type Props = Readonly<Record<string, Rule>>;
-
 const ID = /^[\w.:-]{1,64}$/;
+const ID_WORDS = 'a whole number, or up to 64 letters, digits and . : _ -';
 
 /** Whether a value is an `Id`. */
 export function isId(value: unknown): value is Id {
@@ -41,6 +26,7 @@ export function isId(value: unknown): value is Id {
 export interface Fault {
   /** `pickup.location`, or empty for the whole. */
   readonly path: string;
+  /** Value and remedy; the path goes before it. */
   readonly message: string;
   /** More of the same kind: the other members of that object that are not known. */
   readonly also?: readonly Fault[];
@@ -71,7 +57,7 @@ function isDeep(value: unknown, left: number): boolean {
   return Object.values(value).some((member) => typeof member === 'object' && isDeep(member, left - 1));
 }
 
-/** @throws AdviseError `ERR_REQUEST` naming the first fault, and those of its kind */
+/** Throws a fault, if there is one. @throws AdviseError `ERR_REQUEST` naming the first fault, and those of its kind */
 export function refuse(fault: Fault | null): void {
   if (fault === null) return;
   const faults = [fault, ...(fault.also ?? [])].map(({ path, message }) => ({
@@ -88,10 +74,10 @@ export function join(outer: string, inner: string): string {
   return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`;
 }
 
-/** A value for a message: short, and nothing long is repeated. */
+/** A value of a request for a message: as the engine shows values, but lists and objects as the JSON that was sent, cut short. */
 export function show(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  if (typeof value !== 'object' || value === null) return shown(value);
+  const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
@@ -111,7 +97,8 @@ function ruleOf(rule: Rule): unknown {
     case 'array':
       return { ...own, items: ruleOf(own.items) };
     case 'tuple':
-      return { ...own, items: own.items.map(ruleOf) };
+      // Without this an empty list would pass.
+      return { ...own, empty: false, items: own.items.map(ruleOf) };
     case 'record':
       return { ...own, key: ruleOf(own.key), value: ruleOf(own.value) };
     case 'object':
@@ -125,10 +112,23 @@ function faultOf({ type, field, expected, message }: ValidationError, value: unk
   const path = field ?? '';
   const { rule, value: found } = memberAt({ type: 'object', props }, value, path);
   if (type === 'objectStrict') return unknownMembers(path, found as object, rule?.type === 'object' ? rule.props : {});
-  if (type === 'required') return { path, message: `is missing: give ${shapeOf(rule)}` };
+  if (type === 'required') {
+    // The library names a list or a tuple where one of its items is null.
+    if (Array.isArray(found)) {
+      const k = found.findIndex((item) => item === null || item === undefined);
+      const item = rule?.type === 'array' ? rule.items : rule?.type === 'tuple' ? rule.items[k] : undefined;
+      return { path: `${path}[${k}]`, message: `is null: expected ${shapeOf(item)}` };
+    }
+    return {
+      path,
+      message: found === null ? `is null: expected ${shapeOf(rule)}` : `is missing: give ${shapeOf(rule)}`,
+    };
+  }
   // A number that is too large is often of another unit.
   const about = rule?.type === 'number' && rule.description !== undefined ? ` (${rule.description})` : '';
-  const remedy = remedyOf(type, String(expected), message ?? 'it is not allowed');
+  const remedy = type.startsWith('tuple')
+    ? `expected ${shapeOf(rule)}`
+    : remedyOf(type, String(expected), message ?? 'it is not allowed');
   return { path, message: `is ${show(found)}: ${remedy}${about}` };
 }
 
@@ -137,9 +137,9 @@ function remedyOf(type: string, expected: string, message: string): string {
     case 'enumValue':
       return `expected one of ${expected}`;
     case 'id':
-      return 'expected a whole number, or up to 64 letters, digits and . : _ -';
+      return `expected ${ID_WORDS}`;
     case 'stringPattern':
-      return 'it has another form than expected here, see /openapi.json';
+      return `it must match the pattern ${expected}`;
     default: {
       // The library's sentence repeats the field's name.
       const verb = message.indexOf('must');
@@ -148,21 +148,24 @@ function remedyOf(type: string, expected: string, message: string): string {
   }
 }
 
-/** What nobody knows where a member of that name is, and what to do about it. */
+/** What to do about an unknown member of such a name. */
 const remedies: Readonly<Record<string, string>> = {
-  costs: 'vehicles are chosen by time and distance, so send these, and leave costs of your own out',
+  costs: 'costs are not used, as vehicles are chosen by time and distance; send durations and distances',
 };
 
 /** One fault for each, the last with what is known there. */
 function unknownMembers(path: string, value: object, props: Props): Fault {
   const names = Object.keys(value).filter((name) => !Object.hasOwn(props, name));
-  const known = `known are ${Object.keys(props).join(', ')}`;
+  const known = `the known fields here are ${Object.keys(props).join(', ')}`;
   const [first, ...also] = names.map((name, k): Fault => {
     const remedy = Object.hasOwn(remedies, name) ? [remedies[name]] : [];
     const words = [...remedy, ...(k === names.length - 1 ? [known] : [])];
     // What somebody calls a member may be long.
     const short = name.length > 64 ? `${name.slice(0, 61)}...` : name;
-    return { path: join(path, short), message: `is not known${words.length > 0 ? `: ${words.join('; ')}` : ''}` };
+    return {
+      path: join(path, short),
+      message: `is not a known field${words.length > 0 ? `: ${words.join('; ')}` : ''}`,
+    };
   });
   return also.length > 0 ? { ...first, also } : first;
 }
@@ -218,9 +221,9 @@ function shapeOf(rule: Rule | undefined): string {
     case 'object':
       return `an object of ${Object.keys(rule.props).join(', ')}${about}`;
     case 'id':
-      return 'a whole number, or up to 64 letters, digits and . : _ -';
+      return ID_WORDS;
     default:
-      return 'it';
+      return 'a value';
   }
 }
 

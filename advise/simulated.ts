@@ -36,7 +36,10 @@ export class SimulatedFleet {
   constructor(base: CompiledScenario, seed: number) {
     const { travel, startSecondOfDay } = base.scenario;
     if (travel.kind !== 'plane') {
-      throw new AdviseError('ERR_SERVICE', `scenario "${base.scenario.name}" has zones, not places: try geneva`);
+      throw new AdviseError(
+        'ERR_SERVICE',
+        `scenario "${base.scenario.name}" has zones without coordinates: expected a scenario with coordinates, such as geneva`,
+      );
     }
     this.#travel = travel;
     this.#offset = DAY + startSecondOfDay;
@@ -59,6 +62,7 @@ export class SimulatedFleet {
     return this.#world.compiled.scenario.horizonSeconds;
   }
 
+  /** Whether the day has ended. */
   get over(): boolean {
     return this.#world.state.tick[0] >= this.#world.compiled.ticks;
   }

@@ -11,6 +11,7 @@ const NO_CAPACITY = 30;
 export class SkillBits {
   /** A skill that the base scenario does not know is needed. */
   unknown = false;
+  /** The bits that stand for loads. */
   capacityBits: number = 1 << NO_CAPACITY;
   readonly #vehicles: readonly VehicleInput[];
   /** Who is able, by bit; the scenario's own skills come first, so that they keep the bits under which a network saw them. */
@@ -32,6 +33,7 @@ export class SkillBits {
     return this.#able.length + fresh > NO_SKILL;
   }
 
+  /** Bits that a shipment needs; gives new skills and loads a bit of their own. */
   needed({ skills = [], amount = [] }: ShipmentInput): number {
     let bits = 0;
     for (const skill of skills) {
@@ -51,6 +53,7 @@ export class SkillBits {
     return `amount ${this.#vehicles.map((vehicle) => (carries(vehicle, amount) ? 1 : 0)).join('')}`;
   }
 
+  /** Bits that a vehicle has. */
   of(vehicle: VehicleInput): number {
     return this.#able.reduce((bits, able, bit) => (able(vehicle) ? bits | (1 << bit) : bits), 0);
   }

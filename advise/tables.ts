@@ -14,7 +14,9 @@ const LONGEST = 1_000_000;
 
 /** A request’s tables as the engine has them. */
 export interface Tables {
+  /** Seconds and metres from place to place, by period of the day if they differ. */
   readonly matrix: MatrixTravel;
+  /** Number of places: rows and columns. */
   readonly places: number;
 }
 
@@ -32,7 +34,10 @@ export function checkTables({ matrices, matrices_by_time: byTime }: RecommendReq
   const periods = ofProfile(byTime, profile);
   if (own === undefined && periods === undefined) {
     const found = [...new Set([matrices, byTime].flatMap((tables) => Object.keys(tables ?? {})))].join(', ');
-    throw badField('matrices', `have ${found === '' ? 'no profile' : found}: the vehicles' profile is ${profile}`);
+    throw badField(
+      'matrices',
+      `has ${found === '' ? 'no profile' : `the profiles ${found}`}: expected ${profile}, the profile of the vehicles`,
+    );
   }
   let places = own === undefined ? undefined : checkTable(own, `matrices.${profile}`);
   for (const [k, period] of (periods ?? []).entries()) {
@@ -68,13 +73,13 @@ function checkTable(matrix: MatrixInput, at: string, expected?: number): number 
     const lengths = rows.map((row) => (Array.isArray(row) ? row.length : -1));
     // Of all rows rather than of one: then it is the number of rows that is wrong.
     if (lengths[0] !== size && lengths.every((length) => length === lengths[0] && length >= 0)) {
-      throw badField(path, `has ${size} rows of ${lengths[0]} numbers: expected as many rows as numbers in each`);
+      throw badField(path, `has ${size} rows of ${lengths[0]} numbers: expected as many rows as numbers in a row`);
     }
     for (let a = 0; a < size; a++) {
       const row = rows[a];
       if (!Array.isArray(row) || row.length !== size) {
         const found = Array.isArray(row) ? `has ${row.length} numbers` : `is ${show(row)}`;
-        throw badField(`${path}[${a}]`, `${found}: expected ${size}, as there are rows`);
+        throw badField(`${path}[${a}]`, `${found}: expected ${size}, the number of rows`);
       }
       for (let b = 0; b < size; b++) {
         const cell: unknown = row[b];
@@ -88,7 +93,7 @@ function checkTable(matrix: MatrixInput, at: string, expected?: number): number 
     const b = durations[a].findIndex((seconds, k) => seconds === null && distances[a][k] !== null);
     if (b < 0) continue;
     const distance = `${join(at, 'distances')}[${a}][${b}]`;
-    const remedy = `${distance} is ${distances[a][b]}: give the duration, or null in both where there is no way`;
+    const remedy = `${distance} is ${distances[a][b]}: give the duration, or null in both where there is no route`;
     throw badField(`${join(at, 'durations')}[${a}][${b}]`, `is null, but ${remedy}`);
   }
   return size;
@@ -110,15 +115,15 @@ function checkPeriods(periods: readonly MatrixPeriodInput[], at: string, rest: b
       }
     }
     if (from >= to) {
-      const remedy = `a part over midnight is two, ${from} to 86400 and 0 to ${to}`;
-      throw badField(`${at}[${k}].to`, `is ${to}: expected more than its from, ${from}; ${remedy}`);
+      const remedy = `for a part over midnight give two, ${from} to 86400 and 0 to ${to}`;
+      throw badField(`${at}[${k}].to`, `is ${to}: expected more than its "from" (${from}); ${remedy}`);
     }
     const minutes = partOf.subarray(from / 60, to / 60);
     const other = minutes.findIndex((part) => part >= 0);
     if (other >= 0) {
       throw badField(
         `${at}[${k}].from`,
-        `${from} to ${to} overlaps with ${at}[${minutes[other]}]: give each second one table`,
+        `is ${from}: ${from} to ${to} overlaps with ${at}[${minutes[other]}]; expected one table for each second`,
       );
     }
     minutes.fill(k);
@@ -126,7 +131,7 @@ function checkPeriods(periods: readonly MatrixPeriodInput[], at: string, rest: b
   const gap = partOf.indexOf(-1);
   if (!rest && gap >= 0) {
     const table = at.replace('_by_time', '');
-    throw badField(at, `has nothing for second ${60 * gap} of the day: give ${table} for the rest of the day`);
+    throw badField(at, `has no table for second ${60 * gap} of the day: give ${table} for the rest of the day`);
   }
 }
 

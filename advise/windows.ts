@@ -2,9 +2,6 @@
 
 import type { Window } from '../engine/index.js';
 
-/** Of one stop; a request may send that many. */
-export const MOST_WINDOWS = 16;
-
 /** In order, those that overlap or leave no second between them as one, and without those that are over at `at`; the last stays. */
 export function inOrder(windows: readonly Window[], at: number): readonly Window[] {
   // As nearly all are.

@@ -2,7 +2,7 @@
 // the look of. Read as a stream, each row once, in bounded memory.
 
 import type { Readable } from 'node:stream';
-import type { Connection } from './database.js';
+import type { Connection } from './connection.js';
 
 /** Microseconds of PostgreSQL's epoch, 2000-01-01, as Unix time in milliseconds. */
 const EPOCH_MS = 946_684_800_000;

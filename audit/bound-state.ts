@@ -2,9 +2,9 @@
 // all companies. An edit of those tables that went through no function has no entry, and differs from this.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Connection } from './database.js';
-import { fault } from './chain-check.js';
-import type { Fault, Finding } from './chain-check.js';
+import type { Connection } from './connection.js';
+import { fault } from './findings.js';
+import type { Fault, Finding } from './findings.js';
 
 interface Limit {
   readonly kind: string;
@@ -285,13 +285,13 @@ function filled({ capacity }: Limit, per: string, level: Level | undefined, at: 
   return { tokens: Math.min(capacity, level.tokens + more) - taken, at: Math.max(at, level.at) };
 }
 
-/** Columns that a later version added are not in what an earlier one wrote. */
+/** Columns that a later version added are not in what an earlier one wrote, nor those that a rollback took away in what came after it. */
 function includes(found: unknown, expected: unknown): boolean {
   if (found === null || expected === null || typeof found !== 'object' || typeof expected !== 'object') {
     return isDeepStrictEqual(found, expected);
   }
   return Object.entries(expected).every(([name, value]) => {
-    return isDeepStrictEqual((found as Record<string, unknown>)[name], value);
+    return !Object.hasOwn(found, name) || isDeepStrictEqual((found as Record<string, unknown>)[name], value);
   });
 }
 

@@ -4,11 +4,11 @@
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { fault } from './chain-check.js';
-import type { Fault, Finding } from './chain-check.js';
+import type { Connection } from './connection.js';
 import { APP_ROLE, OWNER_ROLE } from './database.js';
-import type { Connection } from './database.js';
 import { sha256 } from './digests.js';
+import { fault } from './findings.js';
+import type { Fault, Finding } from './findings.js';
 
 type Properties = Readonly<Record<string, string>>;
 /** By what it is and its name, as `trigger guard_update on autonomous_action`. */

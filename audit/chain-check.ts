@@ -6,35 +6,14 @@ import { readRows } from './binary-rows.js';
 import type { BinaryRow } from './binary-rows.js';
 import { BoundState } from './bound-state.js';
 import type { State as Opening } from './bound-state.js';
-import type { Connection } from './database.js';
+import type { Connection } from './connection.js';
 import { DecisionSeals } from './decision-check.js';
-import { ChainLink, EMPTY_HASH, digestOf, hex, integer, json, flag, text, time, uuid } from './digests.js';
+import { ChainLink, EMPTY_HASH, digestOf, hex, integer, json, flag, sha256, text, time, uuid } from './digests.js';
+import { fault, short } from './findings.js';
+import type { Fault, Finding } from './findings.js';
 import type { SignedHead } from './heads.js';
 import { isSignedBy, isTombstone } from './tombstone.js';
-
-export interface Finding {
-  /** Id of an act, or what else is not as it should be. */
-  readonly what: number | string;
-  /** What is wrong with it. */
-  readonly reason: string;
-  /** What it should be, and what it is, where that can be told in a line. */
-  readonly expected?: string;
-  readonly actual?: string;
-  readonly companyId?: number;
-}
-
-export type Fault = Pick<Finding, 'reason' | 'expected' | 'actual'>;
-
-export function fault(reason: string, expected?: unknown, actual?: unknown): Fault {
-  return expected === undefined && actual === undefined
-    ? { reason }
-    : { reason, expected: show(expected), actual: show(actual) };
-}
-
-function show(value: unknown): string {
-  if (value === undefined || value === null) return 'none';
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
+import type { KeptEntries } from './tombstone.js';
 
 /** So many of a chain are told; who has forged more has forged enough. */
 const TOLD = 20;
@@ -109,6 +88,9 @@ export interface Counts {
   reviews: number;
 }
 
+/** As versions pruned that kept no entry before the end of what they took away. */
+const NONE_KEPT: KeptEntries = { entries: 0, before: 0, hash: EMPTY_HASH };
+
 export class ChainCheck {
   readonly companyId: number;
   readonly findings: Finding[] = [];
@@ -119,6 +101,13 @@ export class ChainCheck {
   seq = 0;
   hash: string = EMPTY_HASH;
   readonly #link = new ChainLink();
+
+  /** Up to which entry the chain was pruned, and what the last prune says of entries up to there that stay; 0 without any. */
+  #prunedThrough = 0;
+  #kept: KeptEntries | undefined;
+  /** Entries that a prune has left: how many have come, and the hash over them. */
+  #keptCount = 0;
+  #keptHash = EMPTY_HASH;
 
   /** What signed heads say of entries that have not come yet, in hex. */
   readonly #signed = new Map<number, string>();
@@ -195,6 +184,7 @@ export class ChainCheck {
       },
     );
     progress(unsaid);
+    this.#closeKept();
   }
 
   /**
@@ -209,11 +199,14 @@ export class ChainCheck {
       if (this.#opening !== undefined) this.state.begin(this.#opening);
       return;
     }
-    const { from, through, hash, entries } = last.detail;
+    const { from, through, hash, entries, kept = NONE_KEPT } = last.detail;
     const what = `company ${this.companyId}, entry ${last.seq}`;
-    if (entries !== through - from + 1) {
-      this.#tell(what, fault('stands for entries that were pruned', `${through - from + 1} entries`, `${entries}`));
+    const gone = through - from + 1 + kept.before - kept.entries;
+    if (entries !== gone) {
+      this.#tell(what, fault('stands for entries that were pruned', `${gone} entries`, `${entries}`));
     }
+    this.#prunedThrough = through;
+    this.#kept = kept;
     const signed = this.#key !== undefined && isSignedBy(this.companyId, last.detail, this.#key);
     if (this.#key !== undefined && !signed) {
       this.#tell(
@@ -231,6 +224,11 @@ export class ChainCheck {
 
   #check(row: BinaryRow): void {
     const seq = row.integer(entry.seq);
+    if (seq <= this.#prunedThrough) {
+      this.#checkKept(row, seq);
+      return;
+    }
+    this.#closeKept();
     const kind = row.text(entry.kind);
     const found = this.#fault(row, seq, kind);
     if (found !== undefined) this.#tell(this.#whose(row) ?? `company ${this.companyId}, entry ${seq}`, found);
@@ -240,6 +238,32 @@ export class ChainCheck {
     this.hash = row.hex(entry.hash);
     this.#link.stand(this.hash);
     this.#meet(seq, this.hash);
+  }
+
+  /** An entry that a prune has left follows from none before it; it says what it says, and all of them together make one hash. */
+  #checkKept(row: BinaryRow, seq: number): void {
+    const kind = row.text(entry.kind);
+    const found = this.#contentFault(row, seq, kind, row.hex(entry.digest));
+    if (found !== undefined) this.#tell(this.#whose(row) ?? `company ${this.companyId}, entry ${seq}`, found);
+    this.#count(row, seq, kind);
+    this.#link.stand(this.#keptHash);
+    const content = Buffer.concat([row.bytes(entry.digest), row.bytes(entry.hash)]);
+    this.#keptHash = this.#link.hash(seq, sha256(content));
+    this.#keptCount++;
+    this.#link.stand(this.hash);
+  }
+
+  /** All entries that the last prune has left have come. */
+  #closeKept(): void {
+    const kept = this.#kept;
+    if (kept === undefined) return;
+    this.#kept = undefined;
+    const what = `company ${this.companyId}, entries up to ${this.#prunedThrough}`;
+    if (this.#keptCount !== kept.entries) {
+      this.#tell(what, fault('are not those that a prune has left', `${kept.entries} entries`, `${this.#keptCount}`));
+    } else if (this.#keptHash !== kept.hash) {
+      this.#tell(what, fault('that a prune has left were edited', short(kept.hash), short(this.#keptHash)));
+    }
   }
 
   /** What an entry without a row of its own says. Whoever forges may put anything there. */
@@ -290,6 +314,11 @@ export class ChainCheck {
     const hash = this.#link.hash(seq, digest);
     const own = row.hex(entry.hash);
     if (hash !== own) return fault('its hash does not follow from the entry before it', short(hash), short(own));
+    return this.#contentFault(row, seq, kind, digest);
+  }
+
+  /** Whether the entry and its row are as they were written, be it chained to others or not. */
+  #contentFault(row: BinaryRow, seq: number, kind: string, digest: string): Fault | undefined {
     switch (kind) {
       case 'intended':
       case 'refused':
@@ -460,9 +489,4 @@ function updatedFault(row: BinaryRow): Fault | undefined {
 function instant(row: BinaryRow, k: number): string {
   const date = new Date(row.milliseconds(k));
   return Number.isNaN(date.getTime()) ? 'no time' : date.toISOString();
-}
-
-/** Enough of a hash to tell it. */
-export function short(hash: string): string {
-  return hash.slice(0, 16);
 }

@@ -1,16 +1,12 @@
 // What an admin sets: mode, rules, switches, limits. Every change is in the company's ledger with who made it.
 
 import type { ValidationSchema } from 'fastest-validator';
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection } from './database.js';
 import { AuditError } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
-import { actionTypes } from './intent.js';
-import type { ActionType } from './intent.js';
-
-export const modes = ['MANUAL', 'SEMI_AUTO', 'FULLY_AUTO'] as const;
-/** MANUAL: software does nothing. SEMI_AUTO: only what a person approved. FULLY_AUTO: what the rules allow. */
-export type Mode = (typeof modes)[number];
+import { limitKinds, limitScopes, modes, periods } from './vocabulary.js';
+import type { ActionType, LimitKind, LimitScope, Mode, Period } from './vocabulary.js';
 
 export interface Settings {
   readonly mode: Mode;
@@ -28,14 +24,9 @@ export interface Settings {
   readonly stopped: boolean;
   /** So many failures in a row stop an action type; 0: never. */
   readonly breakerFailures: number;
+  /** Whoever asked for an action may approve it himself; default false: somebody else must. */
+  readonly ownApproval: boolean;
 }
-
-export const limitScopes: readonly (ActionType | 'all' | 'driver')[] = ['all', ...actionTypes, 'driver'];
-export type LimitScope = (typeof limitScopes)[number];
-export const periods = ['hour', 'day'] as const;
-export type Period = (typeof periods)[number];
-export const limitKinds = ['bucket', 'window'] as const;
-export type LimitKind = (typeof limitKinds)[number];
 
 export interface LimitChange {
   readonly scope: LimitScope;
@@ -83,6 +74,7 @@ const columns: Readonly<Record<keyof Settings, string>> = {
   dryRun: 'dry_run',
   stopped: 'stopped',
   breakerFailures: 'breaker_failures',
+  ownApproval: 'own_approval',
 };
 
 const flag = { type: 'boolean', optional: true } as const;
@@ -98,6 +90,7 @@ const settingsSchema: ValidationSchema = {
   dryRun: flag,
   stopped: flag,
   breakerFailures: { type: 'number', integer: true, min: 0, max: 1000, optional: true },
+  ownApproval: flag,
 };
 const limitSchema: ValidationSchema = {
   $$strict: true,
@@ -120,7 +113,7 @@ export async function readControls(connection: Connection, companyId: number): P
         a.auto_assign as "autoAssign", a.auto_reassign as "autoReassign",
         a.auto_notify_customer as "autoNotifyCustomer", a.auto_adjust_time as "autoAdjustTime",
         a.auto_reoptimize as "autoReoptimize", a.adjust_time_max_minutes as "adjustTimeMaxMinutes",
-        a.dry_run as "dryRun", a.stopped, a.breaker_failures as "breakerFailures"
+        a.dry_run as "dryRun", a.stopped, a.breaker_failures as "breakerFailures", a.own_approval as "ownApproval"
       from public.company c join public.autonomy a on a.company_id = c.id cross join public.autonomy_all as everybody
       where c.id = ${companyId}`;
     if (row === undefined) throw new AuditError('ERR_NOT_FOUND', `company ${companyId} is not known`);
@@ -139,6 +132,20 @@ export async function readControls(connection: Connection, companyId: number): P
       from public.breaker where company_id = ${companyId} and stopped_at is not null order by action_type`;
     const { company, stoppedAll, companyId: id, ...settings } = row;
     return { companyId: id, company, settings, stoppedAll, limits: [...limits], broken: [...broken] };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+/**
+ * Whether a company's settings let whoever asked for an action approve it himself. False for a company that is not known.
+ * @throws AuditError `ERR_DATABASE`, `ERR_NOT_MIGRATED`
+ */
+export async function allowsOwnApproval(connection: Connection, companyId: number): Promise<boolean> {
+  try {
+    const [row] = await connection<[{ allowed: boolean }] | []>`
+      select own_approval as allowed from public.autonomy where company_id = ${companyId}`;
+    return row?.allowed ?? false;
   } catch (error) {
     throw databaseError(error);
   }

@@ -2,18 +2,15 @@
 // functions of the record, and can do nothing else. Whatever a role or a database has set for its sessions, here it holds not.
 
 import postgres from 'postgres';
-import type { Options, PostgresType, Sql, TransactionSql } from 'postgres';
+import type { Options } from 'postgres';
+import { numberTypes } from './connection.js';
+import type { Connection, Transaction, Work } from './connection.js';
 import { openEmbedded } from './embedded.js';
 import type { EmbeddedServer } from './embedded.js';
 import { AuditError } from './errors.js';
 import { safely } from './transaction.js';
-import type { Work } from './transaction.js';
 
-/** Rows come with ids and sums as numbers: they stay far below 2^53. */
-interface NumberTypes extends Record<string, PostgresType> {
-  readonly bigint: PostgresType<number>;
-}
-export type Connection = Sql<{ bigint: number }>;
+export type { Connection } from './connection.js';
 
 export const APP_ROLE = 'fleetstep_app';
 export const OWNER_ROLE = 'fleetstep_owner';
@@ -134,7 +131,7 @@ export function connect(database: Database, options: ConnectionOptions): Connect
   const first = pgbouncer
     ? Object.fromEntries(Object.entries(session).filter(([name]) => KEPT_BY_PGBOUNCER.includes(name)))
     : session;
-  const settings: Options<NumberTypes> = {
+  const settings: Options<typeof numberTypes> = {
     max,
     connect_timeout: connectTimeoutSeconds,
     // A database that comes back is found at once; the default waits up to twenty seconds.
@@ -143,7 +140,7 @@ export function connect(database: Database, options: ConnectionOptions): Connect
     // The driver would ask for the server's array types first, and where the connection breaks just then, its own
     // promise rejects unhandled, which ends the process. Arrays travel as JSON or text here.
     fetch_types: false,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    types: numberTypes,
     // A prepared statement stays with a server's session, which the next transaction may not get.
     ...(pgbouncer ? { prepare: false } : {}),
     connection: { application_name: 'fleetstep', ...first },
@@ -166,7 +163,7 @@ export function settled<T>(connection: Connection, work: (sql: Connection) => Pr
  */
 function withTransactions(connection: Connection, session: Readonly<Record<string, string>> | undefined): Connection {
   const rows = Object.entries(session ?? {}).map(([name, value]) => ({ name, value }));
-  const settle = async (sql: TransactionSql<{ bigint: number }>): Promise<void> => {
+  const settle = async (sql: Transaction): Promise<void> => {
     if (rows.length === 0) return;
     await sql`
       select pg_catalog.set_config(name, value, true)

@@ -3,8 +3,9 @@
 // answered soon is tried on a fresh connection, as the old one may be dead while the database is not.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection } from './connection.js';
 import { connect, databaseError, settled } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 
 export interface DeadlinePoolOptions {

@@ -3,10 +3,10 @@
 
 import { readRows } from './binary-rows.js';
 import type { BinaryRow } from './binary-rows.js';
-import { fault, short } from './chain-check.js';
-import type { Fault, Finding } from './chain-check.js';
-import type { Connection } from './database.js';
+import type { Connection } from './connection.js';
 import { ChainLink, EMPTY_HASH, digestOf, hashed, integer, json, text, time, uuid } from './digests.js';
+import { fault, short } from './findings.js';
+import type { Fault, Finding } from './findings.js';
 import { isHash } from './tombstone.js';
 import type { Tombstone } from './tombstone.js';
 

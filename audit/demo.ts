@@ -1,9 +1,12 @@
 // A company to try everything on: its fleet, its bookings with what became of them, and a record of autonomous acts.
 
+import { randomUUID } from 'node:crypto';
+import type { Connection } from './connection.js';
+import { configure, setLimits } from './controls.js';
 import { connect, databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import type { BookingRow } from './fleet.js';
-import { appendHistory, createHistoryTable } from './history.js';
+import { periods } from './vocabulary.js';
 
 /** A booking by the company's clock: times are seconds since midnight of the service day. `driverId` is an index into `drivers`. */
 export interface DemoBooking extends Omit<
@@ -67,56 +70,110 @@ async function insert(tx: Connection, demo: DemoCompany): Promise<number> {
       "dropoffSecond" integer),
       lateral (values (${demo.timeZone}, day, interval '1 second')) as clock (zone, midnight, second),
       lateral (values ((midnight + "knownSecond" * second) at time zone zone)) as call (known)`;
-  await insertActs(tx, id, demo.seed);
+  await insertActions(tx, id, demo.seed);
   return id;
 }
 
-/** One booking in five was touched by software: mostly well, some refused, some failed. */
-async function insertActs(tx: Connection, companyId: number, seed: number): Promise<void> {
-  await createHistoryTable(tx);
-  await tx`select setseed(${(seed % 1000) / 1000})`;
-  await tx`
-    insert into history (company_id, booking_id, driver_id, action_type, description, data, status, ms, error, refusal,
-      confidence, improvement, trigger, at)
-    select ${companyId}, id, driver_id, type::action_type,
-      case type
-        when 'assign' then 'Assign the booking to the driver who is there first'
-        when 'reassign' then 'Move the booking to a driver who is nearer'
-        when 'notify_customer' then 'Tell the passenger of the delay'
-        when 'adjust_time' then 'Move the pickup by a few minutes'
-        else 'Plan the coming two hours anew'
-      end,
-      case type when 'adjust_time' then jsonb_build_object('delayMinutes', 5 + floor(20 * delay)) else '{}' end,
-      status::action_status, case when status in ('succeeded', 'failed') then exp(3 + 0.7 * (a + b + c + d - 2)) end,
-      case status
-        when 'failed' then 'the connector answered 503'
-        when 'refused' then 'limit ' || type || '/hour is reached'
-        when 'unknown' then 'no outcome on record in time: whether it happened is not known'
-      end,
-      case status when 'refused' then jsonb_build_object('reason', 'limit', 'bucket', type || '/hour', 'left', 0,
-        'message', 'limit ' || type || '/hour is reached') end,
-      round((0.6 + 0.4 * a)::numeric, 3), round((15 * b)::numeric, 1), 'policy', at
-    from (
-      select id, driver_id, random() as a, random() as b, random() as c, random() as d, random() as delay,
-        (array['assign', 'assign', 'reassign', 'notify_customer', 'notify_customer', 'adjust_time', 'reoptimize'])
-          [1 + floor(7 * random())::integer] as type,
-        case when luck < 0.86 then 'succeeded' when luck < 0.92 then 'failed' when luck < 0.98 then 'refused' else 'unknown' end as status,
-        coalesce(picked_up_at, window_start) - make_interval(secs => 3000 * random()) as at
-      from (select *, random() as luck, random() as chosen from booking where company_id = ${companyId} order by id) as drawn
-      where chosen < 0.2 and driver_id is not null and window_start is not null
-    ) as act`;
-  await appendHistory(tx);
-  await tx`
-    select autonomy_review(id, 'demo admin', case when success then null else 'seen, the connector was down' end) from (
-      select id, success from autonomous_action where company_id = ${companyId} and status <> 'refused'
-      order by success nulls first, id limit 40) as seen`;
-  await tx`
-    select autonomy_configure(${companyId}, ${tx.json({
+/** So many actions at most, of the bookings that came last. */
+const MOST_ACTIONS = 300;
+/** Room for them within an hour, and for as many more; `reassign` keeps its limit, and so some are refused. */
+const LIMITED_TYPES = ['all', 'assign', 'notify_customer', 'adjust_time', 'reoptimize'] as const;
+
+const DESCRIPTIONS = {
+  assign: 'Assign the booking to the driver who is there first',
+  reassign: 'Move the booking to a driver who is nearer',
+  notify_customer: 'Tell the passenger of the delay',
+  adjust_time: 'Move the pickup by a few minutes',
+  reoptimize: 'Plan the coming two hours anew',
+} as const;
+
+/** One action of the demo, drawn at random for a booking. */
+interface DrawnAction {
+  readonly booking: number;
+  readonly driver: number;
+  readonly type: keyof typeof DESCRIPTIONS;
+  readonly delayMinutes: number;
+  readonly confidence: number;
+  readonly improvement: number;
+  readonly outcome: 'succeeded' | 'failed' | 'unknown';
+  readonly ms: number;
+}
+
+/**
+ * One booking in five gets an action, now and by the statements that every action goes through: limits and rules refuse some,
+ * some fail. So the record of the demo is a record like any other.
+ */
+async function insertActions(tx: Connection, companyId: number, seed: number): Promise<void> {
+  const by = 'seed-demo';
+  await configure(
+    tx,
+    companyId,
+    {
       mode: 'FULLY_AUTO',
-      auto_assign: true,
-      auto_reassign: true,
-      auto_notify_customer: true,
-      auto_adjust_time: true,
-      auto_reoptimize: true,
-    })}, 'seed-demo')`;
+      autoAssign: true,
+      autoReassign: true,
+      autoNotifyCustomer: true,
+      autoAdjustTime: true,
+      autoReoptimize: true,
+    },
+    by,
+  );
+  const limits = LIMITED_TYPES.flatMap((scope) => periods.map((per) => ({ scope, per, capacity: 2 * MOST_ACTIONS })));
+  await setLimits(tx, companyId, limits, by);
+  const drawn = await drawActions(tx, companyId, seed);
+  const intents = drawn.map((action, n) => ({
+    n,
+    company: companyId,
+    type: action.type,
+    key: `demo-${action.booking}`,
+    attempt: randomUUID(),
+    description: DESCRIPTIONS[action.type],
+    booking: action.booking,
+    driver: action.driver,
+    data: action.type === 'adjust_time' ? { delayMinutes: action.delayMinutes } : {},
+    delay: action.delayMinutes,
+    confidence: action.confidence,
+    improvement: action.improvement,
+    trigger: 'policy',
+    dryRun: false,
+    actSeconds: 60,
+  }));
+  const verdicts = await tx<{ n: number; id: number; status: string }[]>`
+    select n, id, status from public.autonomy_intend(${tx.json(intents)}) order by n`;
+  const outcomes = verdicts
+    .filter(({ status }) => status === 'intended')
+    .map(({ n, id }) => {
+      const { outcome, ms } = drawn[n];
+      const errors = {
+        succeeded: null,
+        failed: 'the connector answered 503',
+        unknown: 'no outcome on record in time: whether it happened is not known',
+      };
+      return { id, status: outcome, ms: outcome === 'unknown' ? null : ms, error: errors[outcome] };
+    });
+  await tx`select public.autonomy_outcomes(${tx.json(outcomes)})`;
+  await tx`
+    select public.autonomy_review(id, 'demo admin', case when success then null else 'seen, the connector was down' end) from (
+      select id, success from public.autonomous_action where company_id = ${companyId} and status <> 'refused'
+      order by success nulls first, id limit 40) as seen`;
+}
+
+/** What is done to which booking, and what comes of it, by the seed. Delays go up to 45 minutes: the rule allows 30. */
+async function drawActions(tx: Connection, companyId: number, seed: number): Promise<DrawnAction[]> {
+  await tx`select setseed(${(seed % 1000) / 1000})`;
+  return tx<DrawnAction[]>`
+    select booking, driver,
+      (array['assign', 'assign', 'reassign', 'notify_customer', 'notify_customer', 'adjust_time', 'reoptimize'])
+        [1 + floor(7 * kind)::integer] as type,
+      5 + floor(40 * delay)::integer as "delayMinutes", round((0.6 + 0.4 * a)::numeric, 3)::float8 as confidence,
+      round((15 * b)::numeric, 1)::float8 as improvement,
+      case when luck < 0.9 then 'succeeded' when luck < 0.97 then 'failed' else 'unknown' end as outcome,
+      exp(3 + 0.7 * (a + b + c + d - 2)) as ms
+    from (
+      select id as booking, driver_id as driver, window_start, random() as chosen, random() as luck, random() as kind,
+        random() as delay, random() as a, random() as b, random() as c, random() as d
+      from (select * from booking where company_id = ${companyId} order by id) as own
+    ) as drawn
+    where chosen < 0.2 and driver is not null and window_start is not null
+    order by window_start desc, booking desc limit ${MOST_ACTIONS}`;
 }

@@ -1,7 +1,8 @@
 // A company's fleet and bookings, as `fleetstep collect` reads them.
 
+import type { Connection } from './connection.js';
 import { connect, databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 
 export interface FleetRow {

@@ -5,8 +5,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } 
 import type { KeyObject } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection } from './database.js';
 import { AuditError } from './errors.js';
 
 export interface SignedHead {

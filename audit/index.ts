@@ -1,17 +1,8 @@
 // Acting on record: limits, the record itself, and its proof.
 
-export {
-  configure,
-  limitKinds,
-  limitScopes,
-  modes,
-  periods,
-  readControls,
-  resetBreaker,
-  setLimits,
-  stopAll,
-} from './controls.js';
-export type { Controls, Gauge, LimitChange, LimitScope, Mode, Period, Settings } from './controls.js';
+export type { Connection } from './connection.js';
+export { allowsOwnApproval, configure, readControls, resetBreaker, setLimits, stopAll } from './controls.js';
+export type { Controls, Gauge, LimitChange, Settings } from './controls.js';
 export {
   APP_ROLE,
   OWNER_ROLE,
@@ -22,7 +13,7 @@ export {
   openDatabase,
   settled,
 } from './database.js';
-export type { Connection, ConnectionOptions, Database, DatabaseOptions } from './database.js';
+export type { ConnectionOptions, Database, DatabaseOptions } from './database.js';
 export { DeadlinePool } from './deadline-pool.js';
 export type { DeadlinePoolOptions } from './deadline-pool.js';
 export { DecisionLog, addDecisionEvent, findDecision, listDecisions, readDecision, recordedAt } from './decisions.js';
@@ -31,13 +22,12 @@ export { insertDemo } from './demo.js';
 export type { DemoBooking, DemoCompany } from './demo.js';
 export { AuditError } from './errors.js';
 export type { AuditErrorCode, Refusal } from './errors.js';
+export type { Finding } from './findings.js';
 export { firstCompany, listCompanies, readBookings, readFleet } from './fleet.js';
 export type { BookingRow, FleetRow } from './fleet.js';
 export { exportHeads, readHeads, signingKey } from './heads.js';
 export type { SignedHead } from './heads.js';
-export { appendHistory, createHistoryTable } from './history.js';
-export { actionTypes } from './intent.js';
-export type { ActionType, Intent } from './intent.js';
+export type { Intent } from './intent.js';
 export { isStopped, turnSwitch } from './kill-switch.js';
 export type { SwitchScope } from './kill-switch.js';
 export { migrate, migrationStates, rollback, schemaCreators } from './migrate.js';
@@ -46,30 +36,28 @@ export { prune } from './prune.js';
 export type { PruneOptions, Pruned } from './prune.js';
 export {
   actionColumns,
-  actionStatuses,
   exportActions,
   findAction,
   listActions,
   readAction,
   reviewAction,
   statistics,
-  statisticsPeriods,
 } from './queries.js';
-export type {
-  ActionDetail,
-  ActionFilter,
-  ActionPage,
-  ActionRow,
-  ActionStatus,
-  Figures,
-  PageRequest,
-  Statistics,
-  StatisticsPeriod,
-} from './queries.js';
+export type { ActionDetail, ActionFilter, ActionPage, ActionRow, Figures, PageRequest, Statistics } from './queries.js';
 export { Recorder } from './recorder.js';
 export type { Act, ActContext, RecorderOptions } from './recorder.js';
 export { Sweeper, sweep } from './sweeper.js';
 export type { Orphan, SweeperOptions } from './sweeper.js';
 export { timeOf } from './times.js';
 export { verify, verifyWithin } from './verify.js';
-export type { Finding, VerifyOptions, VerifyResult } from './verify.js';
+export type { VerifyOptions, VerifyResult } from './verify.js';
+export {
+  actionStatuses,
+  actionTypes,
+  limitKinds,
+  limitScopes,
+  modes,
+  periods,
+  statisticsPeriods,
+} from './vocabulary.js';
+export type { ActionStatus, ActionType, LimitKind, LimitScope, Mode, Period, StatisticsPeriod } from './vocabulary.js';

@@ -4,16 +4,8 @@ import type { ValidationSchema } from 'fastest-validator';
 import { AuditError } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
 import { timeOf } from './times.js';
-
-export const actionTypes = [
-  'assign',
-  'reassign',
-  'notify_customer',
-  'adjust_time',
-  'redistribute',
-  'reoptimize',
-] as const;
-export type ActionType = (typeof actionTypes)[number];
+import { actionTypes } from './vocabulary.js';
+import type { ActionType } from './vocabulary.js';
 
 /** No personal data: name bookings and drivers by id, and people not at all. */
 export interface Intent {

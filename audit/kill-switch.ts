@@ -1,8 +1,8 @@
 // The kill switch as the database has it: of one company, or of all of them.
 
+import type { Connection } from './connection.js';
 import { configure, stopAll } from './controls.js';
 import { databaseError } from './database.js';
-import type { Connection } from './database.js';
 
 /** A company's id, or all of them. */
 export type SwitchScope = number | 'all';

@@ -5,8 +5,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TransactionSql } from 'postgres';
+import type { Connection } from './connection.js';
 import { APP_ROLE, OWNER_ROLE, connect, databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 
 export interface Migration {
@@ -79,6 +80,7 @@ const LOSSES: Readonly<Record<number, readonly Loss[]>> = {
       query: 'select from public.decision_head where seq > 0',
     },
   ],
+  8: [{ what: 'who may approve their own actions', query: 'select from public.autonomy where own_approval' }],
 };
 
 /** `create function` or `create or replace function`, its name, and all of it. */

@@ -1,25 +1,26 @@
-// Taking old acts and decisions off the record, for good: whole segments of a company's chain, from its beginning, and a
-// signed entry that stands for them. The rest verifies as before. Runs as the owner; the application cannot.
+// Taking old actions and decisions off the record, for good: a company's chain up to a moment, but for the entries of actions that
+// are unfinished or have an entry since, and a signed entry that stands for what is gone and binds what stays. The rest verifies
+// as before. Runs as the owner; the application cannot.
 
 import type { KeyObject } from 'node:crypto';
-import type { TransactionSql } from 'postgres';
+import type { Transaction } from './connection.js';
 import { OWNER_ROLE, connect, databaseError } from './database.js';
 import type { Database } from './database.js';
 import { AuditError } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
 import { timeOf } from './times.js';
 import { signTombstone } from './tombstone.js';
-import type { PrunedDecisions, Tombstone } from './tombstone.js';
+import type { KeptEntries, PrunedDecisions, Tombstone } from './tombstone.js';
 import { verify } from './verify.js';
 
 export interface PruneOptions {
   readonly companyId: number;
-  /** Entries from before this moment go: Date, or ISO 8601 with a zone, or a day (its midnight in UTC). */
+  /** Entries from before this moment, which has come, go: Date, or ISO 8601 with a zone, or a day (its midnight in UTC). */
   readonly before: Date | string;
   /** Who does it, for the record. */
   readonly by: string;
-  /** Signs the entry that stands for what is gone: the key of the signed heads (`signingKey`). */
-  readonly key: KeyObject;
+  /** Signs the entry that stands for what is gone: the key of the signed heads (`signingKey`). A dry run needs none. */
+  readonly key?: KeyObject | undefined;
   /** Only tell what would go. */
   readonly dryRun?: boolean | undefined;
   /** Also what is younger than six months, the least that the law asks for in many places. */
@@ -35,13 +36,13 @@ export interface Pruned {
   readonly entries: number;
   readonly acts: number;
   readonly decisions: number;
-  /** The first and the last entry, and when they were written; null if there are none. */
+  /** The first and the last entry that go, and when the earliest and the latest were written; null if there are none. */
   readonly from: number | null;
   readonly through: number | null;
   readonly firstAt: Date | null;
   readonly lastAt: Date | null;
-  /** An act from before `before` that keeps what comes after it, as it is unfinished, or was reviewed since. */
-  readonly heldBy: number | null;
+  /** Ids of actions from before `before` that stay with all of their entries, as they are unfinished, or have an entry since. */
+  readonly held: readonly number[];
 }
 
 const KEPT = '6 months';
@@ -58,13 +59,20 @@ const check = compileFields({
 
 /**
  * Prunes a company's record, all in one transaction.
- * @throws AuditError `ERR_FIELD`, also for a moment of the last six months without `allowYoung`; `ERR_NOT_FOUND`; `ERR_MIGRATION` if
- *   the record does not verify: what is wrong must be found out before the evidence goes
+ * @throws AuditError `ERR_FIELD`, also for a moment that has not come, and for one of the last six months without `allowYoung`;
+ *   `ERR_HEADS` without a key; `ERR_NOT_FOUND`; `ERR_MIGRATION` if the record does not verify: what is wrong must be found out
+ *   before the evidence goes
  */
 export async function prune(database: Database, options: PruneOptions): Promise<Pruned> {
   const { key, before: given, ...rest } = options;
   refuseFaults('prune', check(rest));
   const before = timeOf('before', given);
+  if (key === undefined && rest.dryRun !== true) {
+    throw new AuditError(
+      'ERR_HEADS',
+      'prune takes a key (signingKey), with which it signs the entry that stands for what is gone',
+    );
+  }
   const sound = await verify(database);
   if (!sound.ok) {
     throw new AuditError(
@@ -77,7 +85,7 @@ export async function prune(database: Database, options: PruneOptions): Promise<
     return await pool.begin<Pruned>(async (transaction) => {
       const sql = transaction as unknown as Sql;
       await becomeOwner(sql);
-      await refuseYoung(sql, before, rest.allowYoung === true);
+      await checkBefore(sql, before, rest.allowYoung === true);
       return pruneWithin(sql, { ...rest, before, key });
     });
   } catch (error) {
@@ -87,7 +95,7 @@ export async function prune(database: Database, options: PruneOptions): Promise<
   }
 }
 
-type Sql = TransactionSql<{ bigint: number }>;
+type Sql = Transaction;
 
 async function becomeOwner(sql: Sql): Promise<void> {
   const [{ member }] = await sql<{ member: boolean }[]>`
@@ -95,8 +103,16 @@ async function becomeOwner(sql: Sql): Promise<void> {
   if (member) await sql.unsafe(`set local role ${OWNER_ROLE}`);
 }
 
-async function refuseYoung(sql: Sql, before: Date, allowYoung: boolean): Promise<void> {
-  const [{ limit }] = await sql<{ limit: Date }[]>`select clock_timestamp() - ${KEPT}::interval as limit`;
+/** By the clock of the database. */
+async function checkBefore(sql: Sql, before: Date, allowYoung: boolean): Promise<void> {
+  const [{ now, limit }] = await sql<{ now: Date; limit: Date }[]>`
+    select clock_timestamp() as now, clock_timestamp() - ${KEPT}::interval as limit`;
+  if (before > now) {
+    throw new AuditError(
+      'ERR_FIELD',
+      `field "before" is ${before.toISOString()}: that has not come, it is ${now.toISOString()} by the clock of the database; give a moment of the past`,
+    );
+  }
   if (allowYoung || before <= limit) return;
   throw new AuditError(
     'ERR_FIELD',
@@ -104,11 +120,12 @@ async function refuseYoung(sql: Sql, before: Date, allowYoung: boolean): Promise
   );
 }
 
-/** What goes of the ledger. */
+/** What goes of the ledger: the entries up to `through`, but for those of the actions that are held. */
 interface Segment {
+  /** The first entry that no earlier prune has passed. */
   readonly from: number;
   readonly through: number;
-  readonly heldBy: number | null;
+  readonly held: readonly number[];
 }
 
 async function pruneWithin(
@@ -116,36 +133,37 @@ async function pruneWithin(
   options: Omit<PruneOptions, 'before'> & { readonly before: Date },
 ): Promise<Pruned> {
   const { companyId, before, by, key, dryRun = false } = options;
-  // One prune of a company at a time; acts go on meanwhile.
+  // One prune of a company at a time; actions go on meanwhile.
   const [company] = await sql`select from public.company where id = ${companyId} for no key update`;
   if (company === undefined) throw new AuditError('ERR_NOT_FOUND', `company ${companyId} is not known`);
-  const { from, through, heldBy } = await segmentOf(sql, companyId, before);
-  const [counted] = await sql<[{ entries: number; acts: number; firstAt: Date | null; lastAt: Date | null }]>`
+  const segment = await segmentOf(sql, companyId, before);
+  const { from, through, held } = segment;
+  const goes = sql`company_id = ${companyId} and seq <= ${through} and not ${ofActions(sql, held)}`;
+  const [counted] = await sql<[Counted]>`
     select count(*) as entries, count(*) filter (where kind in ('intended', 'refused', 'dry_run')) as acts,
-      min(at) as "firstAt", max(at) as "lastAt"
-    from public.audit_ledger where company_id = ${companyId} and seq <= ${through}`;
+      min(seq) as first, max(seq) as last, min(at) as "firstAt", max(at) as "lastAt"
+    from public.audit_ledger where ${goes}`;
   const decisions = new DecisionPrune(sql, companyId, before);
   const plan = await decisions.plan(through);
+  const { first, last, ...sizes } = counted;
   const result: Pruned = {
     companyId,
     before,
     dryRun,
-    ...counted,
+    ...sizes,
     decisions: plan.rows,
-    from: counted.entries === 0 ? null : from,
-    through: counted.entries === 0 ? null : through,
-    heldBy,
+    from: first,
+    through: last,
+    held,
   };
   if (dryRun || (counted.entries === 0 && plan.rows === 0)) return result;
 
-  const [{ hash }] =
-    counted.entries === 0
-      ? await lastPruned(sql, companyId, from)
-      : await sql<[{ hash: string }]>`
-          select encode(hash, 'hex') as hash from public.audit_ledger where company_id = ${companyId} and seq = ${through}`;
+  const hash = await hashAt(sql, companyId, segment);
+  const earlier = await keptEntries(sql, companyId, from - 1);
   await sql`select set_config('fleetstep.prune', ${String(companyId)}, true)`;
   const goneDecisions = await decisions.remove(plan);
-  await removeSegment(sql, companyId, from, through);
+  await removeSegment(sql, companyId, segment);
+  const kept = await keptEntries(sql, companyId, through);
   const stone = {
     by,
     before: before.toISOString(),
@@ -157,66 +175,91 @@ async function pruneWithin(
     firstAt: counted.firstAt?.toISOString() ?? null,
     lastAt: counted.lastAt?.toISOString() ?? null,
     decisions: goneDecisions,
+    kept: { ...kept, before: earlier.entries },
   };
-  const detail: Tombstone = { ...stone, signature: signTombstone(companyId, stone, key) };
+  const detail: Tombstone = { ...stone, signature: signTombstone(companyId, stone, key!) };
   await sql`
     select public.audit_note(${companyId}, 'pruned', ${sql.json(detail as unknown as Parameters<Sql['json']>[0])}
       || ${(await hasBound(sql)) ? sql`jsonb_build_object('state', public.audit_state(${companyId}))` : sql`'{}'::jsonb`})`;
   return result;
 }
 
+interface Counted {
+  readonly entries: number;
+  readonly acts: number;
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly firstAt: Date | null;
+  readonly lastAt: Date | null;
+}
+
+/** Whether an entry belongs to one of these actions. */
+function ofActions(sql: Sql, ids: readonly number[]): ReturnType<Sql> {
+  return sql`coalesce(action_id in (select id::bigint from jsonb_array_elements_text(${sql.json(ids)}) as given (id)), false)`;
+}
+
 /**
- * The entries from before `before`, as many as can go whole: an act goes with all of its entries or stays with all that come
- * after it. Entries that say how the company stands go with acts that come after them, however young they are (of a company whose
- * acts were imported, say), as the entry that stands for them says it anew.
+ * The entries from before `before`, all of them but those of actions that are held. Entries that say how the company stands go with
+ * actions that come after them, however young they are (of a company whose actions were imported, say), as the entry that
+ * stands for them says it anew.
  */
 async function segmentOf(sql: Sql, companyId: number, before: Date): Promise<Segment> {
-  const [{ from, last }] = await sql<[{ from: number; last: number }]>`
-    select
-      coalesce((select min(seq) from public.audit_ledger where company_id = ${companyId}), 1) as from,
-      coalesce((
+  const [{ from, through }] = await sql<[{ from: number; through: number }]>`
+    with earlier as (
+      select coalesce(max((detail ->> 'through')::bigint), 0) as through
+      from public.audit_ledger where company_id = ${companyId} and kind = 'pruned'
+    )
+    select earlier.through + 1 as from,
+      greatest(earlier.through, (
         select max(seq) from public.audit_ledger
         where company_id = ${companyId} and at < ${before} and seq < coalesce((
           select seq from public.audit_ledger
-          where company_id = ${companyId} and at >= ${before}
+          where company_id = ${companyId} and seq > earlier.through and at >= ${before}
             and kind in ('intended', 'refused', 'dry_run', 'outcome', 'late_outcome', 'review')
-          order by seq limit 1), 9223372036854775807)), 0) as last`;
-  const [{ through }] = await sql<[{ through: number }]>`
-    with act as (
-      select a.seq, case when a.status = 'intended' then 9223372036854775807
-        else greatest(a.seq, a.outcome_seq, a.review_seq, late.seq) end as reach
-      from public.autonomous_action a left join (
-        select action_id, max(seq) as seq from public.audit_ledger
-        where company_id = ${companyId} and kind = 'late_outcome' group by action_id) as late on late.action_id = a.id
-      where a.company_id = ${companyId} and a.seq <= ${last}
-    ), ordered as (
-      select seq, max(reach) over w as reach, coalesce(lead(seq) over w - 1, ${last}) as next from act window w as (order by seq)
-    )
+          order by seq limit 1), 9223372036854775807))) as through
+    from earlier`;
+  const held = await sql<{ id: number }[]>`
+    select a.id from public.autonomous_action a
+    where a.company_id = ${companyId} and a.seq <= ${through} and (
+      a.status = 'intended' or a.outcome_seq > ${through} or a.review_seq > ${through} or exists (
+        select from public.audit_ledger l
+        where l.action_id = a.id and l.kind in ('outcome', 'late_outcome', 'review') and l.seq > ${through}))
+    order by a.id`;
+  return { from, through, held: held.map(({ id }) => id) };
+}
+
+/** The entries up to `through` that are there, and the hash that binds them: as `ChainCheck` computes it. */
+async function keptEntries(
+  sql: Sql,
+  companyId: number,
+  through: number,
+): Promise<Pick<KeptEntries, 'entries' | 'hash'>> {
+  const [kept] = await sql<[{ entries: number; hash: string }]>`
+    select count(*) as entries, encode(coalesce(
+      public.audit_chain_over(sha256('fleetstep'), seq, sha256(digest || hash) order by seq), sha256('fleetstep')), 'hex') as hash
+    from public.audit_ledger where company_id = ${companyId} and seq <= ${through}`;
+  return kept;
+}
+
+/** The hash of the last entry of the segment, with which the one after it goes on; where it is gone already, as the entry says that stands for it. */
+async function hashAt(sql: Sql, companyId: number, { from, through }: Segment): Promise<string> {
+  const [{ hash }] = await sql<[{ hash: string }]>`
     select coalesce(
-      (select max(next) from ordered where reach <= next),
-      (select min(seq) - 1 from ordered), ${last}) as through`;
-  if (through >= last) return { from, through, heldBy: null };
-  const [{ heldBy }] = await sql<[{ heldBy: number | null }]>`
-    select min(id) as "heldBy" from public.autonomous_action
-    where company_id = ${companyId} and seq = ${through} + 1`;
-  return { from, through, heldBy };
+      (select encode(hash, 'hex') from public.audit_ledger where company_id = ${companyId} and seq = ${through}),
+      (select detail ->> 'hash' from public.audit_ledger
+        where company_id = ${companyId} and kind = 'pruned' and (detail ->> 'through')::bigint = ${from} - 1 order by seq desc limit 1),
+      encode(sha256('fleetstep'), 'hex')) as hash`;
+  return hash;
 }
 
-/** Where nothing of the ledger goes, only decisions: as the entry before says. */
-async function lastPruned(sql: Sql, companyId: number, from: number): Promise<[{ hash: string }]> {
-  const [row] = await sql<[{ hash: string }] | []>`
-    select detail ->> 'hash' as hash from public.audit_ledger
-    where company_id = ${companyId} and kind = 'pruned' and (detail ->> 'through')::bigint = ${from} - 1 order by seq desc limit 1`;
-  const [{ empty }] = await sql<[{ empty: string }]>`select encode(sha256('fleetstep'), 'hex') as empty`;
-  return [{ hash: row?.hash ?? empty }];
-}
-
-async function removeSegment(sql: Sql, companyId: number, from: number, through: number): Promise<void> {
-  for (let first = from; first <= through; first += BATCH) {
-    const last = Math.min(through, first + BATCH - 1);
+async function removeSegment(sql: Sql, companyId: number, { from, through, held }: Segment): Promise<void> {
+  // What earlier prunes have left is little, and lies anywhere before `from`.
+  let first = 1;
+  for (let last = from - 1; first <= through; first = last + 1, last = Math.min(through, last + BATCH)) {
     const births = await sql<{ id: number }[]>`
       select action_id as id from public.audit_ledger
-      where company_id = ${companyId} and seq between ${first} and ${last} and kind in ('intended', 'refused', 'dry_run')`;
+      where company_id = ${companyId} and seq between ${first} and ${last} and kind in ('intended', 'refused', 'dry_run')
+        and not ${ofActions(sql, held)}`;
     const ids = sql.json(births.map(({ id }) => id));
     await sql`
       delete from public.action_review
@@ -226,9 +269,11 @@ async function removeSegment(sql: Sql, companyId: number, from: number, through:
       where id in (select id::bigint from jsonb_array_elements_text(${ids}) as given (id))
         and coalesce(review_seq, 0) <= ${through} and coalesce(outcome_seq, 0) <= ${through}`;
     if (gone.count !== births.length) {
-      throw new AuditError('ERR_DATABASE', 'an act was reviewed in this moment: nothing was pruned, try again');
+      throw new AuditError('ERR_DATABASE', 'an action was reviewed in this moment: nothing was pruned, try again');
     }
-    await sql`delete from public.audit_ledger where company_id = ${companyId} and seq between ${first} and ${last}`;
+    await sql`
+      delete from public.audit_ledger
+      where company_id = ${companyId} and seq between ${first} and ${last} and not ${ofActions(sql, held)}`;
   }
 }
 

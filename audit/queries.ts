@@ -2,17 +2,14 @@
 
 import type { ValidationSchema } from 'fastest-validator';
 import type { PendingQuery, Row } from 'postgres';
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection } from './database.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';
 import { compileFields, refuseFaults } from './fields.js';
-import { actionTypes } from './intent.js';
-import type { ActionType } from './intent.js';
 import { isStorable, timeOf } from './times.js';
-
-export const actionStatuses = ['intended', 'succeeded', 'failed', 'refused', 'unknown', 'dry_run'] as const;
-export type ActionStatus = (typeof actionStatuses)[number];
+import { actionStatuses, actionTypes, statisticsPeriods } from './vocabulary.js';
+import type { ActionStatus, ActionType, StatisticsPeriod } from './vocabulary.js';
 
 /** One act on record. Names are the table's. */
 export interface ActionRow {
@@ -321,9 +318,6 @@ export async function reviewAction(
   }
   return readAction(connection, actionId, companyId);
 }
-
-export const statisticsPeriods = ['hour', 'day', 'week', 'month'] as const;
-export type StatisticsPeriod = (typeof statisticsPeriods)[number];
 
 export interface Figures {
   /** Acts asked for: all of the following. */

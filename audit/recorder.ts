@@ -3,8 +3,9 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { DeadlineBatcher, RenewableConnection } from './deadline-batcher.js';
 import { AuditError } from './errors.js';
 import type { Refusal } from './errors.js';

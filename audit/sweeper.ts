@@ -1,9 +1,10 @@
 // Finds intents whose process has died: no outcome came in time, so whether they happened is not known, and the record says so.
 
+import type { Connection } from './connection.js';
 import { databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { DeadlinePool } from './deadline-pool.js';
-import type { ActionType } from './intent.js';
+import type { ActionType } from './vocabulary.js';
 
 export interface Orphan {
   readonly id: number;

@@ -14,6 +14,18 @@ export interface PrunedDecisions {
   readonly unnumbered: { readonly rows: number; readonly hash: string };
 }
 
+/**
+ * Entries from before a prune's end that stay, as their actions do: of each action that is unfinished, or has an entry after that
+ * end. They follow from no entry before them any more; this binds them instead.
+ */
+export interface KeptEntries {
+  /** How many stay, and how many of those that earlier prunes had left were there before. */
+  readonly entries: number;
+  readonly before: number;
+  /** Hash of a chain over them in the order of their numbers, in hex: of each its number, digest and hash. */
+  readonly hash: string;
+}
+
 /** Content (`detail`) of an entry of kind `pruned`. */
 export interface Tombstone {
   readonly by: string;
@@ -22,7 +34,7 @@ export interface Tombstone {
   /** The first and the last entry that are gone with this prune; those before `from` went with earlier ones. */
   readonly from: number;
   readonly through: number;
-  /** Of the entry `through`, in hex. */
+  /** Of the entry `through`, in hex, be it gone or kept. */
   readonly hash: string;
   /** How many entries and acts went, and the earliest and latest time of these entries, ISO 8601. */
   readonly entries: number;
@@ -30,6 +42,8 @@ export interface Tombstone {
   readonly firstAt: string | null;
   readonly lastAt: string | null;
   readonly decisions: PrunedDecisions | null;
+  /** Absent where a version that kept none has pruned. */
+  readonly kept?: KeptEntries;
   /** How the company stands at this entry, as in entries of kind `settings`. */
   readonly state?: unknown;
   /** Ed25519 over `tombstoneBytes`, in base64. */
@@ -39,7 +53,7 @@ export interface Tombstone {
 /** Whether the content of an entry can be one: whoever forges may put anything there. */
 export function isTombstone(content: unknown): content is Tombstone {
   if (!isRecord(content)) return false;
-  const { from, through, hash, entries, signature, decisions } = content;
+  const { from, through, hash, entries, signature, decisions, kept } = content;
   return (
     [from, through, entries].every(Number.isSafeInteger) &&
     isHash(hash) &&
@@ -50,7 +64,9 @@ export function isTombstone(content: unknown): content is Tombstone {
         isHash(decisions['hash']) &&
         isRecord(decisions['unnumbered']) &&
         Number.isSafeInteger(decisions['unnumbered']['rows']) &&
-        isHash(decisions['unnumbered']['hash'])))
+        isHash(decisions['unnumbered']['hash']))) &&
+    (kept === undefined ||
+      (isRecord(kept) && [kept['entries'], kept['before']].every(Number.isSafeInteger) && isHash(kept['hash'])))
   );
 }
 
@@ -65,14 +81,13 @@ export function isHash(value: unknown): value is string {
 
 /** What is signed: everything but the state, in this order. */
 export function tombstoneBytes(companyId: number, stone: Omit<Tombstone, 'signature' | 'state'>): Buffer {
-  const { by, before, from, through, hash, entries, acts, firstAt, lastAt, decisions } = stone;
+  const { by, before, from, through, hash, entries, acts, firstAt, lastAt, decisions, kept } = stone;
   const rows =
     decisions === null
       ? null
       : [decisions.rows, decisions.through, decisions.hash, decisions.unnumbered.rows, decisions.unnumbered.hash];
-  return Buffer.from(
-    JSON.stringify(['pruned', companyId, by, before, from, through, hash, entries, acts, firstAt, lastAt, rows]),
-  );
+  const signed = ['pruned', companyId, by, before, from, through, hash, entries, acts, firstAt, lastAt, rows];
+  return Buffer.from(JSON.stringify(kept === undefined ? signed : [...signed, [kept.entries, kept.before, kept.hash]]));
 }
 
 export function signTombstone(

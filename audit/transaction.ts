@@ -1,11 +1,8 @@
 // Transactions whose connection may break. The driver would write its rollback to a socket that is gone, which ends the
 // process (porsager/postgres#1208): here it does not hear of it, and nothing more is asked of a connection that has broken.
 
-import type { TransactionSql } from 'postgres';
-import type { Connection } from './database.js';
+import type { Connection, Transaction, Work } from './connection.js';
 
-type Transaction = TransactionSql<{ bigint: number }>;
-export type Work<T> = (tx: Transaction) => Promise<T> | T;
 type Begin = (modes: string, work: Work<unknown>) => Promise<unknown>;
 
 /**

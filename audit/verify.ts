@@ -4,20 +4,21 @@
 
 import type { KeyObject } from 'node:crypto';
 import { catalogueFindings, isStructural, pinPlanner, pinSession } from './catalogue.js';
-import { ChainCheck, fault, short } from './chain-check.js';
-import type { Counts, Finding } from './chain-check.js';
+import { ChainCheck } from './chain-check.js';
+import type { Counts } from './chain-check.js';
 import { readPresent, stateFindings } from './bound-state.js';
 import type { BoundState, PresentTables, State } from './bound-state.js';
+import type { Connection } from './connection.js';
 import { OWNER_ROLE, connect, databaseError } from './database.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
 import { checkDecisions } from './decision-check.js';
 import type { DecisionHead } from './decision-check.js';
 import { AuditError } from './errors.js';
+import { fault, short } from './findings.js';
+import type { Finding } from './findings.js';
 import { readHeads, readPublicKey } from './heads.js';
 import type { SignedHead } from './heads.js';
 import { shippedMigrations } from './migrate.js';
-
-export type { Finding } from './chain-check.js';
 
 export interface VerifyResult {
   /** Acts on record. */

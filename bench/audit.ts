@@ -9,10 +9,8 @@ import { openEmbedded } from '../audit/embedded.js';
 import {
   Recorder,
   actionTypes,
-  appendHistory,
   configure,
   connect,
-  createHistoryTable,
   listActions,
   migrate,
   periods,
@@ -22,6 +20,8 @@ import {
 } from '../audit/index.js';
 import type { Connection, Database, PageRequest } from '../audit/index.js';
 import { Purpose, RandomStream } from '../engine/index.js';
+import { recordPast } from './past.js';
+import type { PastAction } from './past.js';
 import { interleave, spread } from './report.js';
 import type { Benchmark, Row, Variant } from './report.js';
 
@@ -167,30 +167,34 @@ function latency(name: string, times: readonly number[]): Row {
   };
 }
 
-/** Acts spread evenly over the last days, all companies and all types. */
+/** So many actions of one moment are decided by one statement. */
+const TOGETHER = 20;
+
+/** Actions spread evenly over the last days, all companies and all types. */
 async function fillRecord(
   owner: Connection,
   companies: readonly number[],
   rows: number,
   note: (text: string) => void,
 ): Promise<void> {
-  const part = 100_000;
+  // Few to a transaction: each entry leaves a dead version of its chain's head, which only the next transaction clears away.
+  const part = 1000;
+  const now = Date.now();
+  const action = (i: number): PastAction => ({
+    companyId: companies[i % companies.length],
+    actionType: actionTypes[i % actionTypes.length],
+    at: new Date(now - DAYS * 86_400_000 * (1 - (i - (i % TOGETHER) + 1) / (rows + TOGETHER))),
+    status: i % 50 === 7 ? 'failed' : i % 10 === 3 ? 'refused' : 'succeeded',
+    ms: 5 + (i % 40),
+    description: 'Move the booking to a driver who is nearer',
+    data: { from: i % 10, to: i % 7 },
+  });
   for (let from = 0; from < rows; from += part) {
-    await owner.begin(async (transaction) => {
-      const tx = transaction as unknown as Connection;
-      await createHistoryTable(tx);
-      await tx`
-        insert into history (company_id, action_type, description, data, status, ms, refusal, confidence, trigger, at)
-        select (string_to_array(${companies.join()}, ',')::bigint[])[1 + i % ${companies.length}],
-          (string_to_array(${actionTypes.join()}, ',')::action_type[])[1 + i % ${actionTypes.length}],
-          'Move the booking to a driver who is nearer', jsonb_build_object('from', i % 10, 'to', i % 7),
-          case when i % 50 = 7 then 'failed' when i % 10 = 3 then 'refused' else 'succeeded' end::action_status,
-          case when i % 10 <> 3 or i % 50 = 7 then 5 + i % 40 end,
-          case when i % 10 = 3 and i % 50 <> 7 then '{"reason":"limit","message":"limit all/hour is reached","bucket":"all/hour","left":0}'::jsonb end,
-          0.8, 'bench', clock_timestamp() - ${DAYS} * interval '1 day' * (1 - (i + 1)::double precision / ${rows})
-        from generate_series(${from}::integer, ${Math.min(rows, from + part) - 1}::integer) as i`;
-      await appendHistory(tx);
-    });
+    const to = Math.min(rows, from + part);
+    await recordPast(
+      owner,
+      Array.from({ length: to - from }, (_, k) => action(from + k)),
+    );
     note(`record: ${Math.min(rows, from + part)} of ${rows} rows`);
   }
   const [{ step }] = await owner<

@@ -30,7 +30,7 @@ function controlsText({ company, settings, stoppedAll, limits, broken }: Control
     .map(([name]) => name);
   return (
     `${company}: ${settings.mode}${settings.dryRun ? ', dry run' : ''}${settings.stopped ? ', STOPPED' : ''}${stoppedAll ? ', ALL COMPANIES STOPPED' : ''}\n` +
-    `acts alone: ${rules.join(', ') || 'nothing'}; adjust_time up to ${settings.adjustTimeMaxMinutes} min; a type stops after ${settings.breakerFailures} failures in a row\n` +
+    `acts alone: ${rules.join(', ') || 'nothing'}; adjust_time up to ${settings.adjustTimeMaxMinutes} min; a type stops after ${settings.breakerFailures} failures in a row; own approval: ${settings.ownApproval ? 'allowed' : 'not allowed'}\n` +
     broken.map(({ actionType, failures }) => `${actionType} is stopped after ${failures} failures\n`).join('') +
     `${table(
       ['limit', 'per', 'kind', 'capacity', 'left', 'taken'],
@@ -52,6 +52,7 @@ interface SettingsOptions extends Partial<Settings> {
   readonly json: boolean;
 }
 
+/** The `audit settings` command. */
 export function settingsCommand(): Command {
   const rule = (flag: string, what: string): Option =>
     new Option(`${flag} <bool>`, `FULLY_AUTO may ${what} without being asked`).argParser(truth);
@@ -68,6 +69,9 @@ export function settingsCommand(): Command {
     .addOption(new Option('--dry-run <bool>', 'decide and record, but do nothing').argParser(truth))
     .addOption(
       new Option('--breaker-failures <n>', 'failures in a row that stop a type; 0: never').argParser(whole(0, 1000)),
+    )
+    .addOption(
+      new Option('--own-approval <bool>', 'whoever asked for an action may approve it himself').argParser(truth),
     )
     .addOption(new Option('--reset-breaker <type>', 'let a stopped type act again').choices([...actionTypes]))
     .addOption(byOption())
@@ -103,6 +107,7 @@ function limitChange(text: string, before: LimitChange[] = []): LimitChange[] {
   return [...before, change];
 }
 
+/** The `audit limits` command. */
 export function limitsCommand(): Command {
   return new Command('limits')
     .description("Show a company's limits and what is left of them; with --set, change them.")
@@ -147,6 +152,7 @@ function switchCommand(name: string, stopped: boolean, description: string): Com
     });
 }
 
+/** The `audit stop` command. */
 export function stopCommand(): Command {
   return switchCommand(
     'stop',
@@ -155,6 +161,7 @@ export function stopCommand(): Command {
   );
 }
 
+/** The `audit resume` command. */
 export function resumeCommand(): Command {
   return switchCommand('resume', false, 'Takes the kill switch back.');
 }

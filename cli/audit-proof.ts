@@ -12,8 +12,10 @@ import { printJson, progress } from './print.js';
 /** Where heads and their key lie if nothing else is said. */
 const folder = (): string => process.env['FLEETSTEP_DATA'] ?? 'data';
 const defaultHeads = (): string => join(folder(), 'audit-heads.jsonl');
+/** Path of the signing key where none is given. */
 export const defaultKey = (): string => join(folder(), 'audit-key.pem');
 
+/** The `audit verify` command. */
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('Check that the record is as it was written. Exit code 1 if it is not.')
@@ -57,6 +59,7 @@ function findingLine({ what, reason, expected, actual, companyId }: Finding): st
   return `BROKEN: ${where}${whose}: ${reason}${told}\n`;
 }
 
+/** The `audit heads` command. */
 export function headsCommand(): Command {
   return new Command('heads')
     .description("Append the signed heads of all chains to a file. Keep it where the database's admins cannot write.")
@@ -80,6 +83,7 @@ export function headsCommand(): Command {
     });
 }
 
+/** The `audit sweep` command. */
 export function sweepCommand(): Command {
   return new Command('sweep')
     .description('Mark intents whose outcome is overdue as unknown, and list them. Servers do this by themselves.')

@@ -21,6 +21,7 @@ interface PruneCommandOptions {
   readonly json: boolean;
 }
 
+/** The `audit prune` command. */
 export function pruneCommand(): Command {
   return new Command('prune')
     .description(
@@ -49,13 +50,12 @@ export function pruneCommand(): Command {
       const { before, company: companyId, by, json } = options;
       await withDatabase(async (database) => {
         if (database.kind === 'embedded') await migrate(database);
-        const key = signingKey(givenKey(options.key) ?? defaultKey());
-        const run = (dryRun: boolean): Promise<Pruned> =>
-          prune(database, { companyId, before, by, key, dryRun, allowYoung: options.allowUnderSixMonths });
-        let result = await run(true);
+        const keyFile = givenKey(options.key) ?? defaultKey();
+        const asked = { companyId, before, by, allowYoung: options.allowUnderSixMonths };
+        let result = await prune(database, { ...asked, dryRun: true });
         if (!options.dryRun && (result.entries > 0 || result.decisions > 0)) {
           if (!options.yes) await confirm(describe(result));
-          result = await run(false);
+          result = await prune(database, { ...asked, key: signingKey(keyFile) });
         }
         if (json) printJson(result);
         else process.stdout.write(describe(result));
@@ -75,15 +75,19 @@ function givenKey(file: string | undefined): string | undefined {
   );
 }
 
+/** So many held actions are named in text; JSON names all. */
+const NAMED = 20;
+
 function describe(pruned: Pruned): string {
-  const { companyId, entries, acts, decisions, from, through, firstAt, lastAt, heldBy, before, dryRun } = pruned;
+  const { companyId, entries, acts, decisions, from, through, firstAt, lastAt, held, before, dryRun } = pruned;
   const span =
     entries === 0 ? '' : `, entries ${from} to ${through} of ${firstAt!.toISOString()} to ${lastAt!.toISOString()}`;
+  const more = held.length > NAMED ? ` and ${held.length - NAMED} more` : '';
   return (
     `company ${companyId}: ${dryRun ? 'would go' : 'gone'}: ${acts} acts, ${entries} entries, ${decisions} decisions with their events, from before ${before.toISOString()}${span}\n` +
-    (heldBy === null
+    (held.length === 0
       ? ''
-      : `act ${heldBy} is unfinished or was reviewed since, so that it stays with what comes after it: show it with "fleetstep audit show ${heldBy}"\n`)
+      : `${held.length} ${held.length === 1 ? 'action from before then stays, as it is unfinished or has' : 'actions from before then stay, as they are unfinished or have'} an entry since (a review, for example): ${held.slice(0, NAMED).join(', ')}${more}. See one with "fleetstep audit show <id>"\n`)
   );
 }
 

@@ -68,6 +68,7 @@ interface ListOptions extends FilterOptions {
   readonly json: boolean;
 }
 
+/** The `audit list` command. */
 export function listCommand(): Command {
   return addFilters(new Command('list'))
     .description('Acts, newest first, a page at a time.')
@@ -116,6 +117,7 @@ function shortTime(time: Date): string {
 
 const idArgument = (): Argument => new Argument('<id>', 'the act').argParser(whole(1));
 
+/** The `audit show` command. */
 export function showCommand(): Command {
   return new Command('show')
     .description('One act: all its fields, its reviews, its entries in the ledger.')
@@ -127,6 +129,7 @@ export function showCommand(): Command {
     });
 }
 
+/** The `audit review` command. */
 export function reviewCommand(): Command {
   return new Command('review')
     .description('Put on record that a person has looked at an act. Earlier reviews are kept.')
@@ -166,6 +169,7 @@ function show(action: ActionDetail, json: boolean): void {
   );
 }
 
+/** The `audit stats` command. */
 export function statsCommand(): Command {
   return new Command('stats')
     .description('Figures of the last hour, day, week or month (30 days).')
@@ -205,6 +209,7 @@ export function statsCommand(): Command {
     });
 }
 
+/** The `audit export` command. */
 export function exportCommand(): Command {
   return addFilters(new Command('export'))
     .description('Write acts out, oldest first, as they come: a large record needs no more memory than a small one.')

@@ -6,6 +6,7 @@ import { withDatabase } from './database.js';
 import { jsonOption, whole } from './options.js';
 import { printJson, table } from './print.js';
 
+/** The `audit migrate` command. */
 export function migrateCommand(): Command {
   return new Command('migrate')
     .description('Apply all migrations that are missing. Two at once: one works, the other waits.')
@@ -21,6 +22,7 @@ export function migrateCommand(): Command {
     });
 }
 
+/** The `audit rollback` command. */
 export function rollbackCommand(): Command {
   return new Command('rollback')
     .description('Take the last migrations back.')
@@ -40,6 +42,7 @@ export function rollbackCommand(): Command {
     });
 }
 
+/** The `audit status` command. */
 export function statusCommand(): Command {
   return new Command('status')
     .description('Which database this is, and which migrations it has.')

@@ -7,6 +7,7 @@ import { pruneCommand } from './audit-prune.js';
 import { exportCommand, listCommand, reviewCommand, showCommand, statsCommand } from './audit-record.js';
 import { migrateCommand, rollbackCommand, statusCommand } from './audit-schema.js';
 
+/** The `audit` command with its subcommands. */
 export function auditCommand(): Command {
   const command = new Command('audit')
     .description('The record of autonomous acts: set it up, read it, limit what may happen, prove it.')

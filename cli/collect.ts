@@ -36,6 +36,7 @@ interface CollectOptions {
 /** Written first, and whatever comes of the rest. */
 const QUALITY = 'quality.json';
 
+/** The `collect` command. */
 export function collectCommand(): Command {
   return new Command('collect')
     .description(

@@ -34,7 +34,9 @@ export async function withConnection<T>(work: (connection: Connection, database:
   });
 }
 
+/** `--company <id>`: limits a command to one company. */
 export const companyOption = (): Option => new Option('--company <id>', 'only this company').argParser(whole(1));
+/** `--by <name>`: who acts, for the record; default: the account that runs the command. */
 export const byOption = (): Option =>
   new Option('--by <name>', 'who does it, for the record').default(accountName(), 'your account');
 

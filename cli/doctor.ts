@@ -7,6 +7,7 @@ import { machine } from './machine.js';
 import { jsonOption } from './options.js';
 import { printJson } from './print.js';
 
+/** The `doctor` command. */
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Say what is installed and which backends work, and do ten seconds of real work as a check.')

@@ -20,6 +20,7 @@ interface DriveOptions {
   readonly json: boolean;
 }
 
+/** The `drive` command. */
 export function driveCommand(): Command {
   return new Command('drive')
     .description('A simulated company that asks a running service at every tick and does what it says: watch it live.')

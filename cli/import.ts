@@ -29,6 +29,7 @@ interface ImportOptions {
 /** Options that only go with a CSV file. */
 const ofFile = ['name', 'map', 'timeZone', 'dateOrder', 'zones', 'table', 'drivers', 'windowMinutes'] as const;
 
+/** The `import` command. */
 export function importCommand(): Command {
   return new Command('import')
     .description(

@@ -2,6 +2,7 @@
 
 import { availableParallelism, cpus, totalmem } from 'node:os';
 
+/** The machine and the Node.js that figures were measured on. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -11,6 +12,7 @@ export interface Machine {
   readonly platform: string;
 }
 
+/** This machine. `cores` counts the threads that may run at once. */
 export function machine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',

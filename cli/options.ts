@@ -38,27 +38,34 @@ export function numberFrom(min: number, max: number): (text: string) => number {
   };
 }
 
+/** `--scenario`: a built-in name or a scenario file; default `geneva`. */
 export const scenarioOption = (): Option =>
   new Option(
     '--scenario <name|file.json>',
     `a scenario file, or: ${presetNames.map((name) => `${name} (${presetMeaning[name]})`).join('; ')}`,
   ).default('geneva');
+/** `--data <path>`: where recorded trips are. */
 export const dataOption = (): Option =>
   new Option('--data <path>', 'recorded trips: a clone of the benchmark, or what "fleetstep import" wrote');
+/** `--policy`: a heuristic, the look-ahead, or the folder of a training run; default `greedy`. */
 export const policyOption = (): Option =>
   new Option(
     '--policy <name|run|file.js>',
     `${heuristicNames.join(', ')}, lookahead (slow), the folder of a training run, or a module of your own that exports a policy`,
   ).default('greedy');
+/** `--split`: `validation` (default) or `test`. Training episodes are not held out. */
 export const splitOption = (): Option =>
   new Option('--split <split>', 'which held-out episodes')
     .choices(splits.filter((split) => split !== 'training'))
     .default('validation');
+/** `--seed <n>`: base seed, 0 to `MAX_SEED`; default 1. */
 export const seedOption = (): Option => new Option('--seed <n>', 'base seed').argParser(whole(0, MAX_SEED)).default(1);
+/** `--workers <n>`: threads, 1 to 256; default: one per core. */
 export const workersOption = (): Option =>
   new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');
 export const hangSecondsOption = (): Option =>
   new Option('--hang-seconds <n>', 'give up if a worker makes no step for this many seconds')
     .argParser(whole(1))
     .default(DEFAULT_HANG_SECONDS);
+/** `--json`: one JSON object on stdout instead of text. */
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout, nothing else').default(false);

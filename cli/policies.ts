@@ -13,6 +13,7 @@ import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
 
+/** What a command says about the policies to serve. */
 export interface PolicyOptions {
   readonly run?: readonly string[];
   /** Files of modules. */
@@ -21,6 +22,7 @@ export interface PolicyOptions {
   readonly data?: string;
 }
 
+/** `--run <folder...>`: training runs whose networks are served. */
 export const runOption = (): Option =>
   new Option('--run <folder...>', 'training runs to serve; the first decides unless a request names another');
 
@@ -72,6 +74,7 @@ function servedWorld(checkpoint: Checkpoint, base: CompiledScenario, path: strin
   }
 }
 
+/** What a command says about the one policy to play. */
 export interface AskedOptions {
   readonly policy: string;
   readonly scenario: string;

@@ -10,10 +10,12 @@ import { faultMeaning } from '../trips/index.js';
 import type { FaultName, QualityReport } from '../trips/index.js';
 import type { Evaluation } from '../workers/index.js';
 
+/** Writes `value` to stdout as one line of JSON; an infinity becomes the word "Infinity". */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, infinityToWord)}\n`);
 }
 
+/** A table with a header; the first column is aligned left, the others right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const made = new Table({
     head: head.map((text) => pc.bold(text)),
@@ -89,6 +91,7 @@ export function short(value: number): string {
   return `${unit === '' ? Math.round(scaled) : scaled.toPrecision(3)}${unit}`;
 }
 
+/** `45s`, `3m05s`, `2h07m` */
 export function duration(seconds: number): string {
   const s = Math.round(seconds);
   return s < 60
@@ -98,6 +101,7 @@ export function duration(seconds: number): string {
       : `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
 }
 
+/** Progress of a long command. */
 export interface Progress {
   update(done: number, total: number, detail: string): void;
   stop(): void;

@@ -19,9 +19,12 @@ interface RecommendOptions extends PolicyOptions {
   readonly json: boolean;
 }
 
+/** The `recommend` command. */
 export function recommendCommand(): Command {
   return new Command('recommend')
-    .description('Ranked assignments for a live state in a file: what POST /v1/recommend answers, without a server.')
+    .description(
+      'Recommend assignments for a live state in a file: the answer of POST /v1/recommend, without a server.',
+    )
     .addOption(new Option('-i, --input <file>', 'the request as JSON; - for stdin').makeOptionMandatory())
     .addOption(runOption())
     .addOption(
@@ -30,7 +33,9 @@ export function recommendCommand(): Command {
         'who decides, instead of the request’s own "policy": a name, or a module of your own',
       ),
     )
-    .addOption(new Option('--explain', 'try the candidates out in simulated futures'))
+    .addOption(
+      new Option('--explain', 'compare each assignment with its alternatives and with waiting, in simulated futures'),
+    )
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(jsonOption())
@@ -43,8 +48,8 @@ Examples:
   fleetstep recommend -i state.json --policy ./mine.mjs
   fleetstep recommend -i state.json --run runs/geneva-ppo-s1-20260131-120000
 
-What is wrong in single shipments goes to stderr, and the rest is answered. Exit codes: 0; 2 if the request is at fault, or
-every one of its shipments; 1 if the answer cannot be written.`,
+Faults of single shipments are printed to stderr; the other shipments are answered. Exit codes: 0 if there is an answer;
+2 if the request is not valid, or none of its shipments is; 1 if the answer cannot be written.`,
     )
     .action(async (options: RecommendOptions) => {
       const { explain } = options;
@@ -75,9 +80,9 @@ function readBody(input: string): object {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
   } catch (cause) {
-    throw new AdviseError('ERR_REQUEST', `${input} is no JSON: ${(cause as Error).message}`, { cause });
+    throw new AdviseError('ERR_REQUEST', `${input} is not valid JSON: ${(cause as Error).message}`, { cause });
   }
-  throw new AdviseError('ERR_REQUEST', `${input} must hold one JSON object`);
+  throw new AdviseError('ERR_REQUEST', `${input} is not a JSON object: expected a request as in docs/state.json`);
 }
 
 function allAtFault({ shipments }: RecommendRequest, { violations }: Answer): boolean {
@@ -86,17 +91,18 @@ function allAtFault({ shipments }: RecommendRequest, { violations }: Answer): bo
 }
 
 function show(answer: Answer, { time_zone: zone }: RecommendRequest): string {
-  // A clock that counts from a midnight shows what it is.
   const since = isSinceMidnight(answer.as_of);
-  const timeZone = since ? 'UTC' : (zone ?? 'UTC');
-  const clock = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' });
-  const at = (second: number): string => clock.format(second * 1000);
+  const { clock, day, dated } = clockOf(since, zone);
+  /** With the date only where it is another day. */
+  const at = (second: number): string => (day(second) === day(answer.as_of) ? clock(second) : dated(second));
   const minutes = (seconds: number): string => (seconds === 0 ? '-' : `${Math.ceil(seconds / 60)} min`);
   const lines: string[] = [];
   const { provenance } = answer;
   const fallback =
     provenance.fallback === null ? '' : `, ${provenance.fallback.policy} instead (${provenance.fallback.reason})`;
-  lines.push(`${at(answer.as_of)} ${zone ?? (since ? 'local time' : 'UTC')}, policy ${provenance.policy}${fallback}`);
+  lines.push(
+    `${dated(answer.as_of)} ${zone ?? (since ? 'local time' : 'UTC')}, policy ${provenance.policy}${fallback}`,
+  );
   if (answer.assignments.length > 0) {
     lines.push(
       table(
@@ -114,7 +120,7 @@ function show(answer: Answer, { time_zone: zone }: RecommendRequest): string {
     );
   }
   for (const { rank, shipment, vehicle, reasons, what_if: whatIf } of answer.assignments) {
-    lines.push(`${pc.bold(String(rank))} ${shipment} to ${vehicle}: ${reasons.join('; ')}`);
+    lines.push(`${pc.bold(String(rank))} shipment ${shipment} to vehicle ${vehicle}: ${reasons.join('; ')}`);
     for (const { vehicle: other, late, minutes_late, lost } of whatIf?.candidates ?? []) {
       const who = other === null ? 'wait' : `vehicle ${other}`;
       lines.push(
@@ -125,18 +131,33 @@ function show(answer: Answer, { time_zone: zone }: RecommendRequest): string {
   }
   for (const { shipment, reason, revisit_at: revisit, latest_safe: safe } of answer.waiting) {
     lines.push(
-      `wait  ${shipment}: ${reason}; ask again at ${at(revisit)}${safe === null ? '' : `, safe until ${at(safe)}`}`,
+      `waiting    ${shipment}: ${reason}; ask again at ${dated(revisit)}${safe === null ? '' : `, safe until ${dated(safe)}`}`,
     );
   }
   for (const { shipment, reasons } of answer.unassigned) {
-    lines.push(`${pc.yellow('not')}   ${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`);
+    lines.push(`${pc.yellow('unassigned')} ${shipment}: ${reasons.map(({ message }) => message).join('; or ')}`);
   }
   for (const { shipment, vehicle, pickup_eta, lateness, breaks } of answer.locked) {
     const late = lateness > 0 ? `, ${minutes(lateness)} late` : '';
-    const broken = breaks.length > 0 ? pc.yellow(`, does not keep to: ${breaks.join(', ')}`) : '';
-    lines.push(`lock  ${shipment} stays with ${vehicle}, pickup ${at(pickup_eta)}${late}${broken}`);
+    const broken = breaks.length > 0 ? pc.yellow(`, breaks: ${breaks.join(', ')}`) : '';
+    lines.push(`locked     ${shipment} stays with vehicle ${vehicle}, pickup ${at(pickup_eta)}${late}${broken}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** How seconds of a request's clock are written. A clock that counts from a midnight knows no dates, but the days since. */
+function clockOf(
+  since: boolean,
+  zone = 'UTC',
+): Readonly<Record<'clock' | 'day' | 'dated', (second: number) => string>> {
+  const timeZone = since ? 'UTC' : zone;
+  const time = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' });
+  // Swedish dates are written as in ISO 8601.
+  const date = new Intl.DateTimeFormat('sv-SE', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  const clock = (second: number): string => time.format(second * 1000);
+  const day = (second: number): string =>
+    since ? (second < 86_400 ? '' : `day ${1 + Math.floor(second / 86_400)}, `) : `${date.format(second * 1000)} `;
+  return { clock, day, dated: (second) => `${day(second)}${clock(second)}` };
 }
 
 function percent(share: number): string {

@@ -20,6 +20,7 @@ interface SeedOptions {
   readonly json: boolean;
 }
 
+/** The `seed-demo` command. */
 export function seedDemoCommand(): Command {
   return new Command('seed-demo')
     .description(

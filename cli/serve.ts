@@ -1,6 +1,6 @@
 // fleetstep serve
 
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { FastifyInstance } from 'fastify';
 import {
   AuditError,
@@ -36,7 +36,6 @@ interface ServeOptions extends Omit<PolicyOptions, 'own'> {
   readonly tiles?: string;
   readonly attribution: string;
   readonly unrecorded: 'answer' | 'refuse';
-  readonly ownApproval?: readonly number[] | 'all';
   readonly maxInFlight: number;
   readonly perMinute: number;
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
@@ -46,6 +45,7 @@ interface ServeOptions extends Omit<PolicyOptions, 'own'> {
 /** Milliseconds that requests under way may take to end once the service is told to stop. */
 const DRAIN_MS = 10_000;
 
+/** The `serve` command. */
 export function serveCommand(): Command {
   return new Command('serve')
     .description('Recommendations, the record and its dashboard over HTTP.')
@@ -90,12 +90,6 @@ export function serveCommand(): Command {
         .default('answer'),
     )
     .addOption(
-      new Option(
-        '--own-approval <companies>',
-        'ids, or all: where whoever asked for an act may approve it himself; default: nowhere',
-      ).argParser(companiesOf),
-    )
-    .addOption(
       new Option('--max-in-flight <n>', 'more at once are told to come again').argParser(whole(1)).default(128),
     )
     .addOption(new Option('--per-minute <n>', 'requests of one token').argParser(whole(1)).default(120_000))
@@ -136,7 +130,6 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
     connector,
     unrecorded: options.unrecorded,
     actWithinMs: options.actWithin * 1000,
-    ownApproval: options.ownApproval,
   });
   /** What ends with the service, however it ends. */
   const ends = [() => service.close()];
@@ -213,13 +206,6 @@ async function checkDatabase(
         : 'everything is refused';
     process.stderr.write(`fleetstep: ${error.message}: until it is back, ${until}\n`);
   }
-}
-
-function companiesOf(text: string): readonly number[] | 'all' {
-  if (text === 'all') return 'all';
-  const ids = text.split(',').map(Number);
-  if (ids.every((id) => Number.isSafeInteger(id) && id > 0)) return ids;
-  throw new InvalidArgumentError('It must be ids of companies, such as 1,2, or all.');
 }
 
 /** @throws ServeError `ERR_SERVICE` */

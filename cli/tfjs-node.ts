@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 
+/** The `tfjs-node` command. */
 export function tfjsNodeCommand(): Command {
   return new Command('tfjs-node')
     .description(

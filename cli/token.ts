@@ -25,6 +25,7 @@ export const keysOption = (): Option =>
     .env('FLEETSTEP_KEYS')
     .default(join(process.env['FLEETSTEP_DATA'] ?? 'data', 'keys.json'));
 
+/** The `token` command. */
 export function tokenCommand(): Command {
   return new Command('token')
     .description('A token for development, or a new key. In production, tokens come from who knows your people.')

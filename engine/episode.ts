@@ -20,6 +20,10 @@ export interface EpisodeSource {
   readonly days: Int32Array;
 }
 
+// V8 folds the module's own constants into optimised code; an imported one is loaded from its module at each use.
+const ROW = SUMS;
+const Total = Sum;
+
 const sourceModes: readonly EpisodeSource['mode'][] = ['sampled', 'listed'];
 
 /**
@@ -57,7 +61,7 @@ export function clearFigures(st: StateViews, e: number): void {
   st.created[e] = st.open[e] = st.assigned[e] = st.pickedUp[e] = st.completed[e] = 0;
   st.expired[e] = st.refused[e] = st.onTime[e] = st.invalid[e] = 0;
   st.loadSum[e] = st.loadSquares[e] = st.episodeReturn[e] = 0;
-  for (let k = 0; k < SUMS; k++) st.sums[e * SUMS + k] = 0;
+  for (let k = 0; k < ROW; k++) st.sums[e * ROW + k] = 0;
 }
 
 /**
@@ -75,13 +79,13 @@ export function countAssignment(
   rideMetres: number,
   busy: number,
 ): void {
-  const sum = e * SUMS;
-  if (late > 0) st.sums[sum + Sum.latenessSeconds] += late;
+  const sum = e * ROW;
+  if (late > 0) st.sums[sum + Total.latenessSeconds] += late;
   else st.onTime[e]++;
-  st.sums[sum + Sum.waitSeconds] += wait;
-  st.sums[sum + Sum.approachMetres] += approachMetres;
-  st.sums[sum + Sum.rideMetres] += rideMetres;
-  st.sums[sum + Sum.busySeconds] += busy;
+  st.sums[sum + Total.waitSeconds] += wait;
+  st.sums[sum + Total.approachMetres] += approachMetres;
+  st.sums[sum + Total.rideMetres] += rideMetres;
+  st.sums[sum + Total.busySeconds] += busy;
 }
 
 /** Writes return, length and figures of environment e's episode as it stands into row e of the outputs. */
@@ -89,9 +93,9 @@ export function writeFigures(st: StateViews, e: number, scenario: Scenario, out:
   const { drivers } = scenario;
   const accepted = st.assigned[e] + st.pickedUp[e] + st.completed[e];
   const per = (value: number, by: number): number => (by === 0 ? 0 : value / by);
-  const sum = e * SUMS;
-  const approach = st.sums[sum + Sum.approachMetres];
-  const ride = st.sums[sum + Sum.rideMetres];
+  const sum = e * ROW;
+  const approach = st.sums[sum + Total.approachMetres];
+  const ride = st.sums[sum + Total.rideMetres];
   const mean = st.loadSum[e] / drivers;
   const values: Kpis = {
     created: st.created[e],
@@ -102,11 +106,11 @@ export function writeFigures(st: StateViews, e: number, scenario: Scenario, out:
     openAtEnd: st.open[e],
     serviceRate: per(accepted, st.created[e]),
     onTimeRate: per(st.onTime[e], accepted),
-    meanWaitMinutes: per(st.sums[sum + Sum.waitSeconds], accepted * 60),
-    meanLatenessMinutes: per(st.sums[sum + Sum.latenessSeconds], accepted * 60),
+    meanWaitMinutes: per(st.sums[sum + Total.waitSeconds], accepted * 60),
+    meanLatenessMinutes: per(st.sums[sum + Total.latenessSeconds], accepted * 60),
     meanApproachKm: per(approach, accepted * 1000),
     emptyShare: per(approach, approach + ride),
-    utilisation: per(st.sums[sum + Sum.busySeconds], drivers * scenario.horizonSeconds),
+    utilisation: per(st.sums[sum + Total.busySeconds], drivers * scenario.horizonSeconds),
     loadStd: Math.sqrt(Math.max(0, st.loadSquares[e] / drivers - mean * mean)),
     invalidActions: st.invalid[e],
     decisions: st.steps[e],

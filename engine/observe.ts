@@ -5,6 +5,11 @@
 import { Arrivals } from './arrivals.js';
 import { BookingColumn, ContextColumn, DriverColumn } from './observation.js';
 
+// V8 folds the module's own constants into optimised code; an imported one is loaded from its module at each use.
+const Booking = BookingColumn;
+const Context = ContextColumn;
+const Driver = DriverColumn;
+
 /** Observations carry times in hours: 60 minutes are 1. */
 const PER_HOUR: number = 1 / 3600;
 
@@ -31,11 +36,11 @@ export abstract class Observer extends Arrivals {
       const j = list[k];
       const s = e * slots + j;
       const p = first + j * bookingColumns;
-      o[p + BookingColumn.timeLeft] = (windowEnd[s] - now) * PER_HOUR;
+      o[p + Booking.timeLeft] = (windowEnd[s] - now) * PER_HOUR;
       if (full) {
         const start = windowStart[s] - now;
-        o[p + BookingColumn.untilWindow] = start > 0 ? start * PER_HOUR : 0;
-        o[p + BookingColumn.age] = (now - knownAt[s]) * PER_HOUR;
+        o[p + Booking.untilWindow] = start > 0 ? start * PER_HOUR : 0;
+        o[p + Booking.age] = (now - knownAt[s]) * PER_HOUR;
       }
     }
 
@@ -96,33 +101,31 @@ export abstract class Observer extends Arrivals {
     const s = e * this.slots + j;
     const o = this.out.observations;
     const p = e * this.observationSize + this.bookingsAt + j * this.bookingColumns;
-    o[p + BookingColumn.pickupX] = st.pickupX[s] * this.scaleX;
-    o[p + BookingColumn.pickupY] = st.pickupY[s] * this.scaleY;
-    o[p + BookingColumn.priority] = st.priority[s] / 5;
+    o[p + Booking.pickupX] = st.pickupX[s] * this.scaleX;
+    o[p + Booking.pickupY] = st.pickupY[s] * this.scaleY;
+    o[p + Booking.priority] = st.priority[s] / 5;
     if (!this.full) return;
-    o[p + BookingColumn.present] = 1;
-    o[p + BookingColumn.dropoffX] = st.dropoffX[s] * this.scaleX;
-    o[p + BookingColumn.dropoffY] = st.dropoffY[s] * this.scaleY;
-    o[p + BookingColumn.ride] = st.rideSeconds[s] * PER_HOUR;
-    o[p + BookingColumn.leg] = st.leg[s]!;
-    o[p + BookingColumn.fare] = st.fare[s] / 1e5;
+    o[p + Booking.present] = 1;
+    o[p + Booking.dropoffX] = st.dropoffX[s] * this.scaleX;
+    o[p + Booking.dropoffY] = st.dropoffY[s] * this.scaleY;
+    o[p + Booking.ride] = st.rideSeconds[s] * PER_HOUR;
+    o[p + Booking.leg] = st.leg[s]!;
+    o[p + Booking.fare] = st.fare[s] / 1e5;
     const skills = st.skills[s];
-    const first = p + BookingColumn.skills;
-    const count = this.bookingColumns - BookingColumn.skills;
+    const first = p + Booking.skills;
+    const count = this.bookingColumns - Booking.skills;
     for (let k = 0; k < count; k++) o[first + k] = (skills >>> k) & 1;
   }
 
   // ---------------------------------------------------------------- drivers
 
-  /** Availability of driver i, and its row of the mask for the `open` slots listed in `#open`. */
+  /** Availability of driver i, and its row of the mask for the first `open` slots of `list`. */
   private rewriteDriver(e: number, i: number, open: number): void {
     const { stale } = this.state;
     const d = e * this.drivers + i;
     stale[d] = 0;
     const available = this.isAvailable(e, i);
-    this.out.observations[e * this.observationSize + i * this.driverColumns + DriverColumn.available] = available
-      ? 1
-      : 0;
+    this.out.observations[e * this.observationSize + i * this.driverColumns + Driver.available] = available ? 1 : 0;
     if (available) {
       this.maskRow(e, i, this.list, open);
       return;
@@ -138,14 +141,14 @@ export abstract class Observer extends Arrivals {
     const o = this.out.observations;
     const d = e * this.drivers + i;
     const p = e * this.observationSize + i * this.driverColumns;
-    o[p + DriverColumn.x] = st.endX[d] * this.scaleX;
-    o[p + DriverColumn.y] = st.endY[d] * this.scaleY;
-    o[p + DriverColumn.load] = st.load[d] / 10;
+    o[p + Driver.x] = st.endX[d] * this.scaleX;
+    o[p + Driver.y] = st.endY[d] * this.scaleY;
+    o[p + Driver.load] = st.load[d] / 10;
     if (!this.full) return;
     const { emergency, driverSkills } = this.compiled;
-    o[p + DriverColumn.emergency] = emergency[i]!;
-    const first = p + DriverColumn.skills;
-    const count = this.driverColumns - DriverColumn.skills;
+    o[p + Driver.emergency] = emergency[i]!;
+    const first = p + Driver.skills;
+    const count = this.driverColumns - Driver.skills;
     for (let k = 0; k < count; k++) o[first + k] = (driverSkills[i] >>> k) & 1;
   }
 
@@ -159,9 +162,9 @@ export abstract class Observer extends Arrivals {
     const free = st.freeAt[d];
     const length = st.planLength[d];
     const next = length === 0 ? 0 : (st.planDropoffAt[d * this.queue + st.planHead[d]] - now) * PER_HOUR;
-    o[p + DriverColumn.plan] = length / this.queue;
-    o[p + DriverColumn.untilFree] = free > now ? (free - now) * PER_HOUR : 0;
-    o[p + DriverColumn.untilDropoff] = next;
+    o[p + Driver.plan] = length / this.queue;
+    o[p + Driver.untilFree] = free > now ? (free - now) * PER_HOUR : 0;
+    o[p + Driver.untilDropoff] = next;
   }
 
   private observeContext(e: number): void {
@@ -170,19 +173,19 @@ export abstract class Observer extends Arrivals {
     const o = this.out.observations;
     const p = e * this.observationSize + this.contextAt;
     const tick = st.tick[e];
-    o[p + ContextColumn.timeOfDay] = compiled.dayFractionByTick[tick]!;
-    o[p + ContextColumn.traffic] = compiled.trafficByTick[tick]!;
+    o[p + Context.timeOfDay] = compiled.dayFractionByTick[tick]!;
+    o[p + Context.traffic] = compiled.trafficByTick[tick]!;
     if (!this.full) return;
-    o[p + ContextColumn.elapsed] = tick / compiled.ticks;
-    o[p + ContextColumn.open] = st.open[e] / this.slots;
-    o[p + ContextColumn.created] = st.created[e] / 100;
+    o[p + Context.elapsed] = tick / compiled.ticks;
+    o[p + Context.open] = st.open[e] / this.slots;
+    o[p + Context.created] = st.created[e] / 100;
   }
 
   // ---------------------------------------------------------------- masks
 
   /** Mask of an available driver i for the first `count` slots of `list`. */
   private maskRow(e: number, i: number, list: Int32Array, count: number): void {
-    const { approach, windowStart, latestPickup, skills } = this.state;
+    const { approach, latestPickup, skills } = this.state;
     const masks = this.out.actionMasks;
     const d = e * this.drivers + i;
     const now = this.state.now[e];
@@ -196,8 +199,9 @@ export abstract class Observer extends Arrivals {
     for (let k = 0; k < count; k++) {
       const j = list[k];
       const s = bookings + j;
-      const pickupAt = this.arrival(depart, approach[pairs + j], factor, windowStart[s]);
-      masks[row + j] = pickupAt <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
+      // The window's start does not matter: it is never after the latest pickup.
+      const at = this.arrival(depart, approach[pairs + j], factor, 0);
+      masks[row + j] = at <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
     }
     if (this.windows > 0) this.maskWindows(e, i, list, count);
     if (this.state.dropoffsBound[e] === 1) this.maskDropoffs(e, i, list, count);

@@ -12,6 +12,7 @@ export type SealFault = 'unreadable' | 'foreign' | 'damaged';
 
 /** A sealed file that cannot be trusted; `fault` says why. */
 export class SealError extends Error {
+  /** Why the file cannot be trusted. */
   readonly fault: SealFault;
 
   constructor(fault: SealFault, options?: ErrorOptions) {

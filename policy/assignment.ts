@@ -54,7 +54,7 @@ export class AssignmentSolver {
             from[c] = column;
           }
           if (slack[c] < least) {
-            least = slack[c]!;
+            least = slack[c];
             next = c;
           }
         }
@@ -72,7 +72,7 @@ export class AssignmentSolver {
       } while (rowOf[column] !== 0);
       while (column !== 0) {
         const before = from[column];
-        rowOf[column] = rowOf[before]!;
+        rowOf[column] = rowOf[before];
         column = before;
       }
     }

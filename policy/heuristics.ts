@@ -101,7 +101,8 @@ export class EarliestDeadline extends Heuristic {
 
 /**
  * The benchmark paper's greedy: bookings in slot order; among drivers who reach the pickup within its window, the one with
- * the fewest empty metres, lowest index on ties.
+ * the fewest empty metres, lowest index on ties. By that definition a booking that can only be picked up late, within the
+ * world's tolerance, waits even where a driver is free.
  */
 export class Greedy extends Heuristic {
   readonly name = 'greedy';
@@ -173,8 +174,8 @@ export class BatchedHungarian extends Heuristic {
     let least = Infinity;
     for (let k = 0; k < count; k++) {
       if (this.#spare[k] < least) {
-        least = this.#spare[k]!;
-        best = this.#matched[k]!;
+        least = this.#spare[k];
+        best = this.#matched[k];
       }
     }
     return best;

@@ -13,7 +13,7 @@ export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.
 export { NetworkPolicy } from './network-policy.js';
 export { OwnPolicy, isModule, loadOwnPolicy, ownPolicy, ownPolicyName } from './own-policy.js';
 export type { OwnPolicyExport, OwnPolicySpec } from './own-policy.js';
-export { worthOf } from './plan-input.js';
+export { worthOf } from './planner-arrays.js';
 export { Planner } from './planner.js';
 export { PolicyError } from './policy.js';
 export type { Policy, PolicyErrorCode } from './policy.js';

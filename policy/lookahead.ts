@@ -1,11 +1,12 @@
 // Look-ahead: tries each candidate action in copies of the world, all in the same sampled futures, and lets a base policy decide
 // from there on. It explains single recommendations, and is a policy itself.
 
-import { NEVER, Purpose, Sum, SUMS, VectorDispatchEnv } from '../engine/index.js';
+import { NEVER, Purpose, Sum, SUMS, VectorDispatchEnv, shown } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { heuristic } from './heuristics.js';
 import type { HeuristicName } from './heuristics.js';
 import { halfWidth } from './interval.js';
+import { PolicyError } from './policy.js';
 import type { Policy } from './policy.js';
 
 /** A mean with its 95% interval over the futures. */
@@ -36,13 +37,13 @@ export interface Forecast {
 
 /** How to look ahead. */
 export interface LookaheadOptions {
-  /** Sampled futures in which each action is tried, default 16. */
+  /** Sampled futures in which each action is tried, at least 1; default 16. */
   readonly futures?: number;
-  /** Length of the look-ahead in simulated seconds, default 7200. */
+  /** Length of the look-ahead in simulated seconds, at least 1; default 7200. */
   readonly seconds?: number;
   /** Rule that decides after the first action, default `hungarian`. */
   readonly base?: HeuristicName;
-  /** Futures played together, default 8; the time is checked between batches. */
+  /** Futures played together, at least 1; the time is checked between batches. Default 8. */
   readonly batch?: number;
 }
 
@@ -69,11 +70,12 @@ export class Lookahead {
   #like: World | null = null;
   #actions = new Int32Array(0);
 
+  /** @throws PolicyError `ERR_OPTION` for a number that is not whole and at least 1, `ERR_POLICY` for an unknown base */
   constructor(options: LookaheadOptions = {}) {
-    this.futures = options.futures ?? 16;
-    this.seconds = options.seconds ?? 7200;
+    this.futures = atLeastOne('futures', options.futures ?? 16);
+    this.seconds = atLeastOne('seconds', options.seconds ?? 7200);
     this.base = heuristic(options.base ?? 'hungarian');
-    this.#batch = options.batch ?? BATCH;
+    this.#batch = atLeastOne('batch', options.batch ?? BATCH);
   }
 
   /**
@@ -172,6 +174,14 @@ export class Lookahead {
   }
 }
 
+function atLeastOne(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new PolicyError(
+    'ERR_OPTION',
+    `look-ahead: ${name} is ${shown(value)}: it must be a whole number of at least 1`,
+  );
+}
+
 interface Figures {
   readonly return: number;
   readonly accepted: number;
@@ -218,10 +228,13 @@ export class LookaheadPolicy implements Policy {
   readonly #candidates: number;
   #actions = new Int32Array(0);
 
-  /** @param options.candidates actions tried at each decision, default 5 */
+  /**
+   * @param options.candidates actions tried at each decision, at least 1; default 5
+   * @throws PolicyError `ERR_OPTION` or `ERR_POLICY`, as `Lookahead` does
+   */
   constructor(options: LookaheadOptions & { readonly candidates?: number } = {}) {
     this.#lookahead = new Lookahead({ futures: BATCH, ...options });
-    this.#candidates = options.candidates ?? 5;
+    this.#candidates = atLeastOne('candidates', options.candidates ?? 5);
   }
 
   act(world: World, from: number, to: number, actions: Int32Array): void {

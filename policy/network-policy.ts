@@ -36,7 +36,7 @@ export class NetworkPolicy implements Policy {
       actor.consider(first, end);
       for (let e = first; e < end; e++) {
         const k = e - first;
-        actions[e] = actor.actions[argmax(actor.logits, actor.starts[k], actor.starts[k + 1])]!;
+        actions[e] = actor.actions[argmax(actor.logits, actor.starts[k], actor.starts[k + 1])];
       }
     }
   }

@@ -93,7 +93,7 @@ export function networkLayout(shape: NetworkShape): NetworkLayout {
 /**
  * Checks that `weights` fit the network and are finite: with NaN it would never assign, because no comparison with NaN is true.
  * @param name of the policy or run, for the message
- * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is not finite and its place
+ * @throws PolicyError `ERR_NETWORK` with the number of weights, or the first that is not finite and its position
  */
 export function checkWeights(shape: NetworkShape, weights: Float32Array, name = 'the network'): void {
   const { actor, critic, size } = networkLayout(shape);

@@ -4,7 +4,7 @@
 
 import { Purpose, STREAM_WORDS, nextFloat, seedStream } from '../engine/index.js';
 import type { World } from '../engine/index.js';
-import { PlanInput } from './plan-input.js';
+import { PlannerArrays } from './planner-arrays.js';
 import { Routes } from './routes.js';
 
 /** What leaving out a booking that has one vehicle left costs its regret, per worth: more than any way. */
@@ -16,13 +16,13 @@ const COST_DISTANCE = 1800;
 /** Turns without one more served, per turn that there may be and per square of the number of bookings, after which the search ends. */
 const PATIENCE = 0.2;
 const MIN_PATIENCE = 20;
-/** How often the best place for a booking is passed over. */
+/** How often the best position for a booking is passed over. */
 const BLINK = 0.02;
 
 /** Plans for one environment at a time; its memory is reused. Call `construct`, then `improve`, then read the plan. */
 export class Planner {
   /** What the plan is for, as last read. */
-  readonly input: PlanInput = new PlanInput();
+  readonly input: PlannerArrays = new PlannerArrays();
   readonly #routes: Routes = new Routes(this.input);
   /** Worth of the bookings served, and cost, of the current plan and of the best one. */
   #served = 0;
@@ -152,8 +152,8 @@ export class Planner {
     this.#bestServed = this.#served;
     this.#bestCost = this.#cost;
     for (let i = 0; i < drivers; i++) {
-      this.#bestLength[i] = length[i]!;
-      for (let p = i * depth; p < i * depth + length[i]; p++) this.#bestStops[p] = stops[p]!;
+      this.#bestLength[i] = length[i];
+      for (let p = i * depth; p < i * depth + length[i]; p++) this.#bestStops[p] = stops[p];
     }
   }
 
@@ -210,8 +210,8 @@ export class Planner {
   #consider(j: number, i: number): void {
     const cost = this.#routes.insertion(i, j);
     if (cost < this.#firstCost[j]) {
-      this.#second[j] = this.#first[j]!;
-      this.#secondCost[j] = this.#firstCost[j]!;
+      this.#second[j] = this.#first[j];
+      this.#secondCost[j] = this.#firstCost[j];
       this.#first[j] = i;
       this.#firstCost[j] = cost;
     } else if (cost < this.#secondCost[j]) {
@@ -222,26 +222,26 @@ export class Planner {
 
   /** Inserts the booking of the highest worth first, where it costs least. */
   #byWorth(): void {
-    for (let j = 0; j < this.input.bookings; j++) this.#place(j, 0);
+    for (let j = 0; j < this.input.bookings; j++) this.#insertCheapest(j, 0);
   }
 
   /** Puts booking j where it costs least; false if nowhere. */
-  #place(j: number, blink: number): boolean {
+  #insertCheapest(j: number, blink: number): boolean {
     const routes = this.#routes;
     let vehicle = -1;
-    let place = 0;
+    let position = 0;
     let least = Infinity;
     for (let i = 0; i < this.input.drivers; i++) {
       const cost = routes.insertion(i, j);
       if (cost < least && (blink === 0 || nextFloat(this.#stream, 0) >= blink)) {
         least = cost;
         vehicle = i;
-        place = routes.at;
+        position = routes.at;
       }
     }
     if (vehicle < 0) return false;
     this.#touch(vehicle);
-    routes.insert(vehicle, j, place);
+    routes.insert(vehicle, j, position);
     return true;
   }
 
@@ -325,12 +325,12 @@ export class Planner {
     return (nextFloat(this.#stream, 0) * below) | 0;
   }
 
-  #takeOut(i: number, place: number): void {
+  #takeOut(i: number, position: number): void {
     const routes = this.#routes;
     const base = i * this.input.depth;
     this.#touch(i);
-    this.#enqueueRemoved(routes.stops[base + place]);
-    const broken = routes.remove(i, place);
+    this.#enqueueRemoved(routes.stops[base + position]);
+    const broken = routes.remove(i, position);
     if (broken < 0) return;
     while (routes.length[i] > broken) {
       const last = routes.length[i] - 1;
@@ -344,7 +344,7 @@ export class Planner {
     this.#isRemoved[j] = 1;
   }
 
-  /** Distance of two bookings in place and time. */
+  /** Distance of two bookings in space and time. */
   #distance(a: number, b: number): number {
     const { between, bookings, windowEnd } = this.input;
     return between[a * bookings + b] + between[b * bookings + a] + 0.5 * Math.abs(windowEnd[a] - windowEnd[b]);
@@ -399,7 +399,7 @@ export class Planner {
     const { vehicleOf } = this.#routes;
     const removed = this.#queueCount;
     const count = removed + this.#bankCount;
-    for (let k = 0; k < this.#bankCount; k++) this.#queue[removed + k] = this.#bank[k]!;
+    for (let k = 0; k < this.#bankCount; k++) this.#queue[removed + k] = this.#bank[k];
     const kind = nextFloat(this.#stream, 0);
     for (let k = 0; k < count; k++) {
       const j = this.#queue[k];
@@ -413,27 +413,27 @@ export class Planner {
     for (let k = 0; k < count; k++) {
       const j = this.#queue[k];
       if (vehicleOf[j] >= 0) continue;
-      if (this.#isRemoved[j] === 1) this.#place(j, BLINK);
-      else this.#placeTouched(j);
+      if (this.#isRemoved[j] === 1) this.#insertCheapest(j, BLINK);
+      else this.#insertIntoTouched(j);
     }
     for (let k = 0; k < count; k++) this.#isRemoved[this.#queue[k]] = 0;
   }
 
-  /** Like `#place`, where no other than the touched vehicles have room. */
-  #placeTouched(j: number): void {
+  /** Like `#insertCheapest`, where no other than the touched vehicles have room. */
+  #insertIntoTouched(j: number): void {
     const routes = this.#routes;
     let vehicle = -1;
-    let place = 0;
+    let position = 0;
     let least = Infinity;
     for (let k = 0; k < this.#touchedCount; k++) {
       const cost = routes.insertion(this.#touched[k], j);
       if (cost < least) {
         least = cost;
         vehicle = this.#touched[k];
-        place = routes.at;
+        position = routes.at;
       }
     }
-    if (vehicle >= 0) routes.insert(vehicle, j, place);
+    if (vehicle >= 0) routes.insert(vehicle, j, position);
   }
 
   #sortQueue(count: number): void {
@@ -443,7 +443,7 @@ export class Planner {
       const j = queue[k];
       let p = k;
       while (p > 0 && key[queue[p - 1]] > key[j]) {
-        queue[p] = queue[p - 1]!;
+        queue[p] = queue[p - 1];
         p--;
       }
       queue[p] = j;

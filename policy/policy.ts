@@ -13,8 +13,8 @@ export interface Policy {
   act(world: World, from: number, to: number, actions: Int32Array): void;
 }
 
-/** What went wrong: an unknown policy, a network or its weights, or the costs of an assignment problem. */
-export type PolicyErrorCode = 'ERR_POLICY' | 'ERR_NETWORK' | 'ERR_ASSIGNMENT';
+/** What went wrong: an unknown policy, an option, a network or its weights, or the costs of an assignment problem. */
+export type PolicyErrorCode = 'ERR_POLICY' | 'ERR_OPTION' | 'ERR_NETWORK' | 'ERR_ASSIGNMENT';
 
 /** The error of this room. Its `code` is stable; its message names the value and the remedy. */
 export class PolicyError extends Error {

@@ -3,19 +3,23 @@
 
 import { secondsAfter, windowAt } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
-import type { PlanInput } from './plan-input.js';
+import type { PlannerArrays } from './planner-arrays.js';
 
 const MINUTES = 24 * 60;
 
 /** Seconds before the window's end: a pickup planned nearer to it counts what is missing, at half to one and a half. */
 const SPARE = 1800;
+/** Seconds before the window's end: a pickup planned nearer to it may well be late, as travel times are uncertain. */
+const RISK = 300;
+/** What one second of that expected lateness counts at priority 0, in seconds of empty driving: little, so that it never causes lateness. */
+const RISK_PRICE = 0.2;
 /** One second of lateness at priority 0 counts as much as this many seconds of empty driving: lateness goes first. */
 const LATE = 1e4;
 
-/** The plans of all vehicles of one `PlanInput`, and their costs; its memory is reused. */
+/** The plans of all vehicles of one `PlannerArrays`, and their costs; its memory is reused. */
 export class Routes {
   /** What is planned for. */
-  input: PlanInput;
+  input: PlannerArrays;
   /** Bookings in each vehicle's plan; the plan itself is `stops[i * depth]` and on. */
   length: Int32Array = new Int32Array(0);
   /** `[drivers, depth]` bookings in the order in which they are served */
@@ -48,12 +52,13 @@ export class Routes {
 
   #lateWeight = new Float64Array(0);
   #spareWeight = new Float64Array(0);
+  #riskWeight = new Float64Array(0);
   #factor: Float64Array = new Float64Array(0);
   #startSecond = 0;
   #idleBoarding = 0;
   #matrix: CompiledScenario['matrix'] = null;
 
-  constructor(input: PlanInput) {
+  constructor(input: PlannerArrays) {
     this.input = input;
   }
 
@@ -81,6 +86,7 @@ export class Routes {
       this.vehicleOf = new Int32Array(m);
       this.#lateWeight = new Float64Array(m);
       this.#spareWeight = new Float64Array(m);
+      this.#riskWeight = new Float64Array(m);
     }
     if (this.#knownCost.length < n * m) {
       this.#knownCost = new Float64Array(n * m);
@@ -94,6 +100,8 @@ export class Routes {
     for (let j = 0; j < m; j++) {
       this.#lateWeight[j] = LATE * (1 + priority[j]);
       this.#spareWeight[j] = 0.5 + priority[j] / 100;
+      // (RISK - spare)^2 / (4 RISK) is close to the lateness to expect where the arrival is normal with a deviation of 3 min.
+      this.#riskWeight[j] = (RISK_PRICE * (1 + priority[j])) / (4 * RISK);
     }
     this.#knownVersion.fill(0, 0, n * m);
     this.vehicleOf.fill(-1, 0, m);
@@ -103,15 +111,15 @@ export class Routes {
     for (let i = 0; i < n; i++) this.#version[i] = i + 1;
   }
 
-  /** Added cost of booking j in the plan of vehicle i at its best place, which is put into `at`; Infinity if it fits nowhere. */
+  /** Added cost of booking j in the plan of vehicle i at its best position, which is put into `at`; Infinity if it fits nowhere. */
   insertion(i: number, j: number): number {
     const pair = i * this.input.bookings + j;
     if (this.#knownVersion[pair] !== this.#version[i]) {
-      this.#knownVersion[pair] = this.#version[i]!;
+      this.#knownVersion[pair] = this.#version[i];
       this.#knownCost[pair] = this.#cheapest(i, j);
       this.#knownAt[pair] = this.at;
     }
-    this.at = this.#knownAt[pair]!;
+    this.at = this.#knownAt[pair];
     return this.#knownCost[pair];
   }
 
@@ -163,7 +171,11 @@ export class Routes {
         cost += way;
         if (spare < SPARE) {
           cost += (SPARE - spare) * this.#spareWeight[next];
-          if (spare < 0) cost -= spare * this.#lateWeight[next];
+          if (spare < RISK) {
+            const short = spare > 0 ? RISK - spare : RISK;
+            cost += short * short * this.#riskWeight[next];
+            if (spare < 0) cost -= spare * this.#lateWeight[next];
+          }
         }
         if (cost >= best) break;
         if (q === end) {
@@ -179,11 +191,11 @@ export class Routes {
     return best - this.cost[i];
   }
 
-  /** Inserts booking j at place `at` of vehicle i's plan, as `insertion` found it to fit. */
+  /** Inserts booking j at position `at` of vehicle i's plan, as `insertion` found it to fit. */
   insert(i: number, j: number, at: number): void {
     const base = i * this.input.depth;
     const stops = this.stops;
-    for (let p = base + this.length[i]; p > base + at; p--) stops[p] = stops[p - 1]!;
+    for (let p = base + this.length[i]; p > base + at; p--) stops[p] = stops[p - 1];
     stops[base + at] = j;
     this.length[i]++;
     this.vehicleOf[j] = i;
@@ -191,8 +203,8 @@ export class Routes {
   }
 
   /**
-   * Takes the stop at place `at` out of vehicle i's plan.
-   * @returns the first place that does not fit any more, -1 if all do: a way through a third place, or one that begins later,
+   * Takes the stop at position `at` out of vehicle i's plan.
+   * @returns the first position that does not fit any more, -1 if all do: a way through a third place, or one that begins later,
    * may be the shorter one
    */
   remove(i: number, at: number): number {
@@ -200,11 +212,11 @@ export class Routes {
     const stops = this.stops;
     this.vehicleOf[stops[base + at]] = -1;
     const length = --this.length[i];
-    for (let p = base + at; p < base + length; p++) stops[p] = stops[p + 1]!;
+    for (let p = base + at; p < base + length; p++) stops[p] = stops[p + 1];
     return this.#drive(i, at);
   }
 
-  /** Times and costs of vehicle i's plan from place `from` on; gives the first place that does not fit, or -1. */
+  /** Times and costs of vehicle i's plan from position `from` on; gives the first position that does not fit, or -1. */
   #drive(i: number, from: number): number {
     const { depth, startAt, idle, shiftEnd, now } = this.input;
     const { several, windowCounts, tolerance } = this.input;
@@ -241,7 +253,11 @@ export class Routes {
       let cost = (p === base ? 0 : this.#costTo[p - 1]) + way;
       if (spare < SPARE) {
         cost += (SPARE - spare) * this.#spareWeight[next];
-        if (spare < 0) cost -= spare * this.#lateWeight[next];
+        if (spare < RISK) {
+          const short = spare > 0 ? RISK - spare : RISK;
+          cost += short * short * this.#riskWeight[next];
+          if (spare < 0) cost -= spare * this.#lateWeight[next];
+        }
       }
       this.#costTo[p] = cost;
     }
@@ -291,12 +307,12 @@ export class Routes {
     const base = i * this.input.depth;
     const length = this.length[i];
     this.#savedLength[i] = length;
-    this.#savedCost[i] = this.cost[i]!;
-    this.#savedVersion[i] = this.#version[i]!;
+    this.#savedCost[i] = this.cost[i];
+    this.#savedVersion[i] = this.#version[i];
     for (let p = base; p < base + length; p++) {
-      this.#savedStops[p] = this.stops[p]!;
-      this.#savedEndAt[p] = this.#endAt[p]!;
-      this.#savedCostTo[p] = this.#costTo[p]!;
+      this.#savedStops[p] = this.stops[p];
+      this.#savedEndAt[p] = this.#endAt[p];
+      this.#savedCostTo[p] = this.#costTo[p];
     }
   }
 
@@ -311,22 +327,22 @@ export class Routes {
     const base = i * this.input.depth;
     const length = this.#savedLength[i];
     this.length[i] = length;
-    this.cost[i] = this.#savedCost[i]!;
-    this.#version[i] = this.#savedVersion[i]!;
+    this.cost[i] = this.#savedCost[i];
+    this.#version[i] = this.#savedVersion[i];
     for (let p = base; p < base + length; p++) {
-      this.stops[p] = this.#savedStops[p]!;
-      this.#endAt[p] = this.#savedEndAt[p]!;
-      this.#costTo[p] = this.#savedCostTo[p]!;
+      this.stops[p] = this.#savedStops[p];
+      this.#endAt[p] = this.#savedEndAt[p];
+      this.#costTo[p] = this.#savedCostTo[p];
       this.vehicleOf[this.stops[p]] = i;
     }
   }
 
-  /** Gives vehicle i the plan that `stops` holds, at the same places. */
+  /** Gives vehicle i the plan that `stops` holds, at the same positions. */
   assign(i: number, length: number, stops: Int32Array): void {
     const base = i * this.input.depth;
     this.length[i] = length;
     for (let p = base; p < base + length; p++) {
-      this.stops[p] = stops[p]!;
+      this.stops[p] = stops[p];
       this.vehicleOf[stops[p]] = i;
     }
     this.#drive(i, 0);

@@ -1,34 +1,39 @@
-// The shapes of acts, and of the answer that tells of them: a recommendation over HTTP.
+// Schemas of actions in answers: each shape is written once, and its type follows from it. Only schemas are imported, so that the
+// page can use the types.
 
-import { answerProps } from '../advise/index.js';
-import { date, id, list, nullable, object, text, whole } from '../advise/rules.js';
-import type { Props, Rule } from '../advise/schema.js';
+import { answerProps } from '../advise/answer.js';
+import { date, id, list, nullable, object, oneOf, optional, text, whole } from '../advise/rules.js';
+import type { ObjectOf, TypeOf } from '../advise/rules.js';
 
-/** One of a refusal on record. */
-export const refusal: Rule = {
+/** Schema of the refusal of an action. */
+export const refusal = {
   type: 'object',
-  description: 'Why it was not let through; of a limit also which one, what is left, and when one is free again',
+  description: 'Why the action was refused; of a limit also which one, what is left, and when one is free again',
   props: {
     reason: text,
     message: text,
-    bucket: { ...text, optional: true },
-    left: { ...whole, optional: true },
-    retry_at: { ...date, optional: true },
+    bucket: optional(text),
+    left: optional(whole),
+    retry_at: optional(date),
   },
-};
+} as const;
 
-/** What became of one assignment that was to be acted on. */
-export const actProps: Props = {
+/** Schema of an `ActResult`. */
+export const act = object({
   shipment: id,
   vehicle: id,
-  status: { type: 'enum', values: ['succeeded', 'dry_run', 'refused', 'failed', 'unknown'] },
+  status: oneOf(['succeeded', 'dry_run', 'refused', 'failed', 'unknown']),
   action_id: nullable(whole),
-  message: { ...text, optional: true },
-  refusal: { ...refusal, optional: true },
-};
+  message: optional(text),
+  refusal: optional(refusal),
+});
+/** What happened to one assignment in mode `auto`. */
+export type ActResult = TypeOf<typeof act>;
 
-/** The answer of `POST /v1/recommend`. */
-export const actedAnswerProps: Props = {
+/** Schema of the answer of `POST /v1/recommend`. */
+export const actedAnswerProps = {
   ...answerProps,
-  acts: { ...list(object(actProps), 'In mode auto: what became of each assignment'), optional: true },
+  acts: optional(list(act), 'In mode auto: what happened to each assignment'),
 };
+/** A recommendation, in mode `auto` with its actions. */
+export type AnswerWithActs = ObjectOf<typeof actedAnswerProps>;

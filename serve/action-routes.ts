@@ -1,10 +1,10 @@
-// Routes of autonomous actions: what was done, and what people say of it.
+// Routes of autonomous actions: the record of what was done, its statistics and its reviews.
 
 import { badField } from '../advise/index.js';
 import { show } from '../advise/schema.js';
-import type { Rule } from '../advise/schema.js';
+import { flag, oneOf, optional } from '../advise/rules.js';
+import type { Rule } from '../advise/rules.js';
 import {
-  AuditError,
   actionStatuses,
   actionTypes,
   listActions,
@@ -14,34 +14,36 @@ import {
   statisticsPeriods,
   timeOf,
 } from '../audit/index.js';
-import type { ActionFilter, ActionRow, StatisticsPeriod } from '../audit/index.js';
+import type { ActionDetail, ActionFilter, ActionRow, PageRequest, Refusal } from '../audit/index.js';
 import { ServeError } from './errors.js';
-import { actionProps, actionsProps, statisticsProps } from './other-schemas.js';
-import { admins, company, flag, number, optional } from './route-rules.js';
-import type { Route, RouteContext } from './routes.js';
+import { actionProps, actionsProps, reviewBody, statisticsProps } from './other-schemas.js';
+import type { Action } from './other-schemas.js';
+import { admins, company, number } from './route-rules.js';
+import { answering } from './routes.js';
+import type { Route, Sent } from './routes.js';
 import type { Service } from './service.js';
 import { snake } from './snake.js';
+import type { Snake } from './snake.js';
 
 const ADMIN = '/api/admin/autonomous-actions';
-const time: Rule = { type: 'string', max: 40, description: 'ISO 8601' };
+const time = { type: 'string', max: 40, description: 'ISO 8601' } as const satisfies Rule;
 
-/** Listing, counting, reading and reviewing actions, with the paths of the system that this one re-founds. */
+/** Routes that list, count, read and review actions, under /api/admin. */
 export function actionRoutes({ pool }: Service): Route[] {
   return [
-    {
+    answering(actionsProps)({
       method: 'GET',
       path: ADMIN,
-      answer: actionsProps,
       tag: 'administration',
       roles: admins,
       summary: 'Autonomous actions, newest first',
       query: {
         ...company,
-        page: optional(number, 'From 1; beyond 2,000 rows go on with cursor'),
+        page: optional(number, 'From 1; beyond 2,000 rows use cursor'),
         per_page: optional({ type: 'number', integer: true, min: 1, max: 200 }, 'Default 50'),
-        cursor: optional({ type: 'string', max: 100 }, '`next` of the page before'),
-        action_type: optional({ type: 'enum', values: actionTypes }),
-        status: optional({ type: 'enum', values: actionStatuses }),
+        cursor: optional({ type: 'string', max: 100 }, '`next` of the previous page'),
+        action_type: optional(oneOf(actionTypes)),
+        status: optional(oneOf(actionStatuses)),
         success: optional(flag),
         reviewed: optional(flag),
         booking_id: optional(number),
@@ -49,26 +51,27 @@ export function actionRoutes({ pool }: Service): Route[] {
         date_from: optional(time),
         date_to: optional(time),
       },
-      handle: async (c) => {
-        const q = c.query as Record<string, never>;
-        const filter: ActionFilter = {
-          companyId: c.companyId,
-          actionType: q['action_type'],
-          status: q['status'],
-          success: q['success'],
-          reviewed: q['reviewed'],
-          bookingId: q['booking_id'],
-          driverId: q['driver_id'],
-          ...datesOf(c.query),
+      handle: async ({ query, companyId }) => {
+        const { page, per_page: perPage = 50, cursor } = query;
+        const request: PageRequest = {
+          companyId,
+          actionType: query.action_type,
+          status: query.status,
+          success: query.success,
+          reviewed: query.reviewed,
+          bookingId: query.booking_id,
+          driverId: query.driver_id,
+          ...datesOf(query),
+          page,
+          perPage,
+          cursor,
         };
-        const page = { page: q['page'], perPage: q['per_page'], cursor: q['cursor'] };
-        const found = await pool.ask((sql) => listActions(sql, defined({ ...filter, ...page })));
+        const found = await pool.ask((sql) => listActions(sql, defined(request)));
         const { actions, next, total, totalIsExact } = found;
-        const perPage = (q['per_page'] as number | undefined) ?? 50;
         return {
-          actions: actions.map(shown),
+          actions: actions.map((row) => ({ ...row, refusal: shownRefusal(row) })),
           pagination: {
-            page: (q['page'] as number | undefined) ?? (q['cursor'] === undefined ? 1 : null),
+            page: page ?? (cursor === undefined ? 1 : null),
             per_page: perPage,
             total: total ?? null,
             total_is_exact: totalIsExact ?? null,
@@ -77,91 +80,79 @@ export function actionRoutes({ pool }: Service): Route[] {
           },
         };
       },
-    },
-    {
+    }),
+    answering(statisticsProps)({
       method: 'GET',
       path: `${ADMIN}/stats`,
-      answer: statisticsProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Figures of the last hour, day, week or month',
-      query: { ...company, period: optional({ type: 'enum', values: statisticsPeriods }, 'Default day') },
-      handle: (c) =>
-        pool
-          .ask((sql) =>
-            statistics(
-              sql,
-              defined({ period: (c.query['period'] as StatisticsPeriod | undefined) ?? 'day', companyId: c.companyId }),
-            ),
-          )
-          .then(snake),
-    },
-    {
+      summary: 'Statistics of the last hour, day, week or month',
+      query: { ...company, period: optional(oneOf(statisticsPeriods), 'Default day') },
+      handle: async ({ query: { period = 'day' }, companyId }) =>
+        snake(await pool.ask((sql) => statistics(sql, defined({ period, companyId })))),
+    }),
+    answering(actionProps)({
       method: 'GET',
       path: `${ADMIN}/:id`,
-      answer: actionProps,
       tag: 'administration',
       roles: admins,
       summary: 'One action with its reviews and its entries in the ledger',
       params: { id: number },
       query: company,
-      handle: async (c) => ({ action: shown(await pool.ask((sql) => readAction(sql, idOf(c), c.companyId))) }),
-    },
-    {
+      handle: async ({ params, companyId }) => ({
+        action: shown(await pool.ask((sql) => readAction(sql, params.id, companyId))),
+      }),
+    }),
+    answering(actionProps)({
       method: 'POST',
       path: `${ADMIN}/:id/review`,
-      answer: actionProps,
       tag: 'administration',
       roles: admins,
-      summary: 'Put a review on record; earlier ones are kept',
+      summary: 'Record a review; earlier reviews are kept',
       params: { id: number },
       query: company,
-      body: { notes: optional({ type: 'string', max: 1000, nullable: true }, 'No personal data') },
-      handle: async (c) => {
-        const { notes } = c.body as { notes?: string | null };
-        const review = { reviewer: c.caller.subject, notes: notes ?? null };
-        return { action: shown(await pool.once((sql) => reviewAction(sql, idOf(c), review, c.companyId))) };
+      body: reviewBody,
+      handle: async ({ params, body, caller, companyId }) => {
+        const review = { reviewer: caller.subject, notes: body.notes ?? null };
+        return { action: shown(await pool.once((sql) => reviewAction(sql, params.id, review, companyId))) };
       },
-    },
+    }),
   ];
 }
 
-function idOf({ params }: RouteContext): number {
-  const id = Number(params['id']);
-  if (!Number.isSafeInteger(id)) throw new AuditError('ERR_NOT_FOUND', `action ${params['id']} is not known`);
-  return id;
+/** Rows have snake_case names already; only a refusal has not. */
+function shownRefusal({ refusal }: ActionRow): Snake<Refusal> | null {
+  return refusal === null ? null : snake(refusal);
 }
 
-/** Rows have the table's names already, but for a refusal. */
-function shown(row: ActionRow): object {
-  return row.refusal === null ? row : { ...row, refusal: snake(row.refusal) };
+function shown(action: ActionDetail): Sent<Action['action']> {
+  return { ...action, refusal: shownRefusal(action) };
 }
 
-/** @throws AdviseError `ERR_REQUEST` */
+/** The query's period. @throws ServeError, AdviseError `ERR_REQUEST` */
 function datesOf({
   date_from: from,
   date_to: to,
-}: Readonly<Record<string, unknown>>): Pick<ActionFilter, 'from' | 'to'> {
+}: {
+  readonly date_from?: string;
+  readonly date_to?: string;
+}): Pick<ActionFilter, 'from' | 'to'> {
   for (const [name, value] of Object.entries({ date_from: from, date_to: to })) {
     if (value === undefined) continue;
     try {
-      timeOf(name, value as string);
+      timeOf(name, value);
     } catch (cause) {
-      // In the words of the record, and with the address that all faults of requests have.
+      // The record's message, with the path that every fault of a request has.
       throw new ServeError('ERR_REQUEST', (cause as Error).message, { cause, path: name });
     }
   }
-  if (
-    from !== undefined &&
-    to !== undefined &&
-    timeOf('date_from', from as string) >= timeOf('date_to', to as string)
-  ) {
+  if (from !== undefined && to !== undefined && timeOf('date_from', from) >= timeOf('date_to', to)) {
     throw badField('date_to', `is ${show(to)}: expected a time after date_from, ${show(from)}`);
   }
-  return { from: from as string | undefined, to: to as string | undefined };
+  return { from, to };
 }
 
-/** Without members that are undefined: the record's checks are strict about names. */
+/** Without members that are undefined: the record refuses them. */
 function defined<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,66 +1,66 @@
-// From assignments to acts: mode `auto` through the recorder, and what a person approved. A state grows old while one acts on
-// it, so that after a while no more acts are begun.
+// From assignments to actions: mode `auto` through the recorder, and actions that a person approved. The state ages while actions
+// are carried out, so that after some seconds no further action is started.
 
 import { AuditError, addDecisionEvent, findAction, listActions } from '../audit/index.js';
 import type { ActionRow, DeadlinePool, Recorder } from '../audit/index.js';
 import type { Answer } from '../advise/index.js';
+import type { ActResult } from './act-schema.js';
 import type { Connector } from './connector.js';
+import { debug } from './debug.js';
 import { ServeError } from './errors.js';
 import type { KillSwitch } from './kill-switch.js';
-import type { Id } from '../advise/schema.js';
+import type { Id } from '../advise/rules.js';
 import { snake } from './snake.js';
 
-/** What became of one assignment in `auto`. */
-export interface ActResult {
-  readonly shipment: Id;
-  readonly vehicle: Id;
-  readonly status: 'succeeded' | 'dry_run' | 'refused' | 'failed' | 'unknown';
-  readonly action_id: number | null;
-  /** As it is on record, with its names as in answers. */
-  readonly refusal?: { readonly reason: string; readonly message: string };
-  readonly message?: string;
-}
-
+/** Options of `Acts`. */
 export interface ActsOptions {
+  /** Permits and records actions. */
   readonly recorder: Recorder;
+  /** For reading actions and adding events to decisions. */
   readonly pool: DeadlinePool;
+  /** Asked before an action starts and before it is delivered. */
   readonly killSwitch: KillSwitch;
+  /** Delivers actions. */
   readonly connector: Connector;
-  /** Milliseconds after a decision within which its acts begin; default 10,000. */
+  /** Milliseconds after a decision within which its actions must start; default 10,000. */
   readonly actWithinMs?: number | undefined;
 }
 
-/** The decision that is acted on. */
+/** The decision that is carried out. */
 export interface Acting {
+  /** Company of the decision. */
   readonly companyId: number;
+  /** The decision. */
   readonly answer: Answer;
-  /** When it was made. */
+  /** When it was made, on this machine's clock. */
   readonly at: Date;
   /**
-   * When it was asked for, by the clock of the database: of what has been assigned since, it knows nothing. Not when it was
-   * recorded, as another may assign while it is computed; and not by the clock of this machine, which may be ahead.
+   * When it was requested, on the database's clock: it does not know of assignments since. Not when it was recorded, as another
+   * may assign while it is computed; and not on this machine's clock, which may be ahead.
    */
   readonly since: Date;
-  /** Who asked, or approves. */
+  /** Account that requested or approves it. */
   readonly by: string;
 }
 
-/** A person may look at it for so long before approving. */
+/** Milliseconds after a decision within which a person may approve its actions. */
 const APPROVE_WITHIN_MS = 5 * 60_000;
 
+/** Carries out the assignments of decisions. */
 export class Acts {
   readonly #options: ActsOptions;
   readonly #withinMs: number;
 
+  /** @param options recorder, connector and deadline */
   constructor(options: ActsOptions) {
     this.#options = options;
     this.#withinMs = options.actWithinMs ?? 10_000;
   }
 
   /**
-   * Every assignment in its order and one after the other: where a limit is reached, the more urgent ones have passed.
-   * @param again what an earlier try has begun is told, and not begun again
-   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way
+   * Carries out every assignment, one after the other in order of rank: if a limit is reached, the more urgent ones have passed.
+   * @param again true for a retry: actions that an earlier try started are reported, and not started again
+   * @throws ServeError `ERR_CONFLICT` if an earlier try is still in progress
    */
   async all(acting: Acting, again: boolean): Promise<ActResult[]> {
     const acts: ActResult[] = [];
@@ -73,9 +73,9 @@ export class Acts {
   }
 
   /**
-   * One assignment that a person has approved; under the key that was refused for want of it, so that it is done once.
-   * The caller has asked `checkApprovable`.
-   * @throws ServeError `ERR_CONFLICT` if an earlier try is still under way, or somebody else has assigned the shipment since
+   * Carries out one assignment that a person has approved, under the idempotency key of the refused action, so that it happens
+   * once. Call `checkApprovable` before.
+   * @throws ServeError `ERR_CONFLICT` if an earlier try is still in progress, or another action has assigned the shipment since
    */
   async approved(acting: Acting, assignment: Answer['assignments'][number]): Promise<ActResult> {
     const act = await this.#act(acting, assignment, acting.by);
@@ -84,8 +84,8 @@ export class Acts {
   }
 
   /**
-   * Tells early what can be told before the person's word goes on record; what two do at the same moment, the act itself decides.
-   * @throws ServeError `ERR_CONFLICT` if the decision is too old, or another one has assigned the shipment since
+   * Checks whether an approval can succeed, before it is recorded. Of two simultaneous approvals, the database permits one.
+   * @throws ServeError `ERR_CONFLICT` if the decision is too old, or another action has assigned the shipment since
    */
   async checkApprovable({ answer, companyId, at, since }: Acting, shipment: Id): Promise<void> {
     const age = Date.now() - at.getTime();
@@ -93,7 +93,7 @@ export class Acts {
       const minutes = (ms: number): number => Math.floor(ms / 60_000);
       throw new ServeError(
         'ERR_CONFLICT',
-        `the decision is ${minutes(age)} min old, its state has moved on: ask again, and approve within ${minutes(APPROVE_WITHIN_MS)} min`,
+        `the decision is ${minutes(age)} min old: request a new recommendation, and approve it within ${minutes(APPROVE_WITHIN_MS)} min`,
       );
     }
     if (typeof shipment !== 'number') return;
@@ -104,7 +104,10 @@ export class Acts {
         status !== 'refused' && status !== 'failed' && key !== keyOf(answer, shipment),
     );
     if (other === undefined) return;
-    throw new ServeError('ERR_CONFLICT', `shipment ${shipment} has been assigned since, by action ${other.id}`);
+    throw new ServeError(
+      'ERR_CONFLICT',
+      `shipment ${shipment} has been assigned since the decision, by action ${other.id}: request a new recommendation`,
+    );
   }
 
   async #act(
@@ -116,12 +119,13 @@ export class Acts {
     const { decision_id, policy } = answer.provenance;
     const pair = { shipment, vehicle };
     if (typeof shipment !== 'number' || typeof vehicle !== 'number') {
-      const message = 'auto needs the numbers under which booking and driver are on record: nothing was done';
+      const message =
+        'mode auto needs the ids of booking and driver on record, which are whole numbers: no action was started';
       return { ...pair, status: 'refused', action_id: null, message };
     }
     const { connector, recorder, killSwitch } = this.#options;
     if (killSwitch.isHeld(companyId)) {
-      const message = 'a stop was asked for, and the database has not confirmed it yet: nothing is begun';
+      const message = 'a stop was requested and the database has not confirmed it yet: no action is started';
       return { ...pair, status: 'refused', action_id: null, refusal: { reason: 'kill_switch', message }, message };
     }
     const begunAt = performance.now();
@@ -144,7 +148,7 @@ export class Acts {
           dryRun: connector.dryRun,
         },
         ({ actionId, signal }) => {
-          // The database let it through before it was asked to stop.
+          // The database permitted the action before it received the stop.
           if (killSwitch.wasAsked(companyId, begunAt)) throw new Error('the kill switch was used: not delivered');
           return connector.deliver({ key, type: 'assign', companyId, actionId, data }, signal, () =>
             killSwitch.mayGoOn(companyId, begunAt),
@@ -155,12 +159,12 @@ export class Acts {
     } catch (error) {
       if (!(error instanceof AuditError)) throw error;
       if (error.code === 'ERR_IDEMPOTENCY') {
-        // What it comes to, the earlier try will put on record.
-        throw new ServeError('ERR_CONFLICT', 'an earlier try of this request is under way: ask again', {
+        // The earlier try will record the outcome.
+        throw new ServeError('ERR_CONFLICT', 'an earlier try of this request is in progress: retry later', {
           cause: error,
         });
       }
-      // Of two who approve at the same moment, the database lets one through.
+      // Of two simultaneous approvals, the database permits one.
       if (approvedBy !== undefined && error.refusal?.reason === 'assigned') {
         throw new ServeError('ERR_CONFLICT', `shipment ${shipment}: ${error.refusal.message}`, { cause: error });
       }
@@ -170,7 +174,7 @@ export class Acts {
         status: status as ActResult['status'],
         action_id: error.actionId ?? null,
         message: error.message,
-        ...(error.refusal === undefined ? {} : { refusal: snake(error.refusal) as NonNullable<ActResult['refusal']> }),
+        ...(error.refusal === undefined ? {} : { refusal: snake(error.refusal) }),
       };
     }
   }
@@ -185,7 +189,7 @@ export class Acts {
       ? await this.#options.pool.ask((sql) => findAction(sql, companyId, keyOf(answer, shipment)))
       : null;
     if (row !== null) return { ...pair, ...toldOf(row) };
-    const message = `not begun within ${this.#withinMs / 1000} s of the decision: its state has moved on, ask again`;
+    const message = `not started within ${this.#withinMs / 1000} s of the decision: request a new recommendation`;
     return { ...pair, status: 'refused', action_id: null, message };
   }
 
@@ -194,8 +198,9 @@ export class Acts {
       const decision = { id: answer.provenance.decision_id, companyId };
       await this.#options.pool.once((sql) => addDecisionEvent(sql, decision, { kind: 'acts', by, detail: acts }));
     } catch (error) {
-      // The acts themselves are on record, each with this decision's id.
+      // The actions themselves are on record, each with this decision's id.
       if (!(error instanceof AuditError)) throw error;
+      debug('actions of decision %s not noted: %s', answer.provenance.decision_id, error.message);
     }
   }
 }
@@ -205,6 +210,6 @@ function keyOf({ provenance }: Answer, shipment: Id): string {
 }
 
 function toldOf({ id, status, error_message: message }: ActionRow): Omit<ActResult, 'shipment' | 'vehicle'> {
-  if (status === 'intended') return { status: 'unknown', action_id: id, message: 'it is under way' };
+  if (status === 'intended') return { status: 'unknown', action_id: id, message: 'it is in progress' };
   return { status, action_id: id, ...(message === null ? {} : { message }) };
 }

@@ -33,7 +33,7 @@ export function addRoute(app: FastifyInstance, route: Route, load: Load): void {
       const companyId = companyOf(caller, query['company_id'] as number | undefined);
       const context: RouteContext = {
         caller,
-        params: params as Record<string, string>,
+        params,
         query,
         body: request.body,
         idempotencyKey: keyOf(request),

@@ -1,5 +1,5 @@
-// All routes: recommendations and decisions under /v1, and the administration of autonomous actions under /api/admin, with
-// the paths and parameters of the system that this one re-founds. A route is added in the file of its group.
+// All routes: recommendations and decisions under /v1, and the administration of autonomous actions under /api/admin, which
+// keeps the paths and parameters of the earlier system. A route is added in the file of its group.
 
 import { actionRoutes } from './action-routes.js';
 import { autonomyRoutes } from './autonomy-routes.js';
@@ -11,10 +11,11 @@ import type { Route } from './routes.js';
 import { runRoutes } from './run-routes.js';
 import type { Service } from './service.js';
 
-/** What the routes need. */
+/** Options of `apiRoutes`. */
 export interface ApiOptions {
+  /** Computes and records what the routes answer. */
   readonly service: Service;
-  /** Folder of training runs. */
+  /** Path of the folder of training runs; it may be missing. */
   readonly runs: string;
 }
 

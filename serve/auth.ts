@@ -1,6 +1,6 @@
-// Who asks. Tokens are JWTs, signed with a key of the key file; algorithm, issuer and audience are ours to say, never the
-// token's (RFC 8725). The file is a JWK set: keys are added and taken away by `kid` while the service runs. A file that cannot
-// be read, or holds no sound keys, revokes them all: whoever empties, moves or mistypes it may well mean to.
+// Authentication. Tokens are JWTs, signed with a key of the key file. The service sets algorithm, issuer and audience, never the
+// token (RFC 8725). The file is a JWK set: keys are added and removed by `kid` while the service runs. A file that cannot be
+// read, or holds no valid keys, revokes all keys, because whoever emptied or moved it may have meant to revoke them.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
@@ -19,37 +19,52 @@ import { SignJWT, decodeProtectedHeader, errors, importJWK, jwtVerify } from 'jo
 import type { CryptoKey, JWK, JWTPayload } from 'jose';
 import { ServeError } from './errors.js';
 
+/** Roles of a token, the one with most rights first. */
 export const roles = ['admin', 'dispatcher', 'viewer'] as const;
+/** One of `roles`. */
 export type Role = (typeof roles)[number];
 
+/** Who sent a request, as its token says. */
 export interface Caller {
-  /** The token's subject: an account's name or number. */
+  /** The token's subject: an account's name or number, see `isSubject`. */
   readonly subject: string;
+  /** What the caller may do. */
   readonly role: Role;
-  /** The company that it is limited to; null for an admin of all. */
+  /** The company that the token is limited to; null for an admin of all companies. */
   readonly companyId: number | null;
 }
 
+/** Required value of the claim `iss`. */
 export const ISSUER = 'fleetstep';
+/** Required value of the claim `aud`. */
 export const AUDIENCE = 'fleetstep-api';
+/** Accepted signature algorithms. */
 export const algorithms = ['HS256', 'EdDSA'] as const;
+/** One of `algorithms`. */
 export type Algorithm = (typeof algorithms)[number];
 
-/** Longer ones are not looked at. */
+/** Characters; longer tokens are refused unread. */
 const LONGEST_TOKEN = 4096;
-/** How long a verified token is believed without looking at its signature again; it may expire earlier. */
+/** Milliseconds for which a verified token is cached; a token that expires earlier is dropped earlier. */
 const TRUST_MS = 60_000;
+/** Default milliseconds between two checks of the key file. */
 const REREAD_MS = 2000;
-/** Seconds by which the clock of whoever issues tokens may be ahead of ours. */
+/** Seconds by which the issuer's clock may be ahead of this one. */
 const LEEWAY = 5;
-/** Seconds of the epoch in the year 5138: whoever is beyond it has counted milliseconds. */
+/** Seconds since 1970 in the year 5138: a larger value is in milliseconds. */
 const LATEST = 1e11;
 /**
  * Subjects as identity providers give them: names, e-mail addresses, `auth0|64ab`, UUIDs, `urn:...`, distinguished names.
- * No characters that control or hide something, no blanks at the ends.
+ * No control or invisible characters, no blanks at the ends.
  */
 const SUBJECT = /^[\p{L}\p{M}\p{N}\p{P}\p{S}](?:[\p{L}\p{M}\p{N}\p{P}\p{S} ]{0,198}[\p{L}\p{M}\p{N}\p{P}\p{S}])?$/u;
 
+/** What `SUBJECT` allows, for messages. */
+const SUBJECT_RULE = '1 to 200 characters, no control or invisible ones, and no blanks at the ends';
+/** Entries of the cache of verified tokens. */
+const MOST_VERIFIED = 10_000;
+
+/** A key of the file. */
 interface Key {
   readonly alg: Algorithm;
   readonly verify: CryptoKey | Uint8Array;
@@ -57,31 +72,35 @@ interface Key {
   readonly sign: CryptoKey | Uint8Array | null;
 }
 
-interface Believed {
+/** A verified token. */
+interface Verified {
   readonly caller: Caller;
-  /** Seconds of the epoch. */
+  /** Claim `exp`: seconds since 1970. */
   readonly expires: number;
+  /** End of the cache's trust, on the clock of `performance`. */
   readonly until: number;
 }
 
+/** The keys of a key file: verifies tokens, issues tokens for development, and follows changes of the file. */
 export class KeyRing {
   readonly #file: string;
   readonly #report: (message: string) => void;
   readonly #rereadMs: number;
   #keys = new Map<string, Key>();
-  /** Of the file whose keys are in use; empty if there are none. */
+  /** Identifies the state of the file whose keys are in use; empty if none are. */
   #version = '';
-  /** It was read at the start: from then on, what is wrong with it is reported and not thrown. */
+  /** Set after the first successful read: from then on, faults of the file are reported and not thrown. */
   #opened = false;
+  /** The fault last reported; empty if the file is valid. */
   #fault = '';
-  #lookedAt = -Infinity;
-  #believed = new Map<string, Believed>();
+  #checkedAt = -Infinity;
+  #verified = new Map<string, Verified>();
   #reading: Promise<void> | null = null;
 
   /**
-   * @param file   of a JWK set; each key has `kid` and `alg`
-   * @param report is told, once for each change, when the file revokes all keys, and when it is sound again
-   * @param rereadMs how often it is looked at, at most
+   * @param file     path of a JWK set; each key has `kid` and `alg`
+   * @param report   called once per change: when the file becomes invalid and revokes all keys, and when it is valid again
+   * @param rereadMs minimum milliseconds between two checks of the file; default 2,000
    */
   constructor(file: string, report: (message: string) => void = (): void => undefined, rereadMs: number = REREAD_MS) {
     this.#file = file;
@@ -90,24 +109,24 @@ export class KeyRing {
   }
 
   /**
-   * Who holds a token.
-   * @throws ServeError `ERR_UNAUTHENTICATED`; what is wrong with its claims is said only where its signature is right
+   * Verifies a token.
+   * @throws ServeError `ERR_UNAUTHENTICATED`; the message names a wrong claim only if the signature is valid
    */
   async callerOf(token: string): Promise<Caller> {
     const now = performance.now();
-    if (now - this.#lookedAt > this.#rereadMs) await this.#reread(now);
-    const known = this.#believed.get(token);
+    if (now - this.#checkedAt > this.#rereadMs) await this.#reread(now);
+    const known = this.#verified.get(token);
     if (known !== undefined && known.until > now && known.expires > Date.now() / 1000) return known.caller;
     if (token.length > LONGEST_TOKEN) throw refused();
-    // Keys may be read anew while this one verifies: then what it finds is not believed any longer.
-    const believed = this.#believed;
+    // If the keys are replaced while this token is verified, its result goes into the old cache, which nobody reads again.
+    const verified = this.#verified;
     let payload;
     try {
       const { kid, alg } = decodeProtectedHeader(token);
       const key = typeof kid === 'string' ? this.#keys.get(kid) : undefined;
-      if (key?.alg !== alg) throw refused();
-      ({ payload } = await jwtVerify(token, key!.verify, {
-        algorithms: [key!.alg],
+      if (key === undefined || key.alg !== alg) throw refused();
+      ({ payload } = await jwtVerify(token, key.verify, {
+        algorithms: [key.alg],
         issuer: ISSUER,
         audience: AUDIENCE,
         requiredClaims: ['exp', 'sub', 'iat'],
@@ -120,65 +139,71 @@ export class KeyRing {
       }
       throw refused();
     }
-    checkTimes(payload);
-    const { sub, exp, role, company } = payload as { sub?: unknown; exp?: number; role?: unknown; company?: unknown };
+    const expires = expiryOf(payload);
+    const { sub, role, company } = payload as { sub?: unknown; role?: unknown; company?: unknown };
     const knownRole = roles.find((one) => one === role);
     const companyId = company === undefined || company === null ? null : company;
     if (typeof sub !== 'string' || !isSubject(sub)) {
-      throw refused(
-        'its sub must have 1 to 200 characters, none that control or hide something, and no blanks at the ends',
-      );
+      throw refused(`its sub must have ${SUBJECT_RULE}`);
     }
     const sound =
       knownRole !== undefined &&
       (companyId === null ? knownRole === 'admin' : Number.isSafeInteger(companyId) && (companyId as number) > 0);
     if (!sound) throw refused();
     const caller: Caller = { subject: sub, role: knownRole, companyId: companyId as number | null };
-    // The oldest go first; an attacker's tokens never get here.
-    if (believed.size >= 10_000) believed.delete(believed.keys().next().value!);
-    believed.set(token, { caller, expires: exp!, until: now + TRUST_MS });
+    // The oldest entry is dropped first. Tokens with an invalid signature never get here.
+    if (verified.size >= MOST_VERIFIED) {
+      for (const oldest of verified.keys()) {
+        verified.delete(oldest);
+        break;
+      }
+    }
+    verified.set(token, { caller, expires, until: now + TRUST_MS });
     return caller;
   }
 
   /**
-   * A token for development.
-   * @throws ServeError `ERR_SERVICE` if there is no key to sign with
+   * Issues a token for development, signed with the newest private key of the file.
+   * @param seconds until it expires
+   * @throws ServeError `ERR_SERVICE` if the subject is not allowed, or the file has no private key
    */
   async issue(caller: Caller, seconds: number): Promise<string> {
     if (!isSubject(caller.subject)) {
-      throw new ServeError(
-        'ERR_SERVICE',
-        `the subject is ${JSON.stringify(caller.subject)}: expected 1 to 200 characters, none that control or hide something, and no blanks at the ends`,
-      );
+      throw new ServeError('ERR_SERVICE', `the subject is ${JSON.stringify(caller.subject)}: expected ${SUBJECT_RULE}`);
     }
     await this.#reread(performance.now());
-    const [kid, key] = [...this.#keys].findLast(([, { sign }]) => sign !== null) ?? [];
-    if (kid === undefined || key === undefined) {
-      throw new ServeError('ERR_SERVICE', `${this.#file} has no key to sign with: private keys have "d" or "k"`);
+    const [kid, alg, key] = [...this.#keys]
+      .map(([id, one]) => [id, one.alg, one.sign] as const)
+      .findLast(([, , sign]) => sign !== null) ?? [undefined, undefined, null];
+    if (kid === undefined || key === null) {
+      throw new ServeError(
+        'ERR_SERVICE',
+        `${this.#file} has no private key to sign with: add one with member "d" or "k"`,
+      );
     }
     return new SignJWT({ role: caller.role, ...(caller.companyId === null ? {} : { company: caller.companyId }) })
-      .setProtectedHeader({ alg: key.alg, kid, typ: 'JWT' })
+      .setProtectedHeader({ alg, kid, typ: 'JWT' })
       .setSubject(caller.subject)
       .setIssuer(ISSUER)
       .setAudience(AUDIENCE)
       .setIssuedAt()
       .setExpirationTime(`${seconds}s`)
-      .sign(key.sign!);
+      .sign(key);
   }
 
-  /** Reads the keys for the first time. @throws ServeError `ERR_SERVICE` */
+  /** Reads the key file for the first time. @throws ServeError `ERR_SERVICE` if it is missing or invalid */
   async open(): Promise<void> {
     await this.#reread(performance.now());
     this.#opened = true;
   }
 
   async #reread(now: number): Promise<void> {
-    this.#lookedAt = now;
+    this.#checkedAt = now;
     this.#reading ??= this.#read().finally(() => (this.#reading = null));
     return this.#reading;
   }
 
-  /** Keys that are gone are believed no longer, whatever was signed with them. */
+  /** Replaces the keys if the file has changed. Tokens of removed keys are refused from then on. */
   async #read(): Promise<void> {
     try {
       const { mtimeMs, ctimeMs, size, ino } = statSync(this.#file);
@@ -186,8 +211,8 @@ export class KeyRing {
       if (version === this.#version) return;
       this.#keys = await keysOf(this.#file);
       this.#version = version;
-      this.#believed = new Map();
-      if (this.#fault !== '') this.#report(`${this.#file} has keys again: tokens that they signed are believed`);
+      this.#verified = new Map();
+      if (this.#fault !== '') this.#report(`${this.#file} is valid again: tokens signed with its keys are accepted`);
       this.#fault = '';
     } catch (cause) {
       const error =
@@ -199,14 +224,14 @@ export class KeyRing {
       if (!this.#opened) throw error;
       this.#keys = new Map();
       this.#version = '';
-      this.#believed = new Map();
+      this.#verified = new Map();
       if (this.#fault !== error.message) this.#report(`every token is refused: ${error.message}`);
       this.#fault = error.message;
     }
   }
 }
 
-/** @param why for whoever has a right signature */
+/** @param why is for callers whose token has a valid signature */
 function refused(why?: string): ServeError {
   return new ServeError('ERR_UNAUTHENTICATED', `the token is not valid${why === undefined ? '' : `: ${why}`}`);
 }
@@ -215,21 +240,27 @@ function expired(): ServeError {
   return new ServeError('ERR_UNAUTHENTICATED', 'the token has expired: get a new one');
 }
 
+/** Whether a text may be the subject of a token: 1 to 200 characters, no control or invisible ones, no blanks at the ends. */
 export function isSubject(text: string): boolean {
-  // Those beyond the first plane count as two wherever a subject goes on record.
+  // In UTF-16 units, as the audit record counts them.
   return text.length <= 200 && SUBJECT.test(text);
 }
 
-/** Beyond what the library looks at: it knows neither milliseconds nor tokens of tomorrow. @throws ServeError */
-function checkTimes({ exp, iat, nbf }: JWTPayload): void {
+/**
+ * Checks the times of a token beyond what the library does, which accepts milliseconds and an `iat` in the future.
+ * @returns `exp`, in seconds since 1970 @throws ServeError
+ */
+function expiryOf({ exp, iat, nbf }: JWTPayload): number {
   for (const [name, value] of Object.entries({ exp, iat, nbf })) {
     if (value !== undefined && value >= LATEST) {
       throw refused(`its ${name} is ${value}: expected seconds since 1970, not milliseconds`);
     }
   }
   const now = Date.now() / 1000;
-  if (exp! <= now) throw expired();
-  if (iat! > now + LEEWAY) throw refused('its iat is in the future: compare the clocks');
+  if (exp === undefined || iat === undefined) throw refused();
+  if (exp <= now) throw expired();
+  if (iat > now + LEEWAY) throw refused('its iat is in the future: compare the clocks');
+  return exp;
 }
 
 async function keysOf(file: string): Promise<Map<string, Key>> {
@@ -239,14 +270,14 @@ async function keysOf(file: string): Promise<Map<string, Key>> {
   for (const [k, jwk] of list.entries()) {
     const alg = algorithms.find((one) => one === jwk?.alg);
     if (typeof jwk?.kid !== 'string' || alg === undefined || keys.has(jwk.kid)) {
-      throw new ServeError('ERR_SERVICE', `${file}: keys[${k}] needs a "kid" of its own and "alg" HS256 or EdDSA`);
+      throw new ServeError('ERR_SERVICE', `${file}: keys[${k}] needs a unique "kid" and "alg" HS256 or EdDSA`);
     }
     if (alg === 'HS256') {
       const bytes = Buffer.from(jwk.k ?? '', 'base64url');
       if (jwk.kty !== 'oct' || bytes.length < 32) {
         throw new ServeError(
           'ERR_SERVICE',
-          `${file}: keys[${k}] is ${bytes.length} bytes: HS256 needs "k" of 32 or more`,
+          `${file}: keys[${k}].k has ${bytes.length} bytes: HS256 needs 32 or more, and "kty" must be "oct"`,
         );
       }
       const secret = await importJWK(jwk, 'HS256');
@@ -263,13 +294,15 @@ async function keysOf(file: string): Promise<Map<string, Key>> {
 }
 
 /**
- * Adds a key to a key file, made if it is missing, readable by its owner alone; gives its `kid`. The file is exchanged as a
- * whole: a service that reads it meets the old keys or the new ones.
- * @throws ServeError `ERR_SERVICE` if the file is no JWK set
+ * Adds a new private key to a key file, which is created if it is missing, with mode 0600. The file is replaced atomically: a
+ * service that reads it sees the old keys or the new ones.
+ * @param alg default EdDSA
+ * @returns the key's `kid`
+ * @throws ServeError `ERR_SERVICE` if the file is not a JWK set
  */
 export function addKey(file: string, alg: Algorithm = 'EdDSA'): string {
   const keys = existsSync(file) ? (setOf(file)['keys'] ?? []) : [];
-  if (!Array.isArray(keys)) throw new ServeError('ERR_SERVICE', `${file} is no JWK set: expected {"keys": [...]}`);
+  if (!Array.isArray(keys)) throw new ServeError('ERR_SERVICE', `${file} is not a JWK set: expected {"keys": [...]}`);
   const kid = `${new Date().toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`;
   const jwk: JWK =
     alg === 'HS256'
@@ -277,7 +310,7 @@ export function addKey(file: string, alg: Algorithm = 'EdDSA'): string {
       : generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   const text = `${JSON.stringify({ keys: [...(keys as JWK[]), { ...jwk, kid, alg }] }, null, 2)}\n`;
   mkdirSync(dirname(file), { recursive: true });
-  // A link stays one.
+  // Through a symbolic link, its target is replaced.
   const target = existsSync(file) ? realpathSync(file) : file;
   const next = `${target}.${kid}.tmp`;
   try {
@@ -297,12 +330,12 @@ function setOf(file: string): Record<string, unknown> {
   try {
     set = JSON.parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    // What cannot be read is another matter than what is there.
+    // Errors of the file system are reported as they are.
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new ServeError('ERR_SERVICE', `${file} is no JSON: expected a JWK set {"keys": [...]}`, { cause });
+    throw new ServeError('ERR_SERVICE', `${file} is not JSON: expected a JWK set {"keys": [...]}`, { cause });
   }
   if (typeof set !== 'object' || set === null || Array.isArray(set)) {
-    throw new ServeError('ERR_SERVICE', `${file} is no JWK set: expected {"keys": [...]}`);
+    throw new ServeError('ERR_SERVICE', `${file} is not a JWK set: expected {"keys": [...]}`);
   }
   return set as Record<string, unknown>;
 }

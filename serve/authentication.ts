@@ -1,4 +1,5 @@
-// A plugin that finds out who asks: the token of the header Authorization, and whether its role may use the route.
+// The plugin of authentication and authorisation: verifies the token of the header Authorization, and that its role may use the
+// route.
 
 import type { FastifyPluginCallback, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
@@ -6,25 +7,32 @@ import type { Caller, KeyRing, Role } from './auth.js';
 import { ServeError } from './errors.js';
 import { requireRole } from './routes.js';
 
-/** Kept beside the request, so that nothing that comes over the wire can reach it. */
+/** Kept beside the request, where nothing from the network can change it. */
 const callers = new WeakMap<FastifyRequest, Caller>();
 
-/** Who asked, on a route that takes a token. */
+/** The caller of a request. @throws ServeError `ERR_UNAUTHENTICATED` on a route without roles */
 export function callerOf(request: FastifyRequest): Caller {
-  return callers.get(request)!;
+  const caller = callers.get(request);
+  if (caller === undefined) throw new ServeError('ERR_UNAUTHENTICATED', 'this address takes no token');
+  return caller;
 }
 
-/** Whom a request counts for: an account of a company, whichever of its tokens is used. */
+/** The account that a request counts for in limits of load: `company/subject`, the same for all its tokens. */
 export function nameOf(request: FastifyRequest): string {
   const caller = callers.get(request);
   return `${String(caller?.companyId)}/${String(caller?.subject)}`;
 }
 
+/** Options of the plugin `authentication`. */
 export interface AuthenticationOptions {
+  /** Verifies tokens. */
   readonly keys: KeyRing;
 }
 
-/** Refuses who may not use a route with `roles` in its config. Before the body is read: who has no business here sends no megabytes. */
+/**
+ * Refuses callers that may not use a route with `roles` in its config, before the body is read.
+ * @throws ServeError `ERR_UNAUTHENTICATED`, `ERR_FORBIDDEN`, from its hook
+ */
 export const authentication: FastifyPluginCallback<AuthenticationOptions> = fastifyPlugin(
   (app, { keys }: AuthenticationOptions, done: () => void) => {
     app.addHook('onRequest', async (request) => {
@@ -44,7 +52,7 @@ function bearer({ headers }: FastifyRequest): string {
     const missing = headers.authorization === undefined;
     throw new ServeError(
       'ERR_UNAUTHENTICATED',
-      missing ? 'a token is missing: send "Authorization: Bearer ..."' : 'the token is not valid',
+      missing ? 'the token is missing: send the header "Authorization: Bearer <token>"' : 'the token is not valid',
     );
   }
   return found[1];
@@ -52,7 +60,7 @@ function bearer({ headers }: FastifyRequest): string {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may; without them, no token is asked for. */
+    /** Roles that may use the route; without them, no token is needed. */
     readonly roles?: readonly Role[];
   }
 }

@@ -1,5 +1,6 @@
-// Where a question is answered: short ones here and at once, long ones on other threads, so that those with short ones do not
-// wait. Long are explanations, look-ahead, and requests of many vehicles and shipments. The only file of this room that knows of threads.
+// Chooses the thread that computes an answer: short requests are computed on this thread at once, long ones on worker threads, so
+// that short requests need not wait. Long are explanations, look-ahead, and requests of many vehicles and shipments. With
+// `worker.ts`, the only file of this room that knows of threads.
 
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -21,15 +22,19 @@ import type {
 } from '../advise/index.js';
 import { ServeError } from './errors.js';
 
-/** What a thread needs to answer as this one does. */
+/** What a worker thread needs to give the same answers as this one. */
 export interface Setup {
+  /** The trained networks that are served. */
   readonly networks: readonly TrainedNetwork[];
+  /** The scenario of all policies that were not trained on one. */
   readonly base: CompiledScenario;
+  /** Modules of the user's own. */
   readonly own: readonly OwnPolicySpec[];
+  /** Version of the package, for the answer's provenance. */
   readonly version: string;
 }
 
-/** A request as `pack` made it, to be answered, or with a plan to be scored, or who could take a shipment. */
+/** Work for a thread. `packed` is the request from `pack`: to answer, to score a plan for, or to find candidates for a shipment. */
 export type Task =
   | { readonly packed: Uint8Array; readonly context: Context }
   | { readonly packed: Uint8Array; readonly plan: readonly PlannedPair[] }
@@ -37,7 +42,7 @@ export type Task =
 
 type Done = Answer | Analysis | AnalyzedPair[];
 
-/** Errors lose their class on the way between threads. */
+/** What a thread gives back. An AdviseError goes as a plain object, because errors lose their class between threads. */
 export type Reply =
   /** `faults`: of policies of somebody's own that gave way. */
   | { readonly done: Done; readonly faults?: readonly string[] }
@@ -50,35 +55,39 @@ export type Reply =
       };
     };
 
-/** Pairs of vehicle and shipment that are looked at within a few milliseconds. */
+/** Pairs of vehicle and shipment that are computed within a few milliseconds. */
 const SHORT = 5000;
 /** Milliseconds that a module of somebody's own has beyond the deadline, and to start its thread. */
 const OWN_MS = 3000;
-/** Waiting for a thread; more are told to come again. */
+/** Requests that wait for a thread; more are rejected. */
 const MOST_WAITING = 32;
-/** Of one caller, waiting or answered: the rest is left to others. */
+/** Requests of one caller, waiting or being computed; the rest of the queue is for others. */
 const MOST_OF_ONE = 28;
 
-/** How a question came. */
+/** Where a request came from. */
 export interface Way {
-  /** The request as `pack` made it, if it is at hand. */
+  /** The request from `pack`, if the caller has it; default: it is packed when needed. */
   readonly packed?: Uint8Array | undefined;
-  /** Aborts when whoever asked has gone: what still waits for a thread is not computed then. */
+  /** Aborts when the client has disconnected: a request that still waits for a thread is then dropped. */
   readonly signal?: AbortSignal | undefined;
-  /** Who asked, for his share of the threads. */
+  /** The account that asks, for its share of the threads; default: all without a name share one. */
   readonly by?: string | undefined;
 }
 
+/** Computes answers, on this thread or on a pool of worker threads. Close it when done. */
 export class Background {
   readonly #recommender: Recommender;
   readonly #pool: Piscina;
-  /** Questions of each caller that wait or are answered. */
+  /** Requests of each caller, waiting or being computed. */
   readonly #asked = new Map<string, number>();
-  /** Those that wait for a thread, the first first. Ours and not the pool's: it knows no limit where callers may leave. */
-  readonly #line = new Set<() => void>();
+  /** Requests that wait for a thread, the oldest first. Kept here because the pool's queue has no limit and no way to leave it. */
+  readonly #queue = new Set<() => void>();
   #free: number;
 
-  /** @param threads default: one core is left to everybody else, four at most */
+  /**
+   * @param recommender answers short requests; its networks are copied to the threads
+   * @param threads     worker threads; default: cores less one, from 1 to 4
+   */
   constructor(recommender: Recommender, threads: number = Math.max(1, Math.min(4, availableParallelism() - 1))) {
     const {
       policies: { networks, base, own },
@@ -88,10 +97,10 @@ export class Background {
     this.#free = threads;
     this.#pool = new Piscina({
       filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
-      // The first is there when the first question comes.
+      // One thread is ready when the first request comes.
       minThreads: 1,
       maxThreads: threads,
-      // Making one anew takes longer than most questions.
+      // Milliseconds: starting a thread takes longer than computing most answers.
       idleTimeout: 60_000,
       concurrentTasksPerWorker: 1,
       workerData: { networks, base, own, version } satisfies Setup,
@@ -99,8 +108,9 @@ export class Background {
   }
 
   /**
-   * @throws AdviseError as `Recommender.recommend`; ServeError `ERR_BUSY` if a thread died, or too many wait already; `ERR_ABANDONED` if
-   *   whoever asked has gone
+   * Answers a request.
+   * @throws AdviseError as `Recommender.recommend`; ServeError `ERR_BUSY` if a thread died, or too many requests wait already;
+   *   `ERR_ABANDONED` if `way.signal` aborted while it waited
    */
   async recommend(request: RecommendRequest, context: Context, way: Way = {}): Promise<Answer> {
     const task = (): Task => ({ packed: way.packed ?? pack(request), context });
@@ -109,13 +119,13 @@ export class Background {
     return (await this.#run(task(), way)) as Answer;
   }
 
-  /** @throws AdviseError, ServeError as `recommend` */
+  /** Scores a plan for the state of a request. @throws AdviseError, ServeError as `recommend` */
   async analyze(request: RecommendRequest, plan: readonly PlannedPair[], way: Way = {}): Promise<Analysis> {
     if (!isLong(request) && !this.#isOwn(request)) return analyze(this.#recommender, request, plan);
     return (await this.#run({ packed: pack(request), plan }, way)) as Analysis;
   }
 
-  /** What each vehicle would make of a shipment. @throws AdviseError, ServeError as `recommend` */
+  /** Each vehicle's figures for a shipment, as if it were given that one alone. @throws AdviseError, ServeError as `recommend` */
   async candidates(request: RecommendRequest, shipment: Id, way: Way = {}): Promise<AnalyzedPair[]> {
     if (!isLong(request)) return this.#recommender.candidates(request, shipment);
     return (await this.#run({ packed: way.packed ?? pack(request), shipment }, way)) as AnalyzedPair[];
@@ -147,13 +157,13 @@ export class Background {
   async #run(task: Task, { signal, by = '' }: Way, limit?: number): Promise<Done> {
     const mine = this.#asked.get(by) ?? 0;
     if (mine >= MOST_OF_ONE) {
-      throw new ServeError('ERR_BUSY', `${MOST_OF_ONE} long questions of yours wait already: come again in a second`);
+      throw busy(`${MOST_OF_ONE} long requests of this account wait already`);
     }
     this.#asked.set(by, mine + 1);
     try {
       return await this.#answered(task, signal, limit);
     } finally {
-      const left = this.#asked.get(by)! - 1;
+      const left = (this.#asked.get(by) ?? 1) - 1;
       if (left === 0) this.#asked.delete(by);
       else this.#asked.set(by, left);
     }
@@ -167,7 +177,7 @@ export class Background {
       reply = (await this.#pool.run(task, limit === undefined ? {} : { signal: AbortSignal.timeout(limit) })) as Reply;
     } catch (cause) {
       if (limit !== undefined) throw new ThreadLost('the thread was lost', { cause });
-      throw new ServeError('ERR_BUSY', 'this cannot be computed now: come again in a second', { cause });
+      throw busy('the thread that computed this request ended', cause);
     } finally {
       this.#next();
     }
@@ -179,45 +189,44 @@ export class Background {
     throw new AdviseError(code, message, { path, faults });
   }
 
-  /** Until a thread is free, in the order of asking; who leaves before is not computed. */
+  /** Waits for a free thread, first come, first served. @throws ServeError `ERR_ABANDONED`, `ERR_BUSY` */
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) throw abandoned();
     if (this.#free > 0) {
       this.#free--;
       return;
     }
-    if (this.#line.size >= MOST_WAITING) {
-      throw new ServeError('ERR_BUSY', `${MOST_WAITING} long questions wait already: come again in a second`);
-    }
+    if (this.#queue.size >= MOST_WAITING) throw busy(`${MOST_WAITING} long requests wait already`);
     await new Promise<void>((resolve, reject) => {
       const leave = (): void => {
-        this.#line.delete(begin);
+        this.#queue.delete(begin);
         reject(abandoned());
       };
       const begin = (): void => {
         signal?.removeEventListener('abort', leave);
         resolve();
       };
-      this.#line.add(begin);
+      this.#queue.add(begin);
       signal?.addEventListener('abort', leave, { once: true });
     });
   }
 
-  /** The thread that has become free is for the first in the line. */
+  /** Gives the thread that has become free to the oldest request of the queue. */
   #next(): void {
-    for (const begin of this.#line) {
-      this.#line.delete(begin);
+    for (const begin of this.#queue) {
+      this.#queue.delete(begin);
       begin();
       return;
     }
     this.#free++;
   }
 
-  /** For tests of what happens when one of them dies. */
+  /** The worker threads, for tests of what happens when one of them dies. */
   get threads(): Piscina['threads'] {
     return this.#pool.threads;
   }
 
+  /** Ends the threads; requests that they compute fail with `ERR_BUSY`. */
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
@@ -227,7 +236,11 @@ export class Background {
 class ThreadLost extends Error {}
 
 function abandoned(): ServeError {
-  return new ServeError('ERR_ABANDONED', 'whoever asked has gone');
+  return new ServeError('ERR_ABANDONED', 'the client disconnected before the answer was computed');
+}
+
+function busy(reason: string, cause?: unknown): ServeError {
+  return new ServeError('ERR_BUSY', `${reason}: retry after 1 s`, { cause });
 }
 
 function isLong({ explain, policy, vehicles, shipments }: RecommendRequest): boolean {

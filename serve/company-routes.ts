@@ -3,21 +3,21 @@
 import { listCompanies } from '../audit/index.js';
 import { companiesProps } from './other-schemas.js';
 import { company, everyone } from './route-rules.js';
+import { answering } from './routes.js';
 import type { Route } from './routes.js';
 import type { Service } from './service.js';
 
-/** The companies that a caller may look at, under /v1. */
+/** The route that lists companies, under /v1. */
 export function companyRoutes({ pool }: Service): Route[] {
   return [
-    {
+    answering(companiesProps)({
       method: 'GET',
       path: '/v1/companies',
-      answer: companiesProps,
       tag: 'companies',
       roles: everyone,
-      summary: 'The companies that the caller may look at: up to 1,000, by their ids',
+      summary: 'Companies that the caller may see: up to 1,000, sorted by id',
       query: company,
       handle: async (c) => ({ companies: await pool.ask((sql) => listCompanies(sql, c.companyId)) }),
-    },
+    }),
   ];
 }

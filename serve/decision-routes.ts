@@ -1,79 +1,70 @@
-// Routes of decisions on record, and of the last one of a company.
+// Routes of decisions on record, and of a company's latest one.
 
-import { decisionProps, decisionsProps, liveProps, outcomeProps, replayProps } from './other-schemas.js';
-import { company, dispatchers, everyone, optional, uuid } from './route-rules.js';
+import { optional } from '../advise/rules.js';
+import { decisionProps, decisionsProps, liveProps, outcomeBody, outcomeProps, replayProps } from './other-schemas.js';
+import { company, dispatchers, everyone, uuid } from './route-rules.js';
+import { answering } from './routes.js';
 import type { Route } from './routes.js';
-import { outcomes } from './service.js';
-import type { Outcome, Service } from './service.js';
+import type { Service } from './service.js';
 
-/** Reading, replaying and judging decisions, under /v1. */
+/** Routes that read decisions, compute them again, and record their outcome, under /v1. */
 export function decisionRoutes(service: Service): Route[] {
   return [
-    {
+    answering(decisionsProps)({
       method: 'GET',
       path: '/v1/decisions',
-      answer: decisionsProps,
       tag: 'decisions',
       roles: everyone,
       summary: 'Decisions, newest first',
       query: {
         ...company,
         limit: optional({ type: 'number', integer: true, min: 1, max: 200 }, 'Default 50'),
-        before: optional(uuid, 'The last id of the page before'),
+        before: optional(uuid, 'Last id of the previous page'),
       },
       handle: async (c) => {
-        const { limit = 50, before } = c.query as { limit?: number; before?: string };
+        const { limit = 50, before } = c.query;
         return { decisions: await service.decisions(c.companyId, limit, before) };
       },
-    },
-    {
+    }),
+    answering(decisionProps)({
       method: 'GET',
       path: '/v1/decisions/:id',
-      answer: decisionProps,
       tag: 'decisions',
       roles: everyone,
-      summary: 'One decision: what was asked, what was answered, and what became of it',
+      summary: 'One decision: request, answer, and what happened since',
       params: { id: uuid },
       query: company,
-      handle: (c) => service.decision(c.params['id'], c.companyId),
-    },
-    {
+      handle: (c) => service.decision(c.params.id, c.companyId),
+    }),
+    answering(replayProps)({
       method: 'GET',
       path: '/v1/decisions/:id/replay',
-      answer: replayProps,
       tag: 'decisions',
       roles: everyone,
-      summary: 'Compute a decision again from the stored request, and compare',
+      summary: 'Compute a decision again from the stored request, and compare the answers',
       params: { id: uuid },
       query: company,
-      handle: (c) => service.replay(c.params['id'], c.companyId, c.way),
-    },
-    {
+      handle: (c) => service.replay(c.params.id, c.companyId, c.way),
+    }),
+    answering(outcomeProps)({
       method: 'POST',
       path: '/v1/decisions/:id/outcome',
-      answer: outcomeProps,
       tag: 'decisions',
       roles: dispatchers,
-      summary: 'Say that a recommendation was accepted, or overridden and why',
+      summary: 'Record that a recommendation was accepted, or overridden and why',
       params: { id: uuid },
       query: company,
-      body: {
-        shipment: { type: 'id' },
-        outcome: { type: 'enum', values: outcomes },
-        vehicle: optional({ type: 'id' }, 'Who drives it instead'),
-        reason: optional({ type: 'string', max: 1000 }, 'Needed if overridden; no personal data'),
-      },
-      handle: (c) => service.outcome(c.params['id'], c.body as Outcome, c.caller, c.companyId, c.way),
-    },
-    {
+      body: outcomeBody,
+      handle: (c) => service.outcome(c.params.id, c.body, c.caller, c.companyId, c.way),
+    }),
+    answering(liveProps)({
       method: 'GET',
       path: '/v1/live',
-      answer: liveProps,
       tag: 'recommendations',
       roles: everyone,
-      summary: 'The last request, its answer, and what people made of it',
+      summary: 'The latest request, its answer and its outcomes',
       query: company,
       handle: (c) => ({ last: service.last(c.company()) }),
-    },
+    }),
   ];
 }

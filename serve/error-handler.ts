@@ -1,4 +1,4 @@
-// A plugin that tells what went wrong: a status and a code for each error, and words that say nothing about the inside.
+// The plugin that answers errors: a status, a code and a message for each, without internals of the service.
 
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
@@ -7,12 +7,13 @@ import type { AdviseErrorCode, FieldFault } from '../advise/index.js';
 import { AuditError } from '../audit/index.js';
 import type { AuditErrorCode } from '../audit/index.js';
 import { LARGE_BODY } from './body-limits.js';
+import { debug } from './debug.js';
 import { ServeError } from './errors.js';
 import type { ServeErrorCode } from './errors.js';
 import { Overloaded, mebibytes } from './load.js';
 import type { Route } from './routes.js';
 
-/** By our own codes; everything else is our fault, and says nothing about itself. */
+/** HTTP status of each of our codes. Any other error is a fault of the service: 500, without its message. */
 const statusOf: Readonly<Record<AdviseErrorCode | ServeErrorCode | AuditErrorCode, number>> = {
   ERR_REQUEST: 400,
   ERR_UNAUTHENTICATED: 401,
@@ -22,7 +23,7 @@ const statusOf: Readonly<Record<AdviseErrorCode | ServeErrorCode | AuditErrorCod
   ERR_UNRECORDED: 503,
   ERR_BUSY: 503,
   ERR_UNCONFIRMED: 503,
-  // Nobody hears it.
+  // The client has disconnected; the status is for the log.
   ERR_ABANDONED: 499,
   ERR_SERVICE: 500,
   ERR_DATABASE: 503,
@@ -38,7 +39,7 @@ const statusOf: Readonly<Record<AdviseErrorCode | ServeErrorCode | AuditErrorCod
   ERR_HEADS: 500,
 };
 
-interface Told {
+interface Problem {
   readonly status: number;
   readonly code: string;
   readonly message: string;
@@ -46,18 +47,22 @@ interface Told {
   readonly faults?: readonly FieldFault[];
 }
 
+/** Options of the plugin `errorHandler`. */
 export interface ErrorHandlerOptions {
-  /** For addresses that take another method. */
+  /** All routes: an address that exists with another method is answered with 405. */
   readonly routes: readonly Route[];
-  /** Is told of each request that was too much for now. */
+  /** Called for each request that was shed. */
   readonly onShed: () => void;
 }
 
-/** Answers errors, and addresses and methods that there are not. */
+/** Answers errors, unknown addresses (404) and methods that an address does not take (405). */
 export const errorHandler: FastifyPluginCallback<ErrorHandlerOptions> = fastifyPlugin(
   (app, { routes, onShed }: ErrorHandlerOptions, done: () => void) => {
     app.setErrorHandler((error, request, reply) => {
-      if (isShed(error)) onShed();
+      if (isShed(error)) {
+        onShed();
+        debug('shed %s %s: %s', request.method, request.routeOptions.url, error.message);
+      }
       return answerError(error, request, reply);
     });
     const addresses = routes.map(({ path, method }) => ({
@@ -68,43 +73,43 @@ export const errorHandler: FastifyPluginCallback<ErrorHandlerOptions> = fastifyP
       const [path] = url.split('?');
       const others = addresses.filter(({ pattern }) => pattern.test(path)).map((one) => one.method);
       if (others.length === 0) {
-        return tell(reply, { status: 404, code: 'ERR_NOT_FOUND', message: 'no such address: see /openapi.json' });
+        return send(reply, { status: 404, code: 'ERR_NOT_FOUND', message: 'no such address: see /openapi.json' });
       }
       const allowed = others.join(', ');
       void reply.header('allow', allowed);
-      return tell(reply, {
+      return send(reply, {
         status: 405,
         code: 'ERR_REQUEST',
-        message: `${method} is not for this address: use ${allowed}`,
+        message: `this address does not take ${method}: use ${allowed}`,
       });
     });
     done();
   },
 );
 
-/** What is too much for now, and no fault. */
-function isShed(error: unknown): boolean {
+/** Whether a request was rejected because of load; that is no fault of the service. */
+function isShed(error: unknown): error is Error {
   return error instanceof Overloaded || (error instanceof ServeError && error.code === 'ERR_BUSY');
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const told = toldOf(error, request);
-  if (told.status === 401) void reply.header('www-authenticate', 'Bearer');
-  if (told.status === 503 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '1');
-  if (told.status >= 500 && !(error instanceof Overloaded)) {
-    // The whole story is for the log; values of fields are not in it.
+  const problem = problemOf(error, request);
+  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (problem.status === 503 && !reply.hasHeader('retry-after')) void reply.header('retry-after', '1');
+  if (problem.status >= 500 && !(error instanceof Overloaded)) {
+    // The log gets stack and cause; neither contains values of the request.
     const { name, code, stack, cause } = error as Error & { code?: unknown };
     request.log.error({ name, code, stack, cause: (cause as Error | undefined)?.message }, 'failed');
   }
-  return tell(reply, told);
+  return send(reply, problem);
 }
 
-/** Our own words about what is over for the moment. */
+/** Codes of 503 whose message is for the caller; that of another one may contain what the database says about itself. */
 const ours: readonly string[] = ['ERR_UNRECORDED', 'ERR_BUSY', 'ERR_UNCONFIRMED'];
 
-function toldOf(error: unknown, request: FastifyRequest): Told {
+function problemOf(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Overloaded) {
-    const message = `overloaded, ${error.message}: come again in a second`;
+    const message = `overloaded, ${error.message}: retry after 1 s`;
     return { status: 503, code: 'ERR_OVERLOADED', message };
   }
   if (error instanceof AdviseError || error instanceof ServeError || error instanceof AuditError) {
@@ -115,24 +120,26 @@ function toldOf(error: unknown, request: FastifyRequest): Told {
       const where = { ...(path === undefined ? {} : { path }), ...(faults === undefined ? {} : { faults }) };
       return { status, code: error.code, message: error.message, ...where };
     }
-    // What the database says about itself is nobody's business.
-    if (status !== 503) return { status, code: error.code, message: 'the service cannot do this now' };
+    if (status !== 503)
+      return { status, code: error.code, message: 'the service cannot do this; the cause is in its log' };
+    debug('%s %s: %s %s', request.method, request.routeOptions.url, error.code, error.message);
     const message =
       error.code === 'ERR_DEADLINE' && request.method !== 'GET'
-        ? 'the record did not answer in time: whether this was taken is not known, look before you ask again'
-        : 'the record cannot be reached now: come again in a second';
+        ? 'the database did not answer in time: the change may or may not have been made; check before you retry'
+        : 'the database cannot be reached: retry after 1 s';
     return { status, code: error.code, message };
   }
   const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    // Fastify's own: a body that is no JSON, too large, of another type; or too many requests.
-    const words = own(code, message, request);
-    return { status: statusCode, code: statusCode === 429 ? 'ERR_RATE' : 'ERR_REQUEST', message: words };
+    // Fastify's own errors: a body that is not JSON, too large or of another type, or too many requests.
+    const own = messageOf(code, message, request);
+    return { status: statusCode, code: statusCode === 429 ? 'ERR_RATE' : 'ERR_REQUEST', message: own };
   }
-  return { status: 500, code: 'ERR_INTERNAL', message: 'something went wrong here; it has been logged' };
+  return { status: 500, code: 'ERR_INTERNAL', message: 'internal error; the cause is in the service’s log' };
 }
 
-function own(code: string | undefined, message: string, { routeOptions }: FastifyRequest): string {
+/** Our message for one of Fastify's errors. */
+function messageOf(code: string | undefined, message: string, { routeOptions }: FastifyRequest): string {
   switch (code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return 'the body must be JSON: send content-type application/json';
@@ -140,19 +147,19 @@ function own(code: string | undefined, message: string, { routeOptions }: Fastif
       const { bodyLimit } = routeOptions;
       const remedy =
         bodyLimit === LARGE_BODY
-          ? 'a table of 1,200 places with durations and distances fits in it: send fewer places, fewer tables by time, or whole numbers'
-          : 'send less at once';
-      return `the body is too large: up to ${mebibytes(bodyLimit)} are taken here; ${remedy}`;
+          ? 'a table of 1,200 places with durations and distances fits; send fewer places, fewer tables by time, or whole numbers'
+          : 'send less in one request';
+      return `the body is too large: the limit of this address is ${mebibytes(bodyLimit)}; ${remedy}`;
     }
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return 'the body is empty: expected a JSON object';
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return 'the body is no JSON';
+      return 'the body is not valid JSON';
     default:
       return message;
   }
 }
 
-function tell(reply: FastifyReply, { status, ...error }: Told): FastifyReply {
+function send(reply: FastifyReply, { status, ...error }: Problem): FastifyReply {
   return reply.code(status).type('application/json; charset=utf-8').send(JSON.stringify({ error }));
 }

@@ -1,30 +1,34 @@
-// What can go wrong around an answer. The HTTP layer turns codes into status numbers; what is wrong with a question itself is
-// an AdviseError.
+// Errors of the service around an answer. `error-handler.ts` turns codes into HTTP status. A fault of the request's state itself is
+// an AdviseError, a fault of the record an AuditError.
 
+/** Stable codes of this room's errors. */
 export type ServeErrorCode =
-  /** A header, a query or a body that is not allowed; `path` names it. */
+  /** A header, a query or a body is not allowed; `path` names it. */
   | 'ERR_REQUEST'
+  /** The token is missing, expired or not valid. */
   | 'ERR_UNAUTHENTICATED'
+  /** The token's role or account may not do this. */
   | 'ERR_FORBIDDEN'
+  /** It does not exist, or belongs to another company. */
   | 'ERR_NOT_FOUND'
-  /** What is asked does not go with what has happened since. */
+  /** The state has changed since, or another request conflicts with this one. */
   | 'ERR_CONFLICT'
-  /** A switch was turned, and the database has not confirmed it in time. */
+  /** The kill switch was used, and the database has not confirmed it in time. */
   | 'ERR_UNCONFIRMED'
-  /** Not recorded, and the service was told not to answer unrecorded. */
+  /** The decision could not be recorded, and must not be answered without a record. */
   | 'ERR_UNRECORDED'
-  /** For the moment: too much is asked, or a thread has died. */
+  /** Too many long requests wait, or a thread has died: retry later. */
   | 'ERR_BUSY'
-  /** Whoever asked has gone. */
+  /** The client disconnected before the answer was computed. */
   | 'ERR_ABANDONED'
-  /** The service itself is set up wrongly. */
+  /** The service itself is configured wrongly. */
   | 'ERR_SERVICE';
 
 /** The error class of this room; the codes are stable. */
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeErrorCode;
-  /** Of the header or member that is at fault. */
+  /** Path of the header, parameter or member at fault, if there is one. */
   readonly path: string | undefined;
 
   constructor(code: ServeErrorCode, message: string, options: ErrorOptions & { readonly path?: string } = {}) {

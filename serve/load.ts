@@ -1,57 +1,61 @@
-// How much at once: of all, of one caller, of one connection. What nobody has sent to its end yet takes no place among what is
-// worked on, so that slow senders, however many, keep nobody else out.
+// Limits of load: in total, of one account, and of one connection. A request whose body is incomplete takes no place among those in
+// flight, so that slow senders, however many, block nobody else.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Told to come again. */
+/** A request was rejected because of load; the message says which limit. Answered with 503 and Retry-After. */
 export class Overloaded extends Error {}
 
+/** Options of `Load`. */
 export interface LoadOptions {
-  /** Requests that are worked on at once. */
+  /** Requests in flight: complete, and not answered yet. */
   readonly maxInFlight: number;
-  /** Bytes of large bodies that one caller may have here at once. */
+  /** Bytes of large bodies that one account may have in the service at once. */
   readonly maxBytes: number;
 }
 
-/** Of one caller. */
+/** What one account uses. */
 interface Share {
   inFlight: number;
-  /** Bytes of his large bodies, from their first to the answer. */
+  /** Bytes of its large bodies, from the first byte to the answer. */
   bytes: number;
-  /** His bodies that have been coming for a while. */
+  /** Its bodies that are being received slowly. */
   slow: number;
 }
 
-/** Requests in the line of one connection. */
+/** Requests queued on one connection. */
 const MOST_OF_CONNECTION = 32;
-/** Smaller bodies are not counted by their bytes. */
+/** Bytes: smaller bodies do not count towards `maxBytes`. */
 const LARGE = 256 * 1024;
-/** A body that takes longer is a slow one; of one caller there may be so many. */
+/** Milliseconds: a body that takes longer counts as slow. */
 const SLOW_MS = 250;
+/** Slow bodies of one account at once; further connections are closed. */
 const MOST_SLOW = 16;
 
+/** Counts requests, and rejects those beyond the limits. */
 export class Load {
   readonly #options: LoadOptions;
-  /** What is left for others when one caller has all that he may have. */
+  /** Requests in flight of one account: three quarters, so that the rest is left for others. */
   readonly #mostOfOne: number;
   readonly #shares = new Map<string, Share>();
-  /** What each connection holds: answers that wait in its line are not closed with it by Node. */
+  /** What each connection must release: Node does not close the responses that are queued on a connection with it. */
   readonly #held = new WeakMap<Socket, Set<() => void>>();
   readonly #waiting = new WeakMap<Socket, number>();
   #inFlight = 0;
 
+  /** @param options limits */
   constructor(options: LoadOptions) {
     this.#options = options;
     this.#mostOfOne = Math.max(1, Math.ceil(options.maxInFlight * 0.75));
   }
 
-  /** Requests that are worked on. */
+  /** Requests in flight: complete, and not answered yet. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Before anything is looked at. @throws Overloaded */
+  /** Called when a request's head has arrived, until it is answered. @throws Overloaded if too many are queued on its connection */
   arrive(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const waiting = this.#waiting.get(socket) ?? 0;
@@ -59,13 +63,14 @@ export class Load {
       throw new Overloaded(`${MOST_OF_CONNECTION} requests wait on this connection already`);
     }
     this.#waiting.set(socket, waiting + 1);
-    this.#hold(socket, response, () => this.#waiting.set(socket, this.#waiting.get(socket)! - 1));
+    this.#hold(socket, response, () => this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1));
   }
 
   /**
-   * Before a caller's body is read: until its end.
-   * @param limit bytes that it may have
-   * @throws Overloaded
+   * Called before a body is read, once the caller is known.
+   * @param caller account, as `nameOf` of authentication
+   * @param limit  bytes that the body may have
+   * @throws Overloaded if the account's large bodies would exceed `maxBytes`
    */
   receive(request: IncomingMessage, response: ServerResponse, caller: string, limit: number): void {
     const length = request.headers['content-length'];
@@ -75,7 +80,7 @@ export class Load {
       const { maxBytes } = this.#options;
       const share = this.#shareOf(caller);
       if (share.bytes > 0 && share.bytes + coming > maxBytes) {
-        throw new Overloaded(`your bodies of more than ${mebibytes(maxBytes)} at once`);
+        throw new Overloaded(`this account sends bodies of more than ${mebibytes(maxBytes)} at once`);
       }
       share.bytes += coming;
       this.#hold(request.socket, response, () => {
@@ -85,7 +90,7 @@ export class Load {
     }
     let slow: Share | undefined;
     const timer = setTimeout(() => {
-      // What lies in the socket already is read first: it may be this process that was slow.
+      // Data that is already in the socket is read first: this process may have been the slow side.
       setImmediate(() => {
         if (request.complete || request.destroyed) return;
         slow = this.#shareOf(caller);
@@ -104,11 +109,15 @@ export class Load {
     });
   }
 
-  /** A whole request begins to be worked on, until it is answered or its client has gone. @throws Overloaded */
+  /**
+   * Called when a request is complete and work begins; counts it until it is answered or its client disconnects.
+   * @param caller account, as `nameOf` of authentication
+   * @throws Overloaded if too many are in flight, in total or of this account
+   */
   work(request: IncomingMessage, response: ServerResponse, caller: string): void {
     if (this.#inFlight >= this.#options.maxInFlight) throw new Overloaded('too many requests at once');
     const share = this.#shareOf(caller);
-    if (share.inFlight >= this.#mostOfOne) throw new Overloaded('too many requests with this token at once');
+    if (share.inFlight >= this.#mostOfOne) throw new Overloaded('too many requests of this account at once');
     share.inFlight++;
     this.#inFlight++;
     this.#hold(request.socket, response, () => {
@@ -131,7 +140,7 @@ export class Load {
     if (share.inFlight + share.bytes + share.slow === 0) this.#shares.delete(caller);
   }
 
-  /** Calls `release` once, when the answer or the connection is closed. */
+  /** Calls `release` once, when the response or the connection is closed. */
   #hold(socket: Socket, response: ServerResponse, release: () => void): void {
     let held = this.#held.get(socket);
     if (held === undefined) {
@@ -151,6 +160,7 @@ export class Load {
   }
 }
 
+/** A number of bytes for messages: `64 KiB`, `1.5 MiB`. */
 export function mebibytes(bytes: number): string {
   return bytes < 1024 * 1024 ? `${bytes / 1024} KiB` : `${Math.round((bytes / 1024 / 1024) * 10) / 10} MiB`;
 }

@@ -1,19 +1,23 @@
-// A plugin that measures: seconds by route, requests that were shed, requests in flight; and one line of the log for each answer.
+// The plugin of metrics: seconds by route, shed requests, requests in flight; and one line of the log for each answer.
 
 import type { FastifyPluginCallback } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Load } from './load.js';
 
-/** What is measured. */
+/** The metrics of one server. */
 export interface Meters {
+  /** All metrics, with those of the process. */
   readonly registry: Registry;
+  /** Seconds from the head of a request to its answer. */
   readonly seconds: Histogram<'method' | 'route' | 'status'>;
+  /** Requests rejected because of load. */
   readonly shed: Counter;
+  /** Requests in flight; `collect` reads the current value. */
   readonly inFlight: Gauge & { collect: () => void };
 }
 
-/** Meters of one server, with those of its process. */
+/** Creates the metrics of one server, and those of its process. */
 export function metersOf(): Meters {
   const registry = new Registry();
   const registers = [registry];
@@ -29,23 +33,26 @@ export function metersOf(): Meters {
     }),
     shed: new Counter({
       name: 'fleetstep_http_shed_total',
-      help: 'Requests told to come again: overloaded',
+      help: 'Requests rejected with 503 because of load',
       registers,
     }),
     inFlight: new Gauge({
       name: 'fleetstep_http_in_flight',
-      help: 'Requests that are worked on',
+      help: 'Requests in flight: received and not answered yet',
       registers,
     }) as Gauge & { collect: () => void },
   };
 }
 
+/** Options of the plugin `metrics`. */
 export interface MetricsOptions {
+  /** Where measurements go. */
   readonly meters: Meters;
+  /** Knows the requests in flight. */
   readonly load: Load;
 }
 
-/** `/metrics`, and what fills it. */
+/** Serves `/metrics` (Prometheus), and measures every answer. */
 export const metrics: FastifyPluginCallback<MetricsOptions> = fastifyPlugin(
   (app, { meters, load }: MetricsOptions, done: () => void) => {
     meters.inFlight.collect = () => meters.inFlight.set(load.inFlight);

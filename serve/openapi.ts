@@ -1,21 +1,26 @@
-// The OpenAPI 3.1 document, made from the routes: what is checked is what is shown.
+// The OpenAPI 3.1 document, generated from the routes: it shows the same schemas that check requests and type answers.
 
 import { KEY } from './routes.js';
 import type { Route } from './routes.js';
 import { jsonSchema, objectSchema } from '../advise/schema.js';
-import type { Props } from '../advise/schema.js';
+import type { Props } from '../advise/rules.js';
 
 const problems: Readonly<Record<string, string>> = {
   400: 'A field is not allowed; `error.path` names it',
-  401: 'No token, or one that is not valid',
+  401: 'The token is missing, expired or not valid',
   403: 'The token’s role may not do this',
-  404: 'Not known, or another company’s',
-  409: 'Does not go with what has happened since',
+  404: 'It does not exist, or belongs to another company',
+  409: 'It conflicts with what has happened since, or with another request',
   413: 'The body is too large',
-  429: 'Too many requests with this token; see Retry-After',
-  503: 'Overloaded, or the record cannot be written; see Retry-After',
+  429: 'Too many requests of this account; see Retry-After',
+  503: 'Overloaded, or the database cannot be reached; see Retry-After',
 };
 
+/**
+ * The OpenAPI document.
+ * @param routes  in the order of the document
+ * @param version of the package
+ */
 export function openApi(routes: readonly Route[], version: string): object {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
@@ -30,7 +35,7 @@ export function openApi(routes: readonly Route[], version: string): object {
       description: 'Recommendations for vehicle dispatch, and the record of what was done.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    // Wherever this document came from.
+    // Relative to the address of this document.
     servers: [{ url: '/' }],
     paths,
     components: {
@@ -49,7 +54,7 @@ export function openApi(routes: readonly Route[], version: string): object {
                 path: { type: 'string' },
                 faults: {
                   type: 'array',
-                  description: 'Each by itself, where there are several',
+                  description: 'Each fault, if there are several',
                   items: {
                     type: 'object',
                     required: ['path', 'message'],
@@ -68,18 +73,17 @@ export function openApi(routes: readonly Route[], version: string): object {
 function operation(route: Route): object {
   const body = route.documented ?? route.body;
   const problem = { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } };
-  const secured = route.roles.length > 0;
   const answer = objectSchema(route.answer);
   const codes = Object.keys(problems).filter((code) => {
     if (code === '413') return body !== undefined;
-    if (code === '404') return route.path.includes(':');
-    return secured || !['401', '403', '429', '409'].includes(code);
+    return code !== '404' || route.path.includes(':');
   });
   return {
     operationId: operationId(route),
     summary: route.summary,
     tags: [route.tag],
-    ...(secured ? { security: [{ token: [] }], description: `Roles: ${route.roles.join(', ')}.` } : {}),
+    security: [{ token: [] }],
+    description: `Roles: ${route.roles.join(', ')}.`,
     parameters: [
       ...parameters('path', route.params),
       ...parameters('query', route.query),
@@ -95,7 +99,7 @@ function operation(route: Route): object {
   };
 }
 
-/** `getDecisionsByIdReplay` of GET /v1/decisions/:id/replay: a name for those who make clients from this. */
+/** `getDecisionsByIdReplay` for GET /v1/decisions/:id/replay: the method's name in generated clients. */
 function operationId({ method, path }: Route): string {
   const words = path
     .replace(/^\/(v1|api)\//, '')
@@ -108,7 +112,7 @@ const idempotencyKey = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description: 'Under the same key the same request gets the same answer, and nothing is done twice',
+  description: 'A retry with the same key and body gets the same answer, and no action is carried out twice',
   schema: { type: 'string', pattern: KEY.source },
 };
 

@@ -1,15 +1,42 @@
-// The shapes of all answers but recommendations, for the OpenAPI document; a test holds real answers to them.
+// Schemas of all other answers, and of bodies: each shape is written once. Its type, the check of requests, the OpenAPI document and
+// the page's types follow from it. Only schemas and constants are imported, so that the page can use the types.
 
-import { actionStatuses, actionTypes, limitKinds, modes, periods, statisticsPeriods } from '../audit/index.js';
-import { constraints } from '../advise/index.js';
-import { anything, date, flag, id, list, nullable, number, object, text, whole } from '../advise/rules.js';
-import type { Props, Rule } from '../advise/schema.js';
-import { actProps, actedAnswerProps, refusal } from './act-schema.js';
-import { outcomes } from './service.js';
+import type { analysisProps } from '../advise/analysis.js';
+import { constraints } from '../advise/answer.js';
+import type { RecommendRequest } from '../advise/request.js';
+import {
+  anything,
+  date,
+  flag,
+  id,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  optional,
+  text,
+  whole,
+} from '../advise/rules.js';
+import type { ObjectOf, Rule, Unchecked } from '../advise/rules.js';
+import {
+  actionStatuses,
+  actionTypes,
+  limitKinds,
+  limitScopes,
+  modes,
+  periods,
+  statisticsPeriods,
+} from '../audit/vocabulary.js';
+import { act, actedAnswerProps, refusal } from './act-schema.js';
 
 const answer = object(actedAnswerProps);
+const request: Unchecked<RecommendRequest> & { readonly description: string } = {
+  type: 'any',
+  description: 'As it was sent',
+};
 
-const decision: Props = {
+const decision = {
   id: text,
   company_id: whole,
   created_at: date,
@@ -24,108 +51,126 @@ const decision: Props = {
   waiting: whole,
   unassigned: whole,
 };
-export const decisionsProps: Props = { decisions: list(object(decision)) };
-export const decisionProps: Props = {
+/** Schema of the answer of `GET /v1/decisions`. */
+export const decisionsProps = { decisions: list(object(decision)) };
+/** A page of decisions, newest first. */
+export type Decisions = ObjectOf<typeof decisionsProps>;
+/** Schema of the answer of `GET /v1/decisions/:id`. */
+export const decisionProps = {
   ...decision,
   events: list(
     object({
-      kind: { type: 'enum', values: ['outcome', 'acts'] },
+      kind: oneOf(['outcome', 'acts']),
       by: text,
-      detail: anything('Of an outcome what was said, of acts a list of what became of them'),
+      detail: anything('Of an outcome its members; of acts a list of what happened to each assignment'),
       at: date,
     }),
   ),
-  request: anything('As it was asked'),
+  request,
   answer,
 };
-export const replayProps: Props = { same: flag, sha256: text, answer };
-const told: Props = {
+/** A decision with its request, its answer and what happened since. */
+export type Decision = ObjectOf<typeof decisionProps>;
+/** Schema of the answer of `GET /v1/decisions/:id/replay`. */
+export const replayProps = { same: flag, sha256: text, answer };
+/** A decision computed again: `same` if the answers are equal, with the SHA-256 of the new one. */
+export type Replayed = ObjectOf<typeof replayProps>;
+
+/** What a person can do with a recommendation. */
+export const outcomes = ['accepted', 'overridden'] as const;
+/** Schema of the body of `POST /v1/decisions/:id/outcome`. */
+export const outcomeBody = {
   shipment: id,
-  outcome: { type: 'enum', values: outcomes },
-  vehicle: { ...id, optional: true },
-  reason: { ...text, optional: true },
-  breaks: {
-    ...list({ type: 'enum', values: [...constraints, 'unknown'] }, 'What the other vehicle breaks; absent if nothing'),
-    optional: true,
-  },
-  recommended: nullable(id),
+  outcome: oneOf(outcomes),
+  vehicle: optional(id, 'The vehicle that drives it instead'),
+  reason: optional({ type: 'string', max: 1000 }, 'Required if overridden; no personal data'),
+} as const;
+/** What a person did with the recommendation for one shipment. */
+export type Outcome = ObjectOf<typeof outcomeBody>;
+
+const told = {
+  shipment: id,
+  outcome: oneOf(outcomes),
+  vehicle: optional(id),
+  reason: optional(text),
+  breaks: optional(
+    list(oneOf([...constraints, 'unknown'])),
+    'Constraints that the other vehicle breaks; absent if none',
+  ),
+  recommended: nullable(id, 'The vehicle that was recommended; null if none was'),
   by: text,
 };
-export const outcomeProps: Props = {
+/** An outcome on record. */
+export type ToldOutcome = ObjectOf<typeof told>;
+/** Schema of the answer of `POST /v1/decisions/:id/outcome`. */
+export const outcomeProps = {
   decision_id: text,
   ...told,
-  act: { ...object(actProps), optional: true, description: 'Where accepting was the approval of an act' },
+  act: optional(act, 'If accepting it approved an action: what happened to that'),
 };
-export const liveProps: Props = {
+/** An outcome as it was recorded. */
+export type RecordedOutcome = ObjectOf<typeof outcomeProps>;
+
+/** Schema of the answer of `GET /v1/live`. */
+export const liveProps = {
   last: nullable(
     object({
-      request: anything('As it was asked'),
+      request,
       answer,
       at: date,
-      outcomes: list(object(told), 'What people made of it since, the last word on each shipment'),
+      outcomes: list(object(told), 'Outcomes since, the latest of each shipment'),
     }),
   ),
 };
+/** The latest request of a company; null before the first. */
+export type Live = ObjectOf<typeof liveProps>;
 
-const totals = object({
-  assigned: whole,
-  score: number(),
-  lateness: number('Seconds'),
-  late: whole,
-  approach_distance: number('Metres'),
-  left_open: whole,
-});
-const pair = object({
-  vehicle: id,
-  shipment: id,
-  breaks: list({ type: 'enum', values: [...constraints, 'unknown'] }),
-  pickup_eta: nullable(whole),
-  lateness: nullable(number('Seconds')),
-  approach_distance: nullable(number('Metres')),
-  score: nullable(number()),
-});
-export const analysisProps: Props = {
-  plan: list(pair),
-  totals,
-  policy: object({ name: text, totals }),
-  candidates: {
-    ...list(pair, 'Of `candidates_for`: each vehicle, as if it were given that one alone'),
-    optional: true,
-  },
-};
+/** A plan's figures beside the policy's own, and candidates if they were requested: the answer of `POST /v1/analyze`. */
+export type Analyzed = ObjectOf<typeof analysisProps>;
 
-const policy: Props = { name: text, kind: { type: 'enum', values: ['rule', 'network'] }, hash: text };
-export const policiesProps: Props = { policies: list(object(policy)) };
-export const policyProps: Props = {
+const policy = { name: text, kind: oneOf(['rule', 'network']), hash: text };
+/** Schema of the answer of `GET /v1/policies`. */
+export const policiesProps = { policies: list(object(policy)) };
+/** Schema of the answer of `GET /v1/policies/:name`. */
+export const policyProps = {
   ...policy,
-  scenario: anything('What it was trained on, or plays in; as in a scenario’s file'),
-  training: anything('Steps, seconds, configuration and evaluation table of a network; null for a rule'),
+  scenario: anything('The scenario that it was trained on or plays in, as in a scenario’s file'),
+  training: anything('Steps, seconds, configuration and evaluation of a network; null for a rule'),
 };
-export const companiesProps: Props = { companies: list(object({ id: whole, name: text })) };
+/** Schema of the answer of `GET /v1/companies`. */
+export const companiesProps = { companies: list(object({ id: whole, name: text })) };
+/** Companies, sorted by id. */
+export type Companies = ObjectOf<typeof companiesProps>;
 
-const run: Props = {
+const run = {
   name: text,
   changed_at: date,
   scenario: nullable(text),
   total_steps: nullable(whole),
   finished: flag,
 };
-export const runsProps: Props = { runs: list(object(run)) };
-export const runProps: Props = {
+/** Schema of the answer of `GET /v1/runs`. */
+export const runsProps = { runs: list(object(run)) };
+/** Training runs, newest first. */
+export type Runs = ObjectOf<typeof runsProps>;
+/** Schema of the answer of `GET /v1/runs/:name`. */
+export const runProps = {
   ...run,
-  config: anything('As in its folder'),
-  metrics: list(anything('As in its folder')),
-  evaluation: anything('As in its folder; null until it is finished'),
+  config: anything('Content of its config.json'),
+  metrics: list(anything('A line of its metrics.jsonl')),
+  evaluation: anything('Content of its evaluation.json; null until the run is finished'),
 };
+/** A training run with the content of its files. */
+export type Run = ObjectOf<typeof runProps>;
 
-const action: Props = {
+const action = {
   id: whole,
   company_id: whole,
   booking_id: nullable(whole),
   driver_id: nullable(whole),
-  action_type: { type: 'enum', values: actionTypes },
+  action_type: oneOf(actionTypes),
   action_description: text,
-  action_data: anything('What exactly was to be done'),
+  action_data: anything('The details of what was to be done'),
   success: nullable(flag),
   error_message: nullable(text),
   execution_time_ms: nullable(number()),
@@ -137,14 +182,15 @@ const action: Props = {
   admin_notes: nullable(text),
   created_at: date,
   updated_at: date,
-  status: { type: 'enum', values: actionStatuses },
+  status: oneOf(actionStatuses),
   idempotency_key: text,
   approved_by: nullable(text),
   act_by: date,
   refusal: nullable(refusal),
   reviewed_by: nullable(text),
 };
-export const actionsProps: Props = {
+/** Schema of the answer of `GET /api/admin/autonomous-actions`. */
+export const actionsProps = {
   actions: list(object(action)),
   pagination: object({
     page: nullable(whole),
@@ -155,19 +201,30 @@ export const actionsProps: Props = {
     next: nullable(text),
   }),
 };
-export const actionProps: Props = {
+/** A page of autonomous actions, newest first. */
+export type Actions = ObjectOf<typeof actionsProps>;
+/** Schema of the answers of `GET /api/admin/autonomous-actions/:id` and of its review. */
+export const actionProps = {
   action: object({
     ...action,
     review_count: whole,
-    reviews: list(object({ reviewer: text, notes: nullable(text), at: date }), 'The last 100, oldest first'),
+    reviews: list(object({ reviewer: text, notes: nullable(text), at: date }), 'The latest 100, oldest first'),
     entries: list(
-      object({ seq: whole, kind: text, at: date, hash: text, detail: anything('What the ledger says') }),
-      'In the ledger, oldest first',
+      object({ seq: whole, kind: text, at: date, hash: text, detail: anything('Content of the entry') }),
+      'Its entries in the ledger, oldest first',
     ),
   }),
 };
+/** An autonomous action with its history. */
+export type Action = ObjectOf<typeof actionProps>;
+/** Schema of the body of a review. */
+export const reviewBody = {
+  notes: optional({ type: 'string', max: 1000, nullable: true }, 'No personal data'),
+} as const;
+/** A review. */
+export type Review = ObjectOf<typeof reviewBody>;
 
-const figures: Props = {
+const figures = {
   total: whole,
   succeeded: whole,
   failed: whole,
@@ -180,30 +237,76 @@ const figures: Props = {
   mean_execution_ms: nullable(number()),
   p95_execution_ms: nullable(number()),
 };
-export const statisticsProps: Props = {
-  period: { type: 'enum', values: statisticsPeriods },
+/** Schema of the answer of `GET /api/admin/autonomous-actions/stats`. */
+export const statisticsProps = {
+  period: oneOf(statisticsPeriods),
   from: date,
   to: date,
   totals: object(figures),
-  by_type: list(object({ ...figures, action_type: { type: 'enum', values: actionTypes } })),
+  by_type: list(object({ ...figures, action_type: oneOf(actionTypes) })),
   by_company: list(object({ ...figures, company_id: whole })),
   series: list(object({ ...figures, from: date })),
 };
+/** Statistics of autonomous actions. */
+export type ActionStatistics = ObjectOf<typeof statisticsProps>;
 
-const gauge: Rule = object({
+const gauge = object({
   scope: text,
-  per: { type: 'enum', values: periods },
-  kind: { type: 'enum', values: limitKinds },
+  per: oneOf(periods),
+  kind: oneOf(limitKinds),
   capacity: whole,
   left: whole,
   taken: whole,
 });
-export const limitsProps: Props = { limits: list(gauge) };
-export const controlsProps: Props = {
+/** Schema of the answers of `GET` and `PUT /api/admin/autonomy/limits`. */
+export const limitsProps = { limits: list(gauge) };
+/** Schema of the body of `PUT /api/admin/autonomy/limits`. */
+export const limitsBody = {
+  limits: {
+    type: 'array',
+    min: 1,
+    max: 50,
+    items: object({
+      scope: oneOf(limitScopes),
+      per: oneOf(periods),
+      kind: optional(oneOf(limitKinds)),
+      capacity: { type: 'number', integer: true, min: 0, max: 1_000_000, nullable: true },
+    }),
+  },
+} as const;
+/** Changes of limits. */
+export type LimitChanges = ObjectOf<typeof limitsBody>;
+
+/** Schema of the body of `PUT /api/admin/autonomy`. */
+export const settingsBody = {
+  mode: optional(
+    oneOf(modes),
+    'MANUAL: no autonomous actions; SEMI_AUTO: actions that a person approved; FULLY_AUTO: actions that the rules allow',
+  ),
+  auto_assign: optional(flag, 'Rule of FULLY_AUTO, like the next four: whether this type of action is allowed'),
+  auto_reassign: optional(flag),
+  auto_notify_customer: optional(flag),
+  auto_adjust_time: optional(flag),
+  auto_reoptimize: optional(flag),
+  adjust_time_max_minutes: optional(
+    { type: 'number', min: 0, max: 1440 },
+    'Longest delay of an adjust_time action, in minutes; longer ones are refused',
+  ),
+  dry_run: optional(flag, 'Actions are decided and recorded, but not carried out'),
+  breaker_failures: optional(
+    { type: 'number', integer: true, min: 0, max: 1000 },
+    'Failures in a row after which an action type is stopped; 0: never',
+  ),
+  own_approval: optional(flag, 'Whoever asked for an action may approve it, too; at first nobody may'),
+} as const;
+/** Changes of settings. */
+export type SettingsChange = ObjectOf<typeof settingsBody>;
+/** Schema of the answers of `GET` and `PUT /api/admin/autonomy`. */
+export const controlsProps = {
   company_id: whole,
   company: text,
   settings: object({
-    mode: { type: 'enum', values: modes },
+    mode: oneOf(modes),
     auto_assign: flag,
     auto_reassign: flag,
     auto_notify_customer: flag,
@@ -213,22 +316,48 @@ export const controlsProps: Props = {
     dry_run: flag,
     stopped: flag,
     breaker_failures: whole,
+    own_approval: flag,
   }),
   stopped_all: flag,
   limits: list(gauge),
   broken: list(
-    object({ action_type: { type: 'enum', values: actionTypes }, failures: whole, stopped_at: date }),
+    object({ action_type: oneOf(actionTypes), failures: whole, stopped_at: date }),
     'Action types that failures have stopped',
   ),
   connector: object({ name: text, dry_run: flag }),
 };
-/** Of one company its controls, too, if they can be read in time. */
-export const killSwitchProps: Props = {
-  ...Object.fromEntries(Object.entries(controlsProps).map(([name, rule]) => [name, { ...rule, optional: true }])),
+/** A company's controls of autonomous actions. */
+export type CompanyControls = ObjectOf<typeof controlsProps>;
+
+/** Schema of the body of `POST /api/admin/autonomy/kill-switch`. */
+export const killSwitchBody = {
+  stopped: flag,
+  all: optional(flag, 'All companies; only for an admin of all companies'),
+};
+/** A use of the kill switch. */
+export type KillSwitchUse = ObjectOf<typeof killSwitchBody>;
+/** Schema of the answer of the kill switch: for one company with its other controls, if they can be read in time. */
+export const killSwitchProps = {
+  ...eachOptional(controlsProps),
   stopped: flag,
   confirmed: {
     ...flag,
-    description: 'Always true: what is not confirmed in time is answered with 503 and ERR_UNCONFIRMED',
+    description: 'Always true: without a confirmation in time the answer is 503 and ERR_UNCONFIRMED',
   },
-};
-export const resetProps: Props = { reset: flag };
+} as const;
+
+/** Schema of the body of `POST /api/admin/autonomy/breaker/reset`. */
+export const resetBody = { action_type: oneOf(actionTypes) };
+/** A reset of a breaker. */
+export type BreakerReset = ObjectOf<typeof resetBody>;
+/** Schema of the answer of `POST /api/admin/autonomy/breaker/reset`. */
+export const resetProps = { reset: flag };
+
+/** The same members, each of which may be absent. */
+function eachOptional<P extends Readonly<Record<string, Rule>>>(
+  props: P,
+): { readonly [K in keyof P]: P[K] & { readonly optional: true } } {
+  return Object.fromEntries(Object.entries(props).map(([name, rule]) => [name, optional(rule)])) as {
+    readonly [K in keyof P]: P[K] & { readonly optional: true };
+  };
+}

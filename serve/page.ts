@@ -1,5 +1,5 @@
-// The dashboard's files: our own, and two libraries', all from this service. No address outside is asked for anything but
-// map tiles, and those only if the operator names where they come from.
+// Serves the files of the dashboard: its own and those of two libraries. The page requests nothing from other servers but map
+// tiles, and those only if the operator configures a tile server.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,9 +14,12 @@ const root = (name: string): string => dirname(require.resolve(`${name}/package.
 const own = fileURLToPath(new URL('.', import.meta.url));
 
 /**
+ * Adds the routes of the page, all without a token.
+ * @param app         the server
  * @param tiles       template of a tile server, such as `https://tile.example/{z}/{x}/{y}.png`; null: a plain map
- * @param attribution whose map that is
- * @param answered    answers the example state; it is nobody's, and nothing of it goes on record
+ * @param attribution copyright notice of the tiles
+ * @param answered    answers the example state; called once, nothing of it is recorded
+ * @throws ServeError `ERR_SERVICE` if the template is not valid
  */
 export async function addPage(
   app: FastifyInstance,
@@ -47,7 +50,7 @@ export async function addPage(
   app.get('/page/example.json', { config }, (_, reply) => reply.type('application/json').send(example));
   let answer: Promise<object> | undefined;
   app.get('/page/example-answer.json', { config }, async (_, reply) => {
-    // Computed once, whoever asks how often; again if that failed.
+    // Computed once and cached; computed again if that failed.
     answer ??= answered({ ...(JSON.parse(example) as object), explain: true }).catch((error: unknown) => {
       answer = undefined;
       throw error;
@@ -71,13 +74,13 @@ export async function addPage(
   }
 }
 
-/** Where a template's tiles come from, as a source of a content security policy: a subdomain `{s}` is any. @throws ServeError */
+/** The origin of a template, as a source of a content security policy; a subdomain `{s}` becomes `*`. @throws ServeError */
 function originOf(template: string): string {
   const example = template.replace('{s}.', 'any-subdomain.').replace(/\{[\w-]+\}/g, '0');
   if (!URL.canParse(example) || !/\{z\}.*\{x\}|\{x\}.*\{z\}/.test(template) || !template.includes('{y}')) {
     throw new ServeError(
       'ERR_SERVICE',
-      `the template of tiles is ${JSON.stringify(template)}: expected one such as https://tile.openstreetmap.org/{z}/{x}/{y}.png`,
+      `the tile template is ${JSON.stringify(template)}: expected one such as https://tile.openstreetmap.org/{z}/{x}/{y}.png`,
     );
   }
   return new URL(example).origin.replace('any-subdomain.', '*.');

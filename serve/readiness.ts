@@ -1,36 +1,42 @@
-// A plugin that says whether the service is there: `/health`, `/ready`, and how it ends, with nobody left waiting.
+// The plugin of liveness and readiness, `/health` and `/ready`, and of draining: on shutdown every request in flight is answered.
 
 import type { FastifyPluginCallback } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import type { DeadlinePool } from '../audit/index.js';
+import { debug } from './debug.js';
 import type { Load } from './load.js';
 
-/** For `/ready`. */
+/** Milliseconds for the database to answer `/ready`. */
 const READY_MS = 1500;
 
+/** Options of the plugin `readiness`. */
 export interface ReadinessOptions {
+  /** Asked whether the database answers. */
   readonly pool: DeadlinePool;
+  /** Knows the requests in flight. */
   readonly load: Load;
+  /** Version of the package, shown by `/health`. */
   readonly version: string;
 }
 
-/** From `app.close()` on it is not ready, and connections end with their answer. */
+/** Serves `/health` and `/ready`. From `app.close()` on, `/ready` is 503 and every connection is closed after its answer. */
 export const readiness: FastifyPluginCallback<ReadinessOptions> = fastifyPlugin(
   (app, { pool, load, version }: ReadinessOptions, done: () => void) => {
     let draining = false;
     app.addHook('onSend', async (_, reply) => {
-      // Whoever keeps his connection would ask on one that ends.
+      // So that clients send their next request on another connection.
       if (draining) void reply.header('connection', 'close');
       return Promise.resolve();
     });
     app.addHook('onResponse', async (request) => {
-      // A connection that stays open would keep the service from ending.
+      // An open connection would keep the service from ending.
       if (draining) request.raw.socket.destroySoon();
       return Promise.resolve();
     });
     app.addHook('preClose', async () => {
       draining = true;
-      // A connection on which nobody has asked yet is not idle to Node, and would be waited for until it times out.
+      debug('draining, %d requests in flight', load.inFlight);
+      // Node does not count a connection without a request as idle, and would wait until it times out.
       const look = setInterval(() => {
         if (load.inFlight > 0) return;
         clearInterval(look);

@@ -1,41 +1,32 @@
-// Routes that answer a live state, or score somebody's plan for it.
+// Routes that recommend assignments for a live state, or score a plan for it.
 
-import { documentedRequest, requestProps } from '../advise/index.js';
-import type { Rule } from '../advise/schema.js';
+import { analysisProps, documentedRequest, planRule, requestProps } from '../advise/index.js';
+import { id, optional } from '../advise/rules.js';
 import { actedAnswerProps } from './act-schema.js';
 import { LARGE_BODY } from './body-limits.js';
-import { analysisProps } from './other-schemas.js';
 import { company, dispatchers } from './route-rules.js';
+import { answering } from './routes.js';
 import type { Route } from './routes.js';
 import type { Service } from './service.js';
 
-const plan: Rule = {
-  type: 'array',
-  max: 500,
-  items: { type: 'object', strict: true, props: { vehicle: { type: 'id' }, shipment: { type: 'id' } } },
-  description: 'In the order of deciding',
-};
+const candidatesFor = optional(
+  id,
+  'A shipment: the answer also has each vehicle’s figures for it, as if the vehicle were given that one alone',
+);
 
-const candidatesFor: Rule = {
-  type: 'id',
-  optional: true,
-  description: 'A shipment: each vehicle is looked at for it, too, as if it were given that one alone',
-};
-
-/** Recommending and analysing, under /v1. */
+/** Routes that recommend and analyse, under /v1. */
 export function recommendationRoutes(service: Service): Route[] {
   return [
-    {
+    answering(actedAnswerProps)({
       method: 'POST',
       path: '/v1/recommend',
       tag: 'recommendations',
       roles: dispatchers,
       summary:
-        'Ranked assignments for a live state, each with its reasons; with a header Idempotency-Key, asking again gives the same and does nothing twice',
+        'Ranked assignments for a live state, each with its reasons. With a header Idempotency-Key, a retry gets the same answer and no action is carried out twice',
       query: company,
       // `checkRequest` checks it.
       documented: documentedRequest,
-      answer: actedAnswerProps,
       idempotent: true,
       bodyLimit: LARGE_BODY,
       handle: (c) =>
@@ -45,19 +36,18 @@ export function recommendationRoutes(service: Service): Route[] {
           key: c.idempotencyKey,
           signal: c.way.signal,
         }),
-    },
-    {
+    }),
+    answering(analysisProps)({
       method: 'POST',
       path: '/v1/analyze',
-      answer: analysisProps,
       tag: 'recommendations',
       roles: dispatchers,
-      summary: 'Score a person’s plan beside the policy’s, and who could take a shipment; nothing is recorded',
+      summary: 'Scores of a plan beside the policy’s own, and candidates for a shipment. Nothing is recorded',
       query: company,
-      body: { ...requestProps, plan, candidates_for: candidatesFor },
-      documented: { ...documentedRequest, plan, candidates_for: candidatesFor },
+      body: { ...requestProps, plan: planRule, candidates_for: candidatesFor },
+      documented: { ...documentedRequest, plan: planRule, candidates_for: candidatesFor },
       bodyLimit: LARGE_BODY,
       handle: (c) => service.analyze(c.body, c.way),
-    },
+    }),
   ];
 }

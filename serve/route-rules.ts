@@ -1,23 +1,29 @@
-// Words that several groups of routes have in common: who may, and members of queries.
+// What several groups of routes share: roles, and rules of query parameters.
 
+import { optional } from '../advise/rules.js';
+import type { Rule } from '../advise/rules.js';
 import type { Role } from './auth.js';
-import type { Props, Rule } from '../advise/schema.js';
 
-/** Whoever has a token. */
+/** Every role. */
 export const everyone: readonly Role[] = ['admin', 'dispatcher', 'viewer'];
-/** Who may ask for recommendations, and accept them. */
+/** Roles that may request recommendations and record outcomes. */
 export const dispatchers: readonly Role[] = ['admin', 'dispatcher'];
-/** Who may see and change what is done without a person. */
+/** Roles that may see autonomous actions and change their controls. */
 export const admins: readonly Role[] = ['admin'];
 
-/** A decision's id. */
-export const uuid: Rule = { type: 'string', pattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/ };
-/** An id of the record, or a page: whole, from 1. */
-export const number: Rule = { type: 'number', integer: true, min: 1, max: Number.MAX_SAFE_INTEGER };
-/** True or false. */
-export const flag: Rule = { type: 'boolean' };
-/** The same rule for a member that may be absent. */
-export const optional = (rule: Rule, description?: string): Rule =>
-  description === undefined ? { ...rule, optional: true } : { ...rule, optional: true, description };
-/** The query of all that belongs to a company. */
-export const company: Props = { company_id: optional(number, 'For an admin of all companies: which one') };
+/** A decision's id: a UUID in lower case. */
+export const uuid = {
+  type: 'string',
+  pattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+} as const satisfies Rule;
+/** An id of the record, or a page number: whole, from 1. */
+export const number = {
+  type: 'number',
+  integer: true,
+  min: 1,
+  max: Number.MAX_SAFE_INTEGER,
+} as const satisfies Rule;
+/** The query parameter of every route that belongs to a company. */
+export const company = {
+  company_id: optional(number, 'Which company; only an admin of all companies may choose'),
+};

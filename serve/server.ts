@@ -1,5 +1,5 @@
-// HTTP: the routes on Fastify, with what keeps a public service up, each a plugin. It says no early (token, role, size, load),
-// never more than it must, and logs no bodies, no tokens and no addresses.
+// The HTTP server: the routes on Fastify, and one plugin for each concern of a public service. Requests are rejected as early as
+// possible (token, role, size, load). Logs contain no bodies, tokens or addresses.
 
 import rateLimit from '@fastify/rate-limit';
 import Fastify, { LogController } from 'fastify';
@@ -18,30 +18,33 @@ import { addPage } from './page.js';
 import { readiness } from './readiness.js';
 import type { Service } from './service.js';
 
-/** What a server is made of, and how much it takes. */
+/** Options of `createServer`. */
 export interface ServerOptions {
+  /** Computes and records answers; the server does not close it. */
   readonly service: Service;
+  /** Verifies tokens. */
   readonly keys: KeyRing;
-  /** Folder of training runs. */
+  /** Folder of training runs; it may be missing. */
   readonly runs: string;
+  /** Version of the package. */
   readonly version: string;
-  /** Requests that are worked on at once; more are told to come again, as is one token with three quarters. Default 128. */
+  /** Requests in flight; more are rejected with 503, and of one account more than three quarters of it. Default 128. */
   readonly maxInFlight?: number;
-  /** Milliseconds within which a request's head must have come; default 10,000. */
+  /** Milliseconds for the head of a request to arrive; default 10,000. */
   readonly headersTimeoutMs?: number;
-  /** Milliseconds within which the whole of it must have come; default 30,000. */
+  /** Milliseconds for the whole request to arrive; default 30,000. */
   readonly requestTimeoutMs?: number;
-  /** Requests of one token in a minute; default 120,000. */
+  /** Requests of one account per minute; more are rejected with 429. Default 120,000. */
   readonly perMinute?: number;
-  /** Template of a tile server for the dashboard's map; default null: a plain one. */
+  /** Template of a tile server for the dashboard's map; default null: a plain map. */
   readonly tiles?: string | null;
-  /** Whose map that is. */
+  /** Copyright notice of the tiles; default empty. */
   readonly attribution?: string;
-  /** Lines of JSON on stderr; default info. */
+  /** Least level of the log, JSON lines on stderr; default info. */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 
-/** How often Node looks whether a request takes too long. */
+/** Milliseconds between two checks for requests that arrive too slowly. */
 const LOOK_EVERY_MS = 500;
 
 const securityHeaders = {
@@ -51,13 +54,13 @@ const securityHeaders = {
   'cache-control': 'no-store',
 };
 
-/** @throws ServeError `ERR_SERVICE` */
+/** Creates the server; `listen` starts it, `close` drains it. @throws ServeError `ERR_SERVICE` if an option is not valid */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const { service, keys, version, maxInFlight = 128, perMinute = 120_000, logLevel = 'info' } = options;
   const { headersTimeoutMs = 10_000, requestTimeoutMs = 30_000 } = options;
   const app = Fastify({
     logger: logLevel === 'silent' ? false : { level: logLevel, stream: process.stderr, base: null },
-    // Its request lines carry addresses.
+    // Fastify's own request lines contain addresses.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: SMALL_BODY,
     requestTimeout: requestTimeoutMs,
@@ -78,7 +81,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     void reply.headers(securityHeaders);
     return Promise.resolve();
   });
-  // In the order in which a request meets them.
+  // In the order in which a request passes them.
   await app.register(errorHandler, { routes, onShed: () => meters.shed.inc() });
   await app.register(loadShedding, { load });
   await app.register(authentication, { keys });
@@ -89,7 +92,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     keyGenerator: nameOf,
     allowList: (request) => request.routeOptions.config.open === true || isFile(request),
     errorResponseBuilder: (_, { ttl }) =>
-      Object.assign(new Error(`too many requests with this token: again in ${Math.ceil(ttl / 1000)} s`), {
+      Object.assign(new Error(`too many requests of this account: retry after ${Math.ceil(ttl / 1000)} s`), {
         statusCode: 429,
       }),
   });

@@ -10,6 +10,7 @@ import {
   DecisionLog,
   Recorder,
   addDecisionEvent,
+  allowsOwnApproval,
   findDecision,
   listDecisions,
   readDecision,
@@ -17,13 +18,13 @@ import {
 } from '../audit/index.js';
 import type { Database, DecisionDetail } from '../audit/index.js';
 import { Acts } from './acts.js';
-import type { ActResult, ActsOptions } from './acts.js';
+import type { ActsOptions } from './acts.js';
+import type { ActResult, AnswerWithActs } from './act-schema.js';
 import { badField, checkRequest, pack, sha256, unpack } from '../advise/index.js';
 import type {
   Analysis,
   AnalyzedPair,
   Answer,
-  Constraint,
   PlannedPair,
   Recommender,
   RecommendRequest,
@@ -35,28 +36,10 @@ import type { Way } from './background.js';
 import { ServeError } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
 import { show } from '../advise/schema.js';
-import type { Id } from '../advise/schema.js';
+import type { Id } from '../advise/rules.js';
+import type { Decision, Decisions, Outcome, RecordedOutcome, ToldOutcome } from './other-schemas.js';
+import type { Sent } from './routes.js';
 import { snake } from './snake.js';
-
-export type AnswerWithActs = Answer & { readonly acts?: readonly ActResult[] };
-
-export const outcomes = ['accepted', 'overridden'] as const;
-
-export interface Outcome {
-  readonly shipment: Id;
-  readonly outcome: (typeof outcomes)[number];
-  readonly vehicle?: Id;
-  readonly reason?: string;
-}
-
-/** An outcome as it is on record. */
-export interface ToldOutcome extends Outcome {
-  /** Constraints that another vehicle breaks, as the state was; absent where it breaks none. */
-  readonly breaks?: readonly (Constraint | 'unknown')[];
-  /** The vehicle that was recommended, if any was. */
-  readonly recommended: Id | null;
-  readonly by: string;
-}
 
 /** The last thing that a company asked, for its dashboard. */
 export interface LastAsked {
@@ -73,10 +56,10 @@ export interface ServiceOptions extends Omit<ActsOptions, 'recorder' | 'pool' | 
   readonly database: Database;
   /** What to do where the database is gone, in `shadow` and `recommend`: `answer` says that it is not on record. */
   readonly unrecorded: 'answer' | 'refuse';
-  /** Companies in which whoever asked may approve his own act; default none: a second person or program does. */
-  readonly ownApproval?: readonly number[] | 'all' | undefined;
   /** Milliseconds within which lists, settings and outcomes are answered, or told to come again; default 4,000. */
   readonly deadlineMs?: number | undefined;
+  /** Milliseconds within which the database must take a decision or an action, 10 to 60,000; default 500. */
+  readonly recordDeadlineMs?: number | undefined;
 }
 
 /** Who asks, beside what is asked. */
@@ -96,8 +79,8 @@ const LARGEST_KEPT = 256 * 1024;
 const MOST_EVENTS = 2500;
 /** Seconds: the longest that a request may ask for. */
 const LONGEST_HORIZON = 86_400;
-/** For an answer that was given before under the same key. */
-const LOOK_MS = 500;
+/** Milliseconds for one write to the record, and to look for an answer that was given before under the same key. */
+const RECORD_MS = 500;
 /** A thread explains one request at a time, and others wait in line. */
 const LONGEST_DEADLINE_MS = 1000;
 
@@ -119,8 +102,9 @@ export class Service {
     this.background = new Background(options.recommender);
     this.pool = new DeadlinePool(options.database, { max: 6, deadlineMs: options.deadlineMs ?? 4000 });
     this.killSwitch = new KillSwitch(options.database);
-    this.#log = new DecisionLog(options.database);
-    this.#recorder = new Recorder(options.database);
+    const { recordDeadlineMs = RECORD_MS } = options;
+    this.#log = new DecisionLog(options.database, { deadlineMs: recordDeadlineMs });
+    this.#recorder = new Recorder(options.database, { deadlineMs: recordDeadlineMs });
     this.#acts = new Acts({ ...options, recorder: this.#recorder, pool: this.pool, killSwitch: this.killSwitch });
   }
 
@@ -205,7 +189,10 @@ export class Service {
   ): Promise<AnswerWithActs | null> {
     let found;
     try {
-      found = await this.pool.ask((sql) => findDecision(sql, companyId, key), LOOK_MS);
+      found = await this.pool.ask(
+        (sql) => findDecision(sql, companyId, key),
+        this.#options.recordDeadlineMs ?? RECORD_MS,
+      );
     } catch (cause) {
       // Nobody can say what was answered before: it is computed, which gives the same, and flagged as any other then.
       this.#mayAnswerUnrecorded(mode, cause);
@@ -267,12 +254,16 @@ export class Service {
   }
 
   /** @throws AuditError `ERR_NOT_FOUND` */
-  async decision(id: string, companyId: number | undefined): Promise<object> {
+  async decision(id: string, companyId: number | undefined): Promise<Sent<Decision>> {
     const { request, answer, events, ...row } = await this.pool.ask((sql) => readDecision(sql, id, companyId));
-    return { ...(snake(row) as object), events, request: unpack(request), answer: answerOf(answer) };
+    return { ...snake(row), events, request: unpack(request) as RecommendRequest, answer: answerOf(answer) };
   }
 
-  async decisions(companyId: number | undefined, limit: number, before: string | undefined): Promise<unknown> {
+  async decisions(
+    companyId: number | undefined,
+    limit: number,
+    before: string | undefined,
+  ): Promise<Sent<Decisions['decisions']>> {
     return snake(await this.pool.ask((sql) => listDecisions(sql, { companyId, limit, before })));
   }
 
@@ -325,7 +316,13 @@ export class Service {
    * @throws AuditError `ERR_NOT_FOUND`; ServeError `ERR_REQUEST` for a shipment that the decision does not know, `ERR_CONFLICT`
    *   for an approval that comes too late
    */
-  async outcome(id: string, outcome: Outcome, caller: Caller, company: number | undefined, way?: Way): Promise<object> {
+  async outcome(
+    id: string,
+    outcome: Outcome,
+    caller: Caller,
+    company: number | undefined,
+    way?: Way,
+  ): Promise<RecordedOutcome> {
     const { row, request, answer } = await this.#stored(id, company);
     const breaks = await this.#breaksOf(outcome, request, way);
     const assignment = checkOutcome(outcome, request, answer, breaks);
@@ -333,7 +330,7 @@ export class Service {
     const by = caller.subject;
     const acting = { companyId, answer, at: row.createdAt, since: askedFor(row), by };
     const approves = outcome.outcome === 'accepted' && awaitsApproval(row, outcome.shipment);
-    if (approves) this.#checkApprover(row, by);
+    if (approves) await this.#checkApprover(row, by);
     if (approves) await this.#acts.checkApprovable(acting, outcome.shipment);
     const detail = {
       ...outcome,
@@ -359,12 +356,11 @@ export class Service {
   }
 
   /** @throws ServeError `ERR_FORBIDDEN` */
-  #checkApprover({ companyId, requestedBy }: DecisionDetail, by: string): void {
-    const { ownApproval = [] } = this.#options;
-    if (requestedBy !== by || ownApproval === 'all' || ownApproval.includes(companyId)) return;
+  async #checkApprover({ companyId, requestedBy }: DecisionDetail, by: string): Promise<void> {
+    if (requestedBy !== by || (await this.pool.ask((sql) => allowsOwnApproval(sql, companyId)))) return;
     throw new ServeError(
       'ERR_FORBIDDEN',
-      `${by} has asked for this act, and may not approve it: another account does, or the operator allows it for company ${companyId} (--own-approval)`,
+      `${by} has asked for this act, and may not approve it: another account does, or an admin allows it for company ${companyId} (setting own_approval)`,
     );
   }
 

@@ -1,4 +1,4 @@
-// The file that each thread of `Background` loads.
+// The entry point of the threads of `background.ts`.
 
 import { workerData } from 'piscina';
 import { AdviseError, analyze, Policies, Recommender, unpack } from '../advise/index.js';
@@ -11,6 +11,7 @@ for (const spec of own) await loadOwnPolicy(spec);
 const policies = new Policies(networks, base, own);
 const recommender = new Recommender(policies, version);
 
+/** Computes one task. An AdviseError is returned as a plain object; any other error rejects the task. */
 export default function answer(task: Task): Reply {
   const request = unpack(task.packed) as RecommendRequest;
   try {

@@ -117,7 +117,7 @@ describe('an answer', () => {
       const whole = ask({ ...request, policy: 'planner', options: { assignments_per_vehicle: 3 } }, one.provenance);
       for (const { shipment, reason } of one.waiting) {
         const [, vehicle, after, minutes] =
-          /^planned for vehicle (\d+)(?: after shipment (\d+))?, at the pickup in (\d+) (?:min|s)/.exec(reason) ?? [];
+          /^planned for vehicle (\d+)(?: after shipment (\d+))?: pickup in (\d+) (?:min|s)/.exec(reason) ?? [];
         if (vehicle === undefined) continue;
         planned++;
         // With more at once the whole plan is answered, and there it is.

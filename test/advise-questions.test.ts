@@ -42,7 +42,7 @@ interface Question {
   readonly shipments: readonly Json[];
   readonly options?: Json;
   /** Who gets what in any answer: a vehicle, or `waiting`, `unassigned`, `locked`; alternatives parted by `|`. */
-  readonly lots: Readonly<Record<string, string>>;
+  readonly lists: Readonly<Record<string, string>>;
   /** The same where a vehicle may be given three at once. */
   readonly three?: Readonly<Record<string, string>>;
   /** Order in which one vehicle is to drive them, where it is given three at once: of the planner. */
@@ -58,7 +58,7 @@ const questions: readonly Question[] = [
     ask: 'one vehicle, an urgent important ride and a trivial one that is nearer',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('trivial', 0.8, 120, { priority: 0 }), ride('urgent', -1, 5, { priority: 100 })],
-    lots: { urgent: 'a', trivial: 'waiting' },
+    lists: { urgent: 'a', trivial: 'waiting' },
     three: { urgent: 'a', trivial: 'a' },
     order: ['urgent', 'trivial'],
   },
@@ -67,14 +67,14 @@ const questions: readonly Question[] = [
     vehicles: [vehicle('a', 0)],
     shipments: [ride('near', 0.5, 5, { priority: 20 }), ride('far', -1, 5, { priority: 80 })],
     options: hard,
-    lots: { far: 'a', near: 'unassigned' },
+    lists: { far: 'a', near: 'unassigned' },
   },
   {
     ask: 'one vehicle, and two rides at once, one of them a little more important',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('less', 0.5, 5, { priority: 50 }), ride('more', -0.5, 5, { priority: 51 })],
     options: hard,
-    lots: { more: 'a', less: 'unassigned' },
+    lists: { more: 'a', less: 'unassigned' },
   },
   {
     ask: 'one vehicle, one ride that matters and three that do not, near each other',
@@ -86,14 +86,14 @@ const questions: readonly Question[] = [
       ride('three', 0.3, [12, 16], { priority: 0, to: at(0.4) }),
     ],
     options: hard,
-    lots: { matters: 'a', two: 'unassigned', three: 'unassigned' },
+    lists: { matters: 'a', two: 'unassigned', three: 'unassigned' },
   },
   {
     ask: 'equal priorities: one is too late in minutes, the other in two hours',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('later', 0.5, 120), ride('sooner', -1, 6)],
     options: hard,
-    lots: { sooner: 'a', later: 'waiting' },
+    lists: { sooner: 'a', later: 'waiting' },
     three: { sooner: 'a', later: 'a' },
     order: ['sooner', 'later'],
   },
@@ -103,14 +103,14 @@ const questions: readonly Question[] = [
     shipments: [ride('important', 0.5, 180, { priority: 100 }), ride('urgent', -1, 6, { priority: 0 })],
     options: hard,
     // No rule is told to plan ahead, but none may drop the important one.
-    lots: { important: 'a|waiting', urgent: 'a|unassigned' },
+    lists: { important: 'a|waiting', urgent: 'a|unassigned' },
     order: ['urgent', 'important'],
   },
   {
     ask: 'two rides that can both be served in either order: the one whose window ends first goes first',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('later', 1, 180), ride('sooner', -1, 30)],
-    lots: { later: 'a|waiting', sooner: 'a|waiting' },
+    lists: { later: 'a|waiting', sooner: 'a|waiting' },
     three: { later: 'a', sooner: 'a' },
     order: ['sooner', 'later'],
   },
@@ -119,38 +119,38 @@ const questions: readonly Question[] = [
     vehicles: [vehicle('lift', 0, { skills: ['wheelchair'] }), vehicle('plain', 1.5)],
     shipments: [ride('walks', 0, 8), ride('wheelchair', -1, 8, { skills: ['wheelchair'] })],
     options: hard,
-    lots: { wheelchair: 'lift', walks: 'plain' },
+    lists: { wheelchair: 'lift', walks: 'plain' },
   },
   {
     ask: 'a vehicle without the skill is nearer',
     vehicles: [vehicle('near', 0.1), vehicle('able', 2, { skills: ['stretcher'] })],
     shipments: [ride('r', 0, 30, { skills: ['stretcher'] })],
-    lots: { r: 'able' },
+    lists: { r: 'able' },
   },
   {
     ask: 'a load that only the farther vehicle can carry',
     vehicles: [vehicle('small', 0.1, { capacity: [2] }), vehicle('big', 2, { capacity: [4] })],
     shipments: [ride('r', 0, 30, { amount: [3] })],
-    lots: { r: 'big' },
+    lists: { r: 'big' },
   },
   {
     ask: 'a vehicle that ends its shift in ten minutes: the long ride is not for it, the short one is',
     vehicles: [vehicle('a', 0, { time_window: [NOW - 3600, NOW + 10 * MINUTE] })],
     shipments: [ride('long', 0.1, 60, { priority: 100, to: at(0.1, 9) }), ride('short', 0.1, 60, { to: at(0.3) })],
-    lots: { short: 'a', long: 'unassigned' },
+    lists: { short: 'a', long: 'unassigned' },
     then: ({ unassigned }) => expect(unassigned[0].reasons[0].relaxed).toEqual(['shift']),
   },
   {
     ask: 'a vehicle whose shift has not begun, and a ride for now',
     vehicles: [vehicle('a', 0, { time_window: [NOW + 120 * MINUTE, NOW + 600 * MINUTE] })],
     shipments: [ride('r', 0, 30)],
-    lots: { r: 'unassigned' },
+    lists: { r: 'unassigned' },
   },
   {
     ask: 'a promise and a nearer ride: the promise goes first',
     vehicles: [vehicle('a', 0, { locked: ['promised'] })],
     shipments: [ride('promised', 3, 60, { priority: 0 }), ride('nearer', 0.1, 120, { priority: 100 })],
-    lots: { promised: 'locked', nearer: 'a' },
+    lists: { promised: 'locked', nearer: 'a' },
     then: ({ locked, assignments }) => {
       expect(assignments[0].pickup_eta).toBeGreaterThan(locked[0].delivery_eta);
     },
@@ -160,21 +160,21 @@ const questions: readonly Question[] = [
     vehicles: [vehicle('a', 0, { locked: ['promised'] })],
     shipments: [ride('promised', 3, 60, { priority: 0 }), ride('urgent', 0.1, 5, { priority: 100 })],
     options: hard,
-    lots: { promised: 'locked', urgent: 'unassigned' },
+    lists: { promised: 'locked', urgent: 'unassigned' },
   },
   {
     ask: 'two people with the same ride: a vehicle each',
     vehicles: [vehicle('a', 0), vehicle('b', 0.2)],
     shipments: [ride('one', 1, 10), ride('other', 1, 10)],
     options: hard,
-    lots: { one: 'a|b', other: 'a|b' },
+    lists: { one: 'a|b', other: 'a|b' },
     then: ({ assignments }) => expect(new Set(assignments.map((one) => one.vehicle)).size).toBe(2),
   },
   {
     ask: 'the same ride sent twice: it is driven once',
     vehicles: [vehicle('a', 0), vehicle('b', 0.2)],
     shipments: [ride('twice', 1, 10), ride('twice', 1, 10)],
-    lots: { twice: 'a|b' },
+    lists: { twice: 'a|b' },
     then: ({ assignments, violations }) => {
       expect(assignments).toHaveLength(1);
       expect(violations.map(({ path }) => path)).toEqual(['shipments[1].id']);
@@ -184,53 +184,53 @@ const questions: readonly Question[] = [
     ask: 'nobody is on duty',
     vehicles: [vehicle('a', 0, { status: 'offline' }), vehicle('b', 0, { status: 'offline' })],
     shipments: [ride('r', 0, 60)],
-    lots: { r: 'unassigned' },
+    lists: { r: 'unassigned' },
     then: ({ unassigned }) => expect(unassigned[0].reasons[0].relaxed).toEqual(['status']),
   },
   {
     ask: 'the nearest vehicle is off duty',
     vehicles: [vehicle('off', 0, { status: 'offline' }), vehicle('on', 1)],
     shipments: [ride('r', 0, 60)],
-    lots: { r: 'on' },
+    lists: { r: 'on' },
   },
   {
     ask: 'nobody can be there in time',
     vehicles: [vehicle('a', 7), vehicle('b', -7)],
     shipments: [ride('r', 0, 3, { priority: 100 })],
     options: hard,
-    lots: { r: 'unassigned' },
+    lists: { r: 'unassigned' },
     then: ({ unassigned }) => expect(unassigned[0].reasons[0].relaxed).toEqual(['window']),
   },
   {
     ask: 'two vehicles, and a ride beside each',
     vehicles: [vehicle('west', -3), vehicle('east', 3)],
     shipments: [ride('eastern', 3.2, 20), ride('western', -3.2, 20)],
-    lots: { eastern: 'east', western: 'west' },
+    lists: { eastern: 'east', western: 'west' },
   },
   {
     ask: 'two rides and three vehicles: the far one stays where it is',
     vehicles: [vehicle('far', 7), vehicle('west', -1), vehicle('east', 1)],
     shipments: [ride('eastern', 1.2, 30), ride('western', -1.2, 30)],
-    lots: { eastern: 'east', western: 'west' },
+    lists: { eastern: 'east', western: 'west' },
   },
   {
     ask: 'an urgent ride that only one vehicle reaches, which is also the nearest to another ride',
     vehicles: [vehicle('near', 0), vehicle('far', 5)],
     shipments: [ride('patient', 0.5, 60), ride('urgent', -1, 5)],
     options: hard,
-    lots: { urgent: 'near', patient: 'far|waiting|near' },
+    lists: { urgent: 'near', patient: 'far|waiting|near' },
   },
   {
     ask: 'a ride of no priority, and vehicles that are free: it is not left to wait',
     vehicles: [vehicle('a', 0), vehicle('b', 1), vehicle('c', 2)],
     shipments: [ride('low', 0.5, 60, { priority: 0 }), ride('high', 1.5, 60, { priority: 100 })],
-    lots: { low: 'a|b|c', high: 'a|b|c' },
+    lists: { low: 'a|b|c', high: 'a|b|c' },
   },
   {
     ask: 'a vehicle that stands at the pickup',
     vehicles: [vehicle('b', 1), vehicle('there', 0)],
     shipments: [ride('r', 0, 60)],
-    lots: { r: 'there' },
+    lists: { r: 'there' },
     then: ({ assignments: [one] }) => {
       expect(one.pickup_eta).toBe(NOW);
       expect(one.approach_distance).toBe(0);
@@ -244,14 +244,14 @@ const questions: readonly Question[] = [
     ],
     shipments: [ride('r', 0, 10)],
     options: hard,
-    lots: { r: 'idle' },
+    lists: { r: 'idle' },
   },
   {
     ask: 'a vehicle whose plan is full',
     vehicles: [vehicle('full', 0, { locked: ['p'] }), vehicle('free', 2)],
     shipments: [ride('p', 0, 60), ride('r', 0, 60)],
     options: { queue: 1 },
-    lots: { p: 'locked', r: 'free' },
+    lists: { p: 'locked', r: 'free' },
   },
   {
     ask: 'a ride that must be delivered soon, and one that need not: one vehicle is near both',
@@ -260,33 +260,33 @@ const questions: readonly Question[] = [
       ride('anytime', 0.2, 60),
       ride('soon', 0.4, 60, { delivery: { time_windows: [[NOW, NOW + 14 * MINUTE]] } }),
     ],
-    lots: { soon: 'near', anytime: 'near|far|waiting' },
+    lists: { soon: 'near', anytime: 'near|far|waiting' },
   },
   {
     ask: 'a delivery that nobody can make in time',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('r', 0, 60, { delivery: { time_windows: [[NOW, NOW + 3 * MINUTE]] } })],
-    lots: { r: 'unassigned' },
+    lists: { r: 'unassigned' },
     then: ({ unassigned }) => expect(unassigned[0].reasons[0].relaxed).toEqual(['delivery_window']),
   },
   {
     ask: 'a ride for tonight and one for now',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('tonight', 0.1, [300, 330], { priority: 100 }), ride('now', 1, 30)],
-    lots: { now: 'a', tonight: 'waiting' },
+    lists: { now: 'a', tonight: 'waiting' },
   },
   {
     ask: 'no vehicles at all',
     vehicles: [],
     shipments: [ride('r', 0, 60)],
-    lots: { r: 'unassigned' },
+    lists: { r: 'unassigned' },
   },
-  { ask: 'no rides at all', vehicles: [vehicle('a', 0)], shipments: [], lots: {} },
+  { ask: 'no rides at all', vehicles: [vehicle('a', 0)], shipments: [], lists: {} },
   {
     ask: 'a ride that makes no sense beside one that does',
     vehicles: [vehicle('a', 0)],
     shipments: [ride('backwards', 0, [30, 10], { priority: 100 }), ride('sound', 1, 60)],
-    lots: { sound: 'a' },
+    lists: { sound: 'a' },
     then: ({ violations }) => expect(violations).toHaveLength(1),
   },
 ];
@@ -300,7 +300,7 @@ function lotOf({ assignments, waiting, unassigned, locked }: Answer, id: string)
 }
 
 describe.each(policies.all.map(({ name }) => name))('asked plainly, %s', (policy) => {
-  it.each(questions)('knows: $ask', ({ vehicles, shipments, options, lots, three, order, then }) => {
+  it.each(questions)('knows: $ask', ({ vehicles, shipments, options, lists, three, order, then }) => {
     for (const perVehicle of [1, 3]) {
       const request = {
         as_of: NOW,
@@ -322,12 +322,12 @@ describe.each(policies.all.map(({ name }) => name))('asked plainly, %s', (policy
           stateHash: '',
         });
         checkAnswer(sent as unknown as Asked, answer as unknown as Given);
-        const expected = perVehicle === 3 ? { ...lots, ...three } : lots;
-        for (const [id, lot] of Object.entries(expected)) {
+        const expected = perVehicle === 3 ? { ...lists, ...three } : lists;
+        for (const [id, list] of Object.entries(expected)) {
           const found = lotOf(answer, id);
-          if (lot.split('|').includes(found)) continue;
+          if (list.split('|').includes(found)) continue;
           // What only one can be given now may be planned for later.
-          expect(`${id}: ${found}`).toBe(`${id}: ${lot}`);
+          expect(`${id}: ${found}`).toBe(`${id}: ${list}`);
         }
         then?.(answer);
         if (policy !== 'planner' || order === undefined) continue;

@@ -55,9 +55,9 @@ function taken(one: Case): readonly number[] {
   // The first of the reasons speaks of the same window.
   if (lateness > 0)
     expect(reasons[0]).toBe(
-      `at the pickup ${Math.ceil(lateness / 60)} min after its window, within the tolerance of ${minutes(one)}`,
+      `pickup ${Math.ceil(lateness / 60)} min after its window ends, within the tolerance of ${minutes(one)}`,
     );
-  else expect(reasons[0]).toMatch(/^at the pickup .* before its window ends$/);
+  else expect(reasons[0]).toMatch(/^pickup .* before its window ends$/);
   return [pickup - asOf, lateness, delivery - asOf];
 }
 
@@ -268,7 +268,8 @@ describe('of several windows of a pickup', () => {
     expect(waiting).toEqual([
       {
         shipment: 'a',
-        reason: 'no vehicle can keep the windows that begin within 120 min: a later one is planned when it is nearer',
+        reason:
+          'no vehicle can keep a window that begins within 120 min; later windows are planned when they are nearer',
         revisit_at: asOf + 300,
         latest_safe: asOf + 14_400 - 1200,
       },
@@ -287,7 +288,14 @@ describe('of several windows of a pickup', () => {
       vehicle: { time_window: [asOf, asOf + 4000] },
     };
     expect(ask(requestOf(one)).unassigned).toMatchObject([
-      { reasons: [{ relaxed: ['shift'], message: expect.stringContaining('done 13 min after it') as string }] },
+      {
+        reasons: [
+          {
+            relaxed: ['shift'],
+            message: expect.stringContaining('would finish 13 min after the end of the shift') as string,
+          },
+        ],
+      },
     ]);
     const never: Case = {
       pickup: [
@@ -298,7 +306,10 @@ describe('of several windows of a pickup', () => {
     expect(ask(requestOf(never)).unassigned).toMatchObject([
       {
         reasons: [
-          { relaxed: ['window'], message: expect.stringContaining('17 min late, 15 min are allowed') as string },
+          {
+            relaxed: ['window'],
+            message: expect.stringContaining('would be 17 min late at the pickup (15 min allowed)') as string,
+          },
         ],
       },
     ]);

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   Recorder,
+  allowsOwnApproval,
+  configure,
   connect,
   listActions,
   migrate,
   migrationStates,
+  readControls,
   rollback,
   schemaCreators,
   verify,
@@ -153,6 +156,39 @@ describe('migrations', () => {
     // Nothing of that: a company as it is made.
     expect(await rollback(made.database, from(3), false)).toHaveLength(from(3));
     await migrate(made.database);
+  });
+
+  it('bind the setting of own approvals in companies that are there already, and take it back only by force', async () => {
+    expect(await rollback(made.database, from(8), true)).toHaveLength(from(8));
+    const [{ id }] = await owner<[{ id: number }]>`insert into company (name) values ('approving') returning id`;
+    await owner.unsafe(`select autonomy_configure(${id}, '{"mode": "SEMI_AUTO"}', 'test')`);
+    await migrate(made.database);
+    expect(await verify(made.database)).toMatchObject({ ok: true });
+    await owner`update autonomy set own_approval = true where company_id = ${id}`;
+    expect(await verify(made.database)).toMatchObject({
+      ok: false,
+      companyId: id,
+      reason: 'setting own_approval was edited',
+      expected: 'false',
+      actual: 'true',
+    });
+    await owner`update autonomy set own_approval = false where company_id = ${id}`;
+    await configure(owner, id, { ownApproval: true }, 'ann');
+    expect(await allowsOwnApproval(owner, id)).toBe(true);
+    expect((await readControls(owner, id)).settings.ownApproval).toBe(true);
+    const [{ detail }] = await owner<[{ detail: unknown }]>`
+      select detail from audit_ledger where company_id = ${id} order by seq desc limit 1`;
+    expect(detail).toMatchObject({ by: 'ann', before: { own_approval: false }, after: { own_approval: true } });
+    expect(await verify(made.database)).toMatchObject({ ok: true });
+    await expect(rollback(made.database, from(8), false)).rejects.toMatchObject({
+      code: 'ERR_MIGRATION',
+      message: expect.stringMatching(/who may approve their own actions/) as string,
+    });
+    await rollback(made.database, from(8), true);
+    await migrate(made.database);
+    expect(await allowsOwnApproval(owner, id)).toBe(false);
+    expect(await allowsOwnApproval(owner, 999_999)).toBe(false);
+    expect(await verify(made.database)).toMatchObject({ ok: true });
   });
 
   it('run once when two migrate at once: one works, the other waits and finds nothing to do', async () => {

@@ -2,20 +2,13 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import {
-  appendHistory,
-  connect,
-  createHistoryTable,
-  exportActions,
-  listActions,
-  readAction,
-  reviewAction,
-  statistics,
-  verify,
-} from '#audit/index.js';
+import { connect, exportActions, listActions, readAction, reviewAction, statistics, verify } from '#audit/index.js';
 import type { ActionFilter, ActionRow, Connection } from '#audit/index.js';
+import { recordPast } from '#bench/past.js';
+import type { PastAction } from '#bench/past.js';
+import { Purpose, RandomStream } from '#engine/index.js';
 import { timeOf } from '#audit/times.js';
-import { addCompany, superuser, testDatabase } from './support/database.js';
+import { addCompany, liftLimits, superuser, testDatabase } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
 
 let made: TestDatabase;
@@ -31,24 +24,25 @@ beforeAll(async () => {
   owner = superuser(made);
   app = connect(made.database, { role: 'app', max: 1 });
   for (let k = 0; k < 3; k++) companies.push(await addCompany(owner));
-  await owner.begin(async (transaction) => {
-    const tx = transaction as unknown as Connection;
-    await createHistoryTable(tx);
-    await tx`select setseed(0.5)`;
-    // Few different times, so that many acts share one.
-    await tx`
-      insert into history (company_id, booking_id, driver_id, action_type, description, status, ms, refusal, trigger, at)
-      select (string_to_array(${companies.map(({ id }) => id).join()}, ',')::bigint[])[1 + i % 3],
-        case when i % 4 = 0 then (string_to_array(${companies.map(({ bookings }) => bookings[0]).join()}, ',')::bigint[])[1 + i % 3] end,
-        case when i % 5 = 0 then (string_to_array(${companies.map(({ drivers }) => drivers[0]).join()}, ',')::bigint[])[1 + i % 3] end,
-        (string_to_array(${types.join()}, ',')::action_type[])[1 + floor(3 * random())::integer], 'act ' || i,
-        case when luck < 0.7 then 'succeeded' when luck < 0.8 then 'failed' when luck < 0.95 then 'refused' else 'unknown' end::action_status,
-        case when luck < 0.8 then 100 * luck end,
-        case when luck between 0.8 and 0.95 then '{"reason":"limit","message":"x"}'::jsonb end, 'test',
-        ${END}::timestamptz - floor(300 * random()) * interval '3 hours' - interval '1 second'
-      from (select i, random() as luck from generate_series(1, 1500) as i) as drawn`;
-    await appendHistory(tx);
-  });
+  await liftLimits(owner);
+  const random = new RandomStream(5, Purpose.action);
+  await recordPast(
+    owner,
+    Array.from({ length: 1500 }, (_, i): PastAction => {
+      const { id, bookings, drivers } = companies[i % 3];
+      const luck = random.float();
+      return {
+        companyId: id,
+        bookingId: i % 4 === 0 ? bookings[0] : undefined,
+        driverId: i % 5 === 0 ? drivers[0] : undefined,
+        actionType: types[random.integer(0, 2)],
+        status: luck < 0.7 ? 'succeeded' : luck < 0.8 ? 'failed' : luck < 0.95 ? 'refused' : 'unknown',
+        ms: 100 * luck,
+        // Few different times, so that many actions share one.
+        at: new Date(END.getTime() - random.integer(0, 299) * 3 * 3_600_000 - 1000),
+      };
+    }),
+  );
   const rows = await owner<{ id: number }[]>`select id from autonomous_action order by id limit 300`;
   for (const { id } of rows.filter((_, k) => k % 3 === 0)) await reviewAction(app, id, { reviewer: 'ann' });
   all = [...(await owner<ActionRow[]>`select * from autonomous_action`)].sort(
@@ -122,14 +116,11 @@ describe('lists', () => {
 
   it('go on where they were while acts are added', async () => {
     const first = await listActions(app, { perPage: 10 });
-    await owner.begin(async (transaction) => {
-      const tx = transaction as unknown as Connection;
-      await createHistoryTable(tx);
-      await tx`
-        insert into history (company_id, action_type, description, status, trigger, at)
-        select ${companies[0].id}, 'assign', 'new', 'succeeded', 'test', ${END}::timestamptz + interval '1 day' from generate_series(1, 5)`;
-      await appendHistory(tx);
-    });
+    const of = { companyId: companies[0].id, actionType: 'assign', status: 'succeeded' } as const;
+    await recordPast(
+      owner,
+      Array.from({ length: 5 }, () => ({ ...of, at: new Date(END.getTime() + 86_400_000) })),
+    );
     const second = await listActions(app, { perPage: 10, cursor: first.next! });
     expect(second.actions.map(({ id }) => id)).toEqual(all.slice(10, 20).map(({ id }) => id));
     expect(await verify(made.database)).toMatchObject({ ok: true });
@@ -202,7 +193,7 @@ describe('statistics', () => {
 
 describe('an act', () => {
   it('keeps all its reviews, and shows the last', async () => {
-    const { id, company_id: companyId } = all[500];
+    const { id, company_id: companyId } = all.slice(500).find(({ status }) => status === 'succeeded')!;
     const before = await readAction(app, id);
     await reviewAction(app, id, { reviewer: 'ann', notes: 'wrong driver' });
     const again = await reviewAction(app, id, { reviewer: 'bob', notes: null });

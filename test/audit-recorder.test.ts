@@ -23,6 +23,7 @@ import {
   testDatabase,
 } from './support/database.js';
 import type { TestCompany, TestDatabase } from './support/database.js';
+import { sized } from './support/size.js';
 
 const intentOf = (companyId: number, changes: Partial<Intent> = {}): Intent => ({
   companyId,
@@ -320,46 +321,51 @@ describe('with the database', () => {
     await recorder.close();
   });
 
-  it('killed 50 times under load: no acknowledged row is lost, and the record is sound', async () => {
-    const recorder = new Recorder(database, { deadlineMs: 2000 });
-    const acknowledged = new Set<number>();
-    const ended = new Set<number>();
-    let acted = 0;
-    let going = true;
-    const random = new RandomStream(11, Purpose.action);
-    const load = Array.from({ length: 16 }, async () => {
-      while (going) {
-        await recorder
-          .act(intentOf(company.id), ({ actionId }) => {
-            acted++;
-            acknowledged.add(actionId);
-          })
-          .then(
-            (act) => act.outcomeRecorded && ended.add(act.actionId),
-            () => sleep(5),
-          );
+  const kills = sized(5, 50);
+  it(
+    `killed ${kills} times under load: no acknowledged row is lost, and the record is sound`,
+    { tags: ['attack'] },
+    async () => {
+      const recorder = new Recorder(database, { deadlineMs: 2000 });
+      const acknowledged = new Set<number>();
+      const ended = new Set<number>();
+      let acted = 0;
+      let going = true;
+      const random = new RandomStream(11, Purpose.action);
+      const load = Array.from({ length: 16 }, async () => {
+        while (going) {
+          await recorder
+            .act(intentOf(company.id), ({ actionId }) => {
+              acted++;
+              acknowledged.add(actionId);
+            })
+            .then(
+              (act) => act.outcomeRecorded && ended.add(act.actionId),
+              () => sleep(5),
+            );
+        }
+      });
+      for (let kill = 0; kill < kills; kill++) {
+        const before = acted;
+        while (acted < before + 5) await sleep(2);
+        await sleep(random.integer(0, 40));
+        signalServer(server, 'SIGKILL');
+        const again = await openServer(folder);
+        await server.close();
+        server = again;
       }
-    });
-    for (let kill = 0; kill < 50; kill++) {
-      const before = acted;
-      while (acted < before + 5) await sleep(2);
-      await sleep(random.integer(0, 40));
-      signalServer(server, 'SIGKILL');
-      const again = await openServer(folder);
-      await server.close();
-      server = again;
-    }
-    going = false;
-    await Promise.all(load);
-    while (recorder.pending > 0) await sleep(20);
-    await recorder.close();
-    const rows = await owner<{ id: number; status: string }[]>`select id, status from autonomous_action`;
-    const status = new Map(rows.map((row) => [row.id, row.status]));
-    expect([...acknowledged].filter((id) => !status.has(id))).toEqual([]);
-    expect([...ended].filter((id) => status.get(id) !== 'succeeded')).toEqual([]);
-    expect(acknowledged.size).toBe(acted);
-    expect(await verify(database)).toMatchObject({ ok: true, rows: rows.length });
-  }, 600_000);
+      going = false;
+      await Promise.all(load);
+      while (recorder.pending > 0) await sleep(20);
+      await recorder.close();
+      const rows = await owner<{ id: number; status: string }[]>`select id, status from autonomous_action`;
+      const status = new Map(rows.map((row) => [row.id, row.status]));
+      expect([...acknowledged].filter((id) => !status.has(id))).toEqual([]);
+      expect([...ended].filter((id) => status.get(id) !== 'succeeded')).toEqual([]);
+      expect(acknowledged.size).toBe(acted);
+      expect(await verify(database)).toMatchObject({ ok: true, rows: rows.length });
+    },
+  );
 });
 
 describe('an acting process', () => {
@@ -374,66 +380,71 @@ describe('an acting process', () => {
     await made.remove();
   });
 
-  it('killed 200 times: every act has its intent, none was done twice, and orphans are found and told', async () => {
-    const company = await addCompany(owner);
-    await liftLimits(owner);
-    // Unknown outcomes count as failures; here there are many of them.
-    await configure(owner, company.id, { breakerFailures: 0 }, 'test');
-    const folder = mkdtempSync(join(tmpdir(), 'fleetstep-acts-'));
-    const file = join(folder, 'acts');
-    const random = new RandomStream(13, Purpose.action);
-    const told: Orphan[] = [];
-    const sweeper = new Sweeper(made.database, { everySeconds: 0.5, report: (orphans) => told.push(...orphans) });
-    const killOne = async (name: string): Promise<void> => {
-      const task = { database: made.database, companyId: company.id, file, name };
-      const child = spawn(
-        process.execPath,
-        [join(import.meta.dirname, 'support', 'act-forever.js'), JSON.stringify(task)],
-        {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        },
+  const kills = sized(24, 200);
+  it(
+    `killed ${kills} times: every act has its intent, none was done twice, and orphans are found and told`,
+    { tags: ['attack'] },
+    async () => {
+      const company = await addCompany(owner);
+      await liftLimits(owner);
+      // Unknown outcomes count as failures; here there are many of them.
+      await configure(owner, company.id, { breakerFailures: 0 }, 'test');
+      const folder = mkdtempSync(join(tmpdir(), 'fleetstep-acts-'));
+      const file = join(folder, 'acts');
+      const random = new RandomStream(13, Purpose.action);
+      const told: Orphan[] = [];
+      const sweeper = new Sweeper(made.database, { everySeconds: 0.5, report: (orphans) => told.push(...orphans) });
+      const killOne = async (name: string): Promise<void> => {
+        const task = { database: made.database, companyId: company.id, file, name };
+        const child = spawn(
+          process.execPath,
+          [join(import.meta.dirname, 'support', 'act-forever.js'), JSON.stringify(task)],
+          {
+            stdio: ['ignore', 'pipe', 'inherit'],
+          },
+        );
+        // After so many acts, at any point of the next one.
+        for (let left = 1 + random.integer(0, 4); left > 0;)
+          left -= ((await once(child.stdout, 'data')) as [Buffer])[0].length;
+        await sleep(random.integer(0, 10));
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      };
+      let kill = 0;
+      await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          while (kill < kills) await killOne(`p${kill++}`);
+        }),
       );
-      // After so many acts, at any point of the next one.
-      for (let left = 1 + random.integer(0, 4); left > 0;)
-        left -= ((await once(child.stdout, 'data')) as [Buffer])[0].length;
-      await sleep(random.integer(0, 10));
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    };
-    let kill = 0;
-    await Promise.all(
-      Array.from({ length: 4 }, async () => {
-        while (kill < 200) await killOne(`p${kill++}`);
-      }),
-    );
-    const acts = readFileSync(file, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split(' '));
-    expect(acts.length).toBeGreaterThan(200);
-    const rows = await owner<{ id: number; key: string }[]>`select id, idempotency_key as key from autonomous_action`;
-    const keys = new Map(rows.map(({ id, key }) => [id, key]));
-    expect(acts.filter(([id, key]) => keys.get(Number(id)) !== key)).toEqual([]);
-    expect(new Set(acts.map(([, key]) => key)).size).toBe(acts.length);
-    const errors = existsSync(`${file}.errors`) ? readFileSync(`${file}.errors`, 'utf8').trimEnd().split('\n') : [];
-    expect(errors.filter((line) => !line.startsWith('ERR_IDEMPOTENCY') && line !== '')).toEqual([]);
+      const acts = readFileSync(file, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' '));
+      expect(acts.length).toBeGreaterThan(kills);
+      const rows = await owner<{ id: number; key: string }[]>`select id, idempotency_key as key from autonomous_action`;
+      const keys = new Map(rows.map(({ id, key }) => [id, key]));
+      expect(acts.filter(([id, key]) => keys.get(Number(id)) !== key)).toEqual([]);
+      expect(new Set(acts.map(([, key]) => key)).size).toBe(acts.length);
+      const errors = existsSync(`${file}.errors`) ? readFileSync(`${file}.errors`, 'utf8').trimEnd().split('\n') : [];
+      expect(errors.filter((line) => !line.startsWith('ERR_IDEMPOTENCY') && line !== '')).toEqual([]);
 
-    // What the killed ones left open is resolved by the sweeper alone.
-    for (;;) {
-      const [{ open }] = await owner<
-        [{ open: number }]
-      >`select count(*) as open from autonomous_action where status = 'intended'`;
-      if (open === 0) break;
-      await sleep(200);
-    }
-    await sweeper.close();
-    const unknown = await owner<{ id: number; seconds: number }[]>`
+      // What the killed ones left open is resolved by the sweeper alone.
+      for (;;) {
+        const [{ open }] = await owner<
+          [{ open: number }]
+        >`select count(*) as open from autonomous_action where status = 'intended'`;
+        if (open === 0) break;
+        await sleep(200);
+      }
+      await sweeper.close();
+      const unknown = await owner<{ id: number; seconds: number }[]>`
       select id, extract(epoch from updated_at - created_at)::double precision as seconds from autonomous_action where status = 'unknown'`;
-    expect(unknown.length).toBeGreaterThan(0);
-    expect(new Set(told.map(({ id }) => id))).toEqual(new Set(unknown.map(({ id }) => id)));
-    expect(told).toHaveLength(unknown.length);
-    expect(Math.max(...unknown.map(({ seconds }) => seconds))).toBeLessThan(60);
-    expect(await verify(made.database)).toMatchObject({ ok: true });
-    rmSync(folder, { recursive: true, force: true });
-  }, 600_000);
+      expect(unknown.length).toBeGreaterThan(0);
+      expect(new Set(told.map(({ id }) => id))).toEqual(new Set(unknown.map(({ id }) => id)));
+      expect(told).toHaveLength(unknown.length);
+      expect(Math.max(...unknown.map(({ seconds }) => seconds))).toBeLessThan(60);
+      expect(await verify(made.database)).toMatchObject({ ok: true });
+      rmSync(folder, { recursive: true, force: true });
+    },
+  );
 });

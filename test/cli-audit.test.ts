@@ -136,10 +136,20 @@ describe('fleetstep audit', () => {
     const one = ['audit', 'settings', '1'];
     const set = json<Controls>(...one, '--mode', 'FULLY_AUTO', '--auto-reassign', 'on', '--by', 'ann');
     expect(set.settings).toMatchObject({ mode: 'FULLY_AUTO', autoReassign: true });
-    const limited = json<Controls>('audit', 'limits', '1', '--set', 'all/hour=40', 'reassign/day=20!', 'driver/hour=5');
+    expect(set.settings.ownApproval).toBe(false);
+    expect(json<Controls>(...one, '--own-approval', 'on').settings.ownApproval).toBe(true);
+    const limited = json<Controls>(
+      'audit',
+      'limits',
+      '1',
+      '--set',
+      'all/hour=700',
+      'reassign/day=20!',
+      'driver/hour=5',
+    );
     expect(limited.limits).toEqual(
       expect.arrayContaining([
-        expect.objectContaining({ scope: 'all', per: 'hour', kind: 'bucket', capacity: 40 }),
+        expect.objectContaining({ scope: 'all', per: 'hour', kind: 'bucket', capacity: 700 }),
         expect.objectContaining({ scope: 'reassign', per: 'day', kind: 'window', capacity: 20 }),
         expect.objectContaining({ scope: 'driver', per: 'hour', capacity: 5 }),
       ]),
@@ -150,12 +160,15 @@ describe('fleetstep audit', () => {
     expect(fleetstep(...one).stdout).toMatch(/FULLY_AUTO, STOPPED, ALL COMPANIES STOPPED/);
     json('audit', 'resume', '--all');
     json('audit', 'resume', '--company', '1');
+    expect(fleetstep(...one).stdout).toMatch(/own approval: allowed/);
+    json(...one, '--own-approval', 'off');
     expect(json<Controls>(...one)).toMatchObject({ settings: { stopped: false }, stoppedAll: false });
     const owner = superuser(server);
     const kinds = await owner<{ kind: string; n: number }[]>`
-      select kind, count(*)::integer as n from audit_ledger where detail ? 'by' group by kind order by kind`;
+      select kind, count(*)::integer as n from audit_ledger
+      where detail ? 'by' and detail ->> 'by' <> 'seed-demo' group by kind order by kind`;
     await owner.end();
-    expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(8);
+    expect(kinds.reduce((sum, { n }) => sum + n, 0)).toBe(9);
   });
 
   it('verify says ok, compares signed heads, and ends with 1 at the first act that was edited', async () => {
@@ -187,18 +200,28 @@ describe('fleetstep audit', () => {
     expect(fleetstep('audit', 'verify', ...signed)).toMatchObject({ status: 2 });
   });
 
+  it('prune --dry-run tells what would go, and makes no key', () => {
+    const plan = json<{ entries: number; acts: number; held: number[] }>(
+      ...['audit', 'prune', '--company', '1', '--before', new Date().toISOString()],
+      ...['--allow-under-six-months', '--dry-run'],
+    );
+    expect(plan.acts).toBeGreaterThan(20);
+    expect(plan).toMatchObject({ dryRun: true, held: [] });
+    expect(readdirSync(folder)).toEqual(['postgres']);
+  });
+
   it('sweep marks what is overdue, and says which', async () => {
     const owner = superuser(server);
     await owner`
       select autonomy_intend(${owner.json([
         {
-          ...{ n: 0, company: 1, type: 'reassign', key: 'k', attempt: '00000000-0000-4000-8000-000000000000' },
+          ...{ n: 0, company: 1, type: 'assign', key: 'k', attempt: '00000000-0000-4000-8000-000000000000' },
           ...{ description: 'd', data: {}, trigger: 't', dryRun: false, actSeconds: -10 },
         },
       ])})`;
     await owner.end();
     const { orphans } = json<{ orphans: { companyId: number; actionType: string }[] }>('audit', 'sweep');
-    expect(orphans).toEqual([expect.objectContaining({ companyId: 1, actionType: 'reassign' })]);
+    expect(orphans).toEqual([expect.objectContaining({ companyId: 1, actionType: 'assign' })]);
     expect(json('audit', 'sweep')).toEqual({ orphans: [] });
   });
 
@@ -237,6 +260,10 @@ describe('fleetstep audit', () => {
     [
       ['audit', 'prune', '--company', '1', '--before', '2020-01-01', '--key', 'none.pem', '--yes'],
       /--key is none\.pem, which is not there/,
+    ],
+    [
+      ['audit', 'prune', '--company', '1', '--before', '2999-01-01', '--yes', '--allow-under-six-months'],
+      /"before" is 2999-01-01T00:00:00\.000Z: that has not come/,
     ],
     [['audit', 'fly'], /unknown command/],
     [['collect'], /--out/],

@@ -62,7 +62,8 @@ describe('fleetstep recommend', () => {
     const pretty = run('recommend', '-i', state);
     expect(pretty.status).toBe(0);
     expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy planner/);
-    expect(pretty.stdout).toMatch(/not {3}105: vehicles 1, 3, 2 could take it but for the skills that it needs/);
+    expect(pretty.stdout).toMatch(/waiting +106: .*; ask again at 2025-11-24 10:00\n/);
+    expect(pretty.stdout).toMatch(/unassigned 105: vehicles 1, 3, 2 lack a required skill/);
     const { status, stdout } = run('recommend', '-i', state, '--policy', 'edf', '--explain', '--json');
     const answer = JSON.parse(stdout);
     expect([status, answer.provenance.policy, answer.provenance.recorded]).toEqual([0, 'edf', false]);
@@ -77,12 +78,12 @@ describe('fleetstep recommend', () => {
   it('says what is wrong in one line', () => {
     const bad = join(folder, 'bad.json');
     for (const [text, args, message] of [
-      ['{', [], /bad\.json is no JSON/],
-      ['[1]', [], /must hold one JSON object/],
+      ['{', [], /bad\.json is not valid JSON/],
+      ['[1]', [], /bad\.json is not a JSON object: expected a request/],
       [
         '{"as_of": 1, "vehicles": [{"id": 1}], "shipments": []}',
         [],
-        /vehicles\[0\]\.start is missing: give it, as there are no matrices/,
+        /vehicles\[0\]\.start is missing: it is required where the request has no matrices/,
       ],
       [
         '{"as_of": 1, "vehicles": [], "shipments": []}',
@@ -118,8 +119,8 @@ describe('fleetstep recommend', () => {
     };
     const bad = { id: 2, pickup: { ...stop, setup: 1, tools: [] }, delivery: stop };
     const told = [
-      'fleetstep: shipments[0].pickup.setup is not known',
-      'fleetstep: shipments[0].pickup.tools is not known: known are id, location, location_index, service, time_windows',
+      'fleetstep: shipments[0].pickup.setup is not a known field',
+      'fleetstep: shipments[0].pickup.tools is not a known field: the known fields here are id, location, location_index, service, time_windows',
     ];
     const all = ask([bad]);
     expect([all.status, all.stderr.trim().split('\n')]).toEqual([2, told]);
@@ -130,7 +131,11 @@ describe('fleetstep recommend', () => {
     const { status, stdout, stderr } = ask([good]);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^09:00 Europe\/Zurich, policy/);
-    expect(run('recommend', '--help').stdout).toMatch(/Exit codes: 0; 2 if the request is at fault/);
+    const tomorrow = { ...good, pickup: { ...stop, time_windows: [[86_400 + 32_400, 86_400 + 36_000]] } };
+    expect(ask([tomorrow]).stdout).toMatch(/; ask again at day 2, 07:00\n/);
+    expect(run('recommend', '--help').stdout).toMatch(
+      /Exit codes: 0 if there is an answer;\n2 if the request is not valid/,
+    );
   });
 
   it('keeps its exit code where the reader has gone, or nothing can be told', () => {

@@ -45,6 +45,32 @@ describe('AssignmentSolver', () => {
 });
 
 describe('heuristics', () => {
+  it('of which greedy, by its definition, leaves a booking that can only be picked up late, and the others do not', () => {
+    const scenario = { ...preset('geneva'), drivers: 1, slots: 1, lateToleranceSeconds: 900 };
+    const { world } = new VectorDispatchEnv({ scenario, numEnvs: 1 });
+    const now = 10_800;
+    const actions = new Int32Array(1);
+    const chosenAt = (windowEnd: number, name: (typeof heuristicNames)[number]): number => {
+      world.restore(0, 1, 0, {
+        now,
+        drivers: [{ x: 0, y: 0, zone: 0, freeAt: 0, plan: [], onBoard: false, load: 0, offDuty: false }],
+        bookings: [
+          {
+            ...{ pickupX: 3000, pickupY: 0, pickupZone: 0, dropoffX: 4000, dropoffY: 0, dropoffZone: 0 },
+            ...{ knownAt: now, windowStart: now, windowEnd, priority: 3, skills: 0, leg: 0, fare: 0 },
+            ...{ pickupService: 0, dropoffService: 0 },
+          },
+        ],
+      });
+      heuristic(name).act(world, 0, 1, actions);
+      return actions[0];
+    };
+    // 3 km are at least 6 minutes.
+    for (const name of ['nearest', 'edf', 'hungarian', 'planner'] as const) expect(chosenAt(now + 60, name)).toBe(1);
+    expect(chosenAt(now + 60, 'greedy')).toBe(0);
+    expect(chosenAt(now + 900, 'greedy')).toBe(1);
+  });
+
   it('match at once what the Hungarian method would give one after the other, at the same cost', () => {
     const scenario = { ...preset('geneva'), decisionsPerTick: Infinity };
     const compared = { pairs: 0 };

@@ -131,3 +131,29 @@ describe('the policy that looks ahead', () => {
     expect(total(new LookaheadPolicy(), 11)).toBe(ahead);
   }, 120_000);
 });
+
+describe('options of a look ahead', () => {
+  it.each<[string, number]>([
+    ['futures', NaN],
+    ['futures', 0],
+    ['futures', 2.5],
+    ['seconds', -7200],
+    ['seconds', Infinity],
+    ['batch', 0],
+    ['candidates', -1],
+  ])('are refused by name and value: %s %s', (name, value) => {
+    const make = (): unknown =>
+      name === 'candidates' ? new LookaheadPolicy({ [name]: value }) : new Lookahead({ [name]: value });
+    expect(make).toThrow(
+      expect.objectContaining({
+        name: 'PolicyError',
+        code: 'ERR_OPTION',
+        message: `look-ahead: ${name} is ${value}: it must be a whole number of at least 1`,
+      }),
+    );
+  });
+
+  it('are refused where the base is no rule', () => {
+    expect(() => new Lookahead({ base: 'nobody' as 'edf' })).toThrow(expect.objectContaining({ code: 'ERR_POLICY' }));
+  });
+});

@@ -292,7 +292,7 @@ describe('a policy of one’s own in the service', () => {
       await background.close();
     }
     expect(() => new Policies([], base, [{ ...specs[0], name: 'edf' }])).toThrow(
-      "two policies called edf: rename a module's file",
+      'two policies have the name edf: rename the file of a module',
     );
   });
 });

@@ -155,6 +155,41 @@ describe('a plan', () => {
     expect(count.sameCost).toBeGreaterThanOrEqual(0.9 * count.problems);
   });
 
+  it('leaves an important booking more than a minute to spare, where both orders are in time', () => {
+    const now = 10_800;
+    const booking = (pickup: [number, number], dropoff: [number, number], windowEnd: number): SnapshotBooking => ({
+      pickupX: pickup[0],
+      pickupY: pickup[1],
+      pickupZone: 0,
+      dropoffX: dropoff[0],
+      dropoffY: dropoff[1],
+      dropoffZone: 0,
+      knownAt: now,
+      windowStart: now,
+      windowEnd,
+      priority: 3,
+      skills: 0,
+      leg: 0,
+      fare: 0,
+      pickupService: 0,
+      dropoffService: 0,
+    });
+    const world = worldOf(1, 2, 1, 0);
+    world.restore(0, 1, 0, {
+      now,
+      drivers: [{ x: 0, y: 0, zone: 0, freeAt: 0, plan: [], onBoard: false, load: 0, offDuty: false }],
+      bookings: [booking([1000, -2000], [-1000, -2500], now + 960), booking([1500, 500], [2000, 1500], now + 2160)],
+    });
+    const planner = new Planner();
+    planner.construct(world, 0, Float64Array.of(80, 60));
+    planner.improve(50, 1, forever);
+    // The other order drives less and has 65 s to spare at the booking of priority 80.
+    expect(stopsOf(planner)).toEqual([
+      { i: 0, j: 0, pickupAt: now + 316 },
+      { i: 0, j: 1, pickupAt: now + 1158 },
+    ]);
+  });
+
   it('is the same for the same question, in whatever order vehicles and bookings come', () => {
     for (let seed = 1; seed <= 40; seed++) {
       const [drivers, bookings] = [6, 14];
@@ -226,11 +261,13 @@ function bestOf(world: World, priorities: readonly number[]): Best {
         if (!world.accepts(e, i, j)) continue;
         const spare = st.windowEnd[e * slots + j] - world.pickupSecond(e, i, j);
         const missing = Math.max(0, 1800 - spare) * (0.5 + priorities[j] / 100);
+        const short = 300 - Math.min(300, Math.max(0, spare));
+        const risk = (0.2 * (1 + priorities[j]) * short * short) / 1200;
         const way = world.approachSeconds(e, i, j);
         world.copy(e + 1, world, e);
         world.step(e + 1, world.actionOf(i, j));
         const late = (1 + priorities[j]) * Math.max(0, -spare);
-        extend(e + 1, i, worth + worthOf(priorities[j]), lateness + late, soft + way + missing);
+        extend(e + 1, i, worth + worthOf(priorities[j]), lateness + late, soft + way + missing + risk);
       }
     }
   };

@@ -79,7 +79,9 @@ describe('slow senders', () => {
     await Promise.race(three.map(({ socket }) => new Promise((done) => socket.once('data', done))));
     const [refused, ...others] = three.filter(({ text }) => text() !== '');
     expect(others).toEqual([]);
-    expect(refused.text()).toMatch(/^HTTP\/1\.1 503 [^]*retry-after: 1\r\n[^]*your bodies of more than 64 MiB at once/);
+    expect(refused.text()).toMatch(
+      /^HTTP\/1\.1 503 [^]*retry-after: 1\r\n[^]*this account sends bodies of more than 64 MiB at once/,
+    );
     refused.socket.destroy();
     // Small ones are not counted by their bytes, and another's large one is not refused.
     const small = await service.call('POST', '/v1/recommend', easyRequest(service.company));

@@ -103,7 +103,7 @@ describe('look-ahead', () => {
       compiled: compileScenario(preset('geneva')),
       training: {},
     };
-    expect(() => new Policies([network])).toThrow('two policies called lookahead');
+    expect(() => new Policies([network])).toThrow('two policies have the name lookahead');
   });
 
   it('is computed on another thread, as explanations are', async () => {

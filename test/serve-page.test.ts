@@ -108,7 +108,7 @@ describe.skipIf(browserMissing())('the dashboard', () => {
     await enter(page, 'dispatcher');
     await service.call('POST', '/v1/recommend', { ...example, explain: true });
     await page.getByText('Shipment 103 to vehicle 1').waitFor();
-    await page.getByText('105: vehicles 1, 3, 2 could take it but for the skills that it needs').waitFor();
+    await page.getByText('105: vehicles 1, 3, 2 lack a required skill').waitFor();
     expect(await page.locator('.marker.vehicle').count()).toBe(4);
     for (const [kind, count] of [
       ['assigned', 2],

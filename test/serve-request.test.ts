@@ -58,7 +58,7 @@ describe('a table', () => {
     expect(refusal({ ...base, matrices: { car: { durations: both.durations, distances } } })).toMatchObject({
       path: 'matrices.car.durations[0][1]',
       message:
-        'matrices.car.durations[0][1] is null, but matrices.car.distances[0][1] is 700: give the duration, or null in both where there is no way',
+        'matrices.car.durations[0][1] is null, but matrices.car.distances[0][1] is 700: give the duration, or null in both where there is no route',
     });
   });
 
@@ -95,7 +95,7 @@ describe('a table', () => {
     );
     const ragged = [[0, 1, 2], [0, 1, 2], [0]];
     expect(refusal({ ...base, matrices: { car: { durations, distances: ragged } } }).message).toBe(
-      'matrices.car.distances[2] has 1 numbers: expected 3, as there are rows',
+      'matrices.car.distances[2] has 1 numbers: expected 3, the number of rows',
     );
   });
 
@@ -104,7 +104,9 @@ describe('a table', () => {
     expect(approach({ durations, distances, ...osrm })).toBe(700);
     const { path, message } = refusal({ ...base, matrices: { car: { durations, costs: durations } } });
     expect(path).toBe('matrices.car.costs');
-    expect(message).toMatch(/^matrices\.car\.costs is not known: vehicles are chosen by time and distance/);
+    expect(message).toMatch(
+      /^matrices\.car\.costs is not a known field: costs are not used, as vehicles are chosen by time and distance/,
+    );
     // Also in tables that no vehicle uses, and in those by time.
     for (const [change, where] of [
       [{ matrices: { car: { durations }, bike: { durations, weights: [] } } }, 'matrices.bike.weights'],
@@ -139,11 +141,11 @@ describe('names that every object has', () => {
     const matrices = { car: { durations } };
     expect(refusal({ ...base, matrices, vehicles: [{ ...vehicle, profile: name }] })).toMatchObject({
       path: 'matrices',
-      message: `matrices have car: the vehicles' profile is ${name}`,
+      message: `matrices has the profiles car: expected ${name}, the profile of the vehicles`,
     });
     const byTime = { car: [{ from: 0, to: 86_400, durations }] };
     expect(refusal({ ...base, matrices_by_time: byTime, vehicles: [{ ...vehicle, profile: name }] }).message).toBe(
-      `matrices have car: the vehicles' profile is ${name}`,
+      `matrices has the profiles car: expected ${name}, the profile of the vehicles`,
     );
     expect(refusal({ ...base, matrices, policy: name }).message).toMatch(
       /^policy is ".*": expected one of .*hungarian/,
@@ -198,7 +200,7 @@ describe('members that are not known', () => {
     });
     expect(path).toBe('vehicles[1].end');
     expect(message).toMatch(
-      /^vehicles\[1\]\.end is not known; vehicles\[1\]\.breaks is not known: known are id, profile, start,/,
+      /^vehicles\[1\]\.end is not a known field; vehicles\[1\]\.breaks is not a known field: the known fields here are id, profile, start,/,
     );
     expect(faults!.map((one) => one.path)).toEqual(['vehicles[1].end', 'vehicles[1].breaks']);
     expect(faults!.map((one) => one.message).join('; ')).toBe(message);
@@ -214,9 +216,9 @@ describe('members that are not known', () => {
       ],
     });
     expect(violations.map(({ path }) => path)).toEqual(['shipments[0].pickup.setup', 'shipments[0].pickup.a, b']);
-    expect(violations[0].message).toBe('shipments[0].pickup.setup is not known');
+    expect(violations[0].message).toBe('shipments[0].pickup.setup is not a known field');
     expect(violations[1].message).toMatch(
-      /is not known: known are id, location, location_index, service, time_windows$/,
+      /is not a known field: the known fields here are id, location, location_index, service, time_windows$/,
     );
     expect(assignments).toHaveLength(1);
   });

@@ -121,6 +121,7 @@ export function metresBetween(b: UsableBooking): number {
   );
 }
 
+/** Percentiles of a list of numbers; all 0 for an empty list. */
 export interface Percentiles {
   readonly count: number;
   readonly p50: number;
@@ -128,6 +129,7 @@ export interface Percentiles {
   readonly p99: number;
 }
 
+/** What a list of usable bookings looks like. */
 export interface BookingStatistics {
   readonly days: number;
   readonly bookings: number;
@@ -146,6 +148,7 @@ export interface BookingStatistics {
   readonly medianRideKmh: number | null;
 }
 
+/** Statistics of bookings between places; a ride is as long as the straight line. */
 export function describe(bookings: readonly UsableBooking[]): BookingStatistics {
   return describeWith(bookings, metresBetween);
 }

@@ -9,10 +9,12 @@ import { TripsError } from './errors.js';
 import { serviceArea, turned } from './service-area.js';
 import { float32, int32, uint8 } from './shared-columns.js';
 
+/** A company's active drivers. */
 export interface Fleet {
   readonly drivers: readonly { readonly kind: 'REGULAR' | 'EMERGENCY'; readonly skills: readonly string[] }[];
 }
 
+/** How bookings become a scenario. */
 export interface CollectOptions {
   /** Name of the scenario. */
   readonly name: string;
@@ -24,6 +26,7 @@ export interface CollectOptions {
   readonly report?: string;
 }
 
+/** A scenario and its trips, made from bookings. */
 export interface Collected {
   readonly scenario: Scenario;
   readonly dataset: Dataset;

@@ -3,6 +3,7 @@
 
 import { TripsError } from './errors.js';
 
+/** What a clock shows at an instant. */
 export interface ClockReading {
   /** YYYY-MM-DD */
   readonly day: string;
@@ -18,6 +19,7 @@ const QUARTER = 900;
 
 /** Instants are seconds since 1970-01-01T00:00:00Z; readings are those seconds as the clock shows them. */
 export class CompanyClock {
+  /** IANA name, as given. */
   readonly timeZone: string;
   readonly #format: Intl.DateTimeFormat;
   readonly #offsets = new Map<number, number>();

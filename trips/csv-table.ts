@@ -7,11 +7,13 @@ import { readText } from './text-file.js';
 
 /** A file's rows, and what they share. */
 export class CsvTable {
+  /** Path of the file, as given. */
   readonly file: string;
   /** Cells are divided by it: a comma, or a semicolon or tab, and then numbers may have a decimal comma. */
   readonly delimiter: string;
   /** Names of the columns that have one, without spaces around them. */
   readonly columns: readonly string[];
+  /** Rows below the header, in the order of the file. */
   readonly rows: readonly CsvRow[];
   readonly #places: ReadonlyMap<string, number>;
   readonly #headerLine: number;
@@ -90,6 +92,7 @@ export class CsvTable {
   }
 }
 
+/** One row of a table. Reading a cell checks it: a bad cell throws TripsError `ERR_DATA_FORMAT` with file, line and column. */
 export class CsvRow {
   /** Line of the file on which the row begins, from 1. */
   readonly line: number;
@@ -126,6 +129,7 @@ export class CsvRow {
     return value;
   }
 
+  /** The error for a cell of this row: it names file, line, column, the cell and what was expected. */
   fault(column: string, expected: string): TripsError {
     const found = JSON.stringify(this.#cells[this.#table.placeOf(column)] ?? '');
     return new TripsError(

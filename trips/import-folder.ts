@@ -9,6 +9,7 @@ import type { ImportedTrips, OwnTrips, OwnTripsOptions } from './own-trips.js';
 import { writeTrips } from './trips-file.js';
 import { refuseTaken, writeWholeFolder } from './whole-folder.js';
 
+/** What an import read, and what it made of it. */
 export interface ImportResult {
   readonly trips: OwnTrips;
   readonly imported: ImportedTrips;

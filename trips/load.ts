@@ -11,6 +11,7 @@ import { scenarioSource } from './scenario-file.js';
 import type { ScenarioSource } from './scenario-file.js';
 import { readTrips } from './trips-file.js';
 
+/** Which scenario to load, and where its trips are. */
 export interface ScenarioRequest {
   /** A built-in name, or the path of a .json file: a whole scenario, or changes to the one named in `extends`. */
   readonly scenario: string;

@@ -9,7 +9,9 @@ import { readCsv } from './csv-table.js';
 import { TripsError } from './errors.js';
 import { float32, int32, uint8 } from './shared-columns.js';
 
+/** An instance of the New York benchmark: 11 or 38 zones. */
 export type NycScenario = 'nyc-small' | 'nyc-large';
+/** All instances of the New York benchmark. */
 export const nycScenarios: readonly NycScenario[] = ['nyc-small', 'nyc-large'];
 
 /** Where each instance lies within the data folder, here and in the upstream repository. */

@@ -46,8 +46,10 @@ export const tripColumns = {
   skills: 'what the vehicle must have, several divided by |',
   leg: 'outbound or return; default outbound',
 } as const;
+/** Name of a column of trips. */
 export type TripColumn = keyof typeof tripColumns;
 
+/** How a CSV file of trips is read. */
 export interface OwnTripsOptions {
   /** Name of the scenario: lower-case letters, digits and hyphens. */
   readonly name: string;
@@ -88,6 +90,7 @@ export interface ZoneTrip extends Omit<BookingTimes, keyof UsableTimes>, UsableT
   readonly metres: number | null;
 }
 
+/** A scenario and its data set, made from a file of trips. */
 export interface ImportedTrips {
   readonly scenario: Scenario;
   readonly dataset: Dataset;

@@ -27,14 +27,18 @@ export const faultMeaning = {
   unreadableSkill: 'a skill is no text, or empty',
   duplicate: 'the same ride as a sound one before it: driver, places, window, needs and actual times',
 } as const;
+/** Name of a kind of fault. */
 export type FaultName = keyof typeof faultMeaning;
+/** All kinds of faults, in the order of `faultMeaning`. */
 export const faultNames: readonly FaultName[] = Object.keys(faultMeaning) as FaultName[];
 
+/** A booking that cannot be used, and why. */
 export interface FaultyBooking {
   readonly id: BookingId;
   readonly faults: readonly FaultName[];
 }
 
+/** How many bookings can be used, and what is wrong with the others. */
 export interface QualityReport {
   readonly bookings: number;
   readonly usable: number;

@@ -7,6 +7,7 @@ import { EngineError, didYouMean, preset, presetNames } from '../engine/index.js
 import { wordToInfinity } from '../files/index.js';
 import { readText } from './text-file.js';
 
+/** A scenario as its files say it, before it is checked. */
 export interface ScenarioSource {
   /** What the scenario says, not yet checked. */
   readonly candidate: Readonly<Record<string, unknown>>;

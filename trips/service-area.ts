@@ -4,11 +4,13 @@
 import { METRES_PER_DEGREE } from '../engine/index.js';
 import { longitudeBetween } from './booking-record.js';
 
+/** A place in degrees, WGS 84. */
 export interface Place {
   readonly longitude: number;
   readonly latitude: number;
 }
 
+/** Where most places lie. */
 export interface ServiceArea {
   readonly centre: Place;
   /** Metres from the centre within which a place is among the others: five times the median, at least 30 km. */

@@ -7,12 +7,14 @@ export function int32(from: number | ArrayLike<number>): Int32Array {
   return array;
 }
 
+/** The same as a Float32Array. */
 export function float32(from: number | ArrayLike<number>): Float32Array {
   const array = new Float32Array(new SharedArrayBuffer(4 * lengthOf(from)));
   if (typeof from !== 'number') array.set(from);
   return array;
 }
 
+/** The same as a Uint8Array. */
 export function uint8(from: number | ArrayLike<number>): Uint8Array {
   const array = new Uint8Array(new SharedArrayBuffer(lengthOf(from)));
   if (typeof from !== 'number') array.set(from);

@@ -5,6 +5,7 @@ import type { CompanyClock } from './company-clock.js';
 /** Order of day and month in dates with slashes. */
 export type DateOrder = 'mdy' | 'dmy';
 
+/** How times that may be read in two ways are read. */
 export interface TimeRules {
   /** The clock that times without a zone were read from; null: such times are refused. */
   readonly clock: CompanyClock | null;

@@ -17,6 +17,7 @@ export interface ZoneRide {
   readonly fare: number | null;
 }
 
+/** Tables of travel between zones, and where their times come from. */
 export interface ZoneTravel {
   readonly travel: MatrixTravel;
   /** Pairs of zones whose time is: of the table, the median of rides (of either direction), by way of others or along the straight line, or the slowest known. */

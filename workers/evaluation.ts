@@ -109,8 +109,8 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
   // Checked here, so that the caller gets the error as his; in a thread it would be a worker's failure.
   for (const policy of policies) {
     // A module is imported by the threads only: there a policy that never ends is noticed.
-    if (policy.kind === 'module') checkPolicySpec(policy);
-    else makePolicy(policy, compiled.scenario);
+    checkPolicySpec(policy);
+    if (policy.kind !== 'module') makePolicy(policy, compiled.scenario);
   }
   const seed = heldOutSeed(request.seed, split);
   const tasks: (EvaluationTask & { readonly index: number })[] = policies.flatMap((policy, index) =>

@@ -14,6 +14,7 @@ interface Settings {
   readonly auto_reoptimize: boolean;
   readonly adjust_time_max_minutes: number;
   readonly breaker_failures: number;
+  readonly own_approval: boolean;
 }
 interface Controls {
   readonly company_id: number;
@@ -180,6 +181,9 @@ function ruleSet(settings: Settings, change: Change): HTMLElement {
     number('breaker_failures', 'Failures in a row that stop a type (0: never)', 1000),
     checkbox('dry_run', 'Dry run: decide and record, do nothing', settings.dry_run, (on) =>
       put('dry_run', on, `Dry run: ${on ? 'on' : 'off'}.`),
+    ),
+    checkbox('own_approval', 'Whoever asked may approve', settings.own_approval, (on) =>
+      put('own_approval', on, `Own approval: ${on ? 'allowed' : 'not allowed'}.`),
     ),
   );
 }

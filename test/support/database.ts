@@ -1,21 +1,49 @@
 // Real PostgreSQL for a test file: a server of its own. FLEETSTEP_TEST_POSTGRES names the `bin` folder of another version to
 // run on than the embedded one.
 
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, connect as openSocket } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import { actionTypes, connect, migrate, periods, setLimits } from '#audit/index.js';
 import type { Connection, Database, LimitScope } from '#audit/index.js';
 import { databaseOf } from '#audit/database.js';
 import { openEmbedded } from '#audit/embedded.js';
 import type { EmbeddedServer } from '#audit/embedded.js';
+import { withFolderLock } from '#audit/folder-lock.js';
 
 /** A folder that the server's unprivileged user can reach, too. */
 export function reachableFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'fleetstep-audit-'));
   chmodSync(folder, 0o755);
+  return folder;
+}
+
+const MAKE_SECONDS = 120;
+
+/**
+ * A folder with a cluster that has been initialised, and migrated if so asked. It is made once in a run of the tests, by the first file
+ * that asks, and copied for each.
+ */
+export async function clusterFolder(migrated: boolean): Promise<string> {
+  const kept = join(inject('keptFolder'), migrated ? 'migrated' : 'empty');
+  mkdirSync(kept, { recursive: true });
+  const made = join(kept, 'made');
+  await withFolderLock(kept, MAKE_SECONDS, async () => {
+    if (existsSync(made)) return;
+    const server = await openServer(kept);
+    if (migrated) await migrate(databaseOf(server));
+    await server.close();
+    mkdirSync(made);
+  });
+  const folder = reachableFolder();
+  const place = join(folder, 'postgres');
+  mkdirSync(place);
+  // cp keeps the owner: the server's unprivileged user.
+  for (const part of ['cluster', 'secrets.json']) execFileSync('cp', ['-a', join(kept, 'postgres', part), place]);
   return folder;
 }
 
@@ -38,13 +66,11 @@ export function openServer(folder: string): Promise<EmbeddedServer> {
  * @param stock on the settings that PostgreSQL ships with, whichever version it is
  */
 export async function testDatabase({ migrated = true, stock = false } = {}): Promise<TestDatabase> {
-  const folder = reachableFolder();
+  const folder = await clusterFolder(migrated);
   const other = process.env['FLEETSTEP_TEST_POSTGRES'];
   const server = stock ? await openEmbedded(folder, other === '' ? undefined : other, {}) : await openServer(folder);
-  const database = databaseOf(server);
-  if (migrated) await migrate(database);
   return {
-    database,
+    database: databaseOf(server),
     superuserUrl: server.superuserUrl,
     async remove() {
       await server.close();

@@ -1,5 +1,5 @@
-// From a request to a state of the world: clocks, places, skills and promises. Every shipment that does not make sense is
-// set aside with its reason; the rest goes on.
+// A request as the state of a world: clocks, places, skills and promises translated. Shipments at fault become violations, and
+// the others are planned.
 
 import type {
   CompiledScenario,
@@ -17,7 +17,8 @@ import { farFault, middleOf, onPlane, planeOf } from './places.js';
 import { checkShipment } from './check-request.js';
 import type { RecommendRequest, ShipmentInput, StopInput, VehicleInput } from './request.js';
 import { isId, join, refuse, show } from './schema.js';
-import type { Fault, Id } from './schema.js';
+import type { Id } from './rules.js';
+import type { Fault } from './schema.js';
 import { NO_SKILL, SkillBits } from './skill-bits.js';
 import { hasWay, tablesOf } from './tables.js';
 import type { Tables } from './tables.js';
@@ -25,59 +26,79 @@ import { inOrder } from './windows.js';
 
 /** What holds for this request: its own options, else those that the policy was made for. */
 export interface Rules {
+  /** Seconds after a window at which a pickup is still allowed. */
   readonly lateTolerance: number;
+  /** Most shipments in the plan of a vehicle. */
   readonly queue: number;
+  /** Most new shipments for a vehicle in one answer. */
   readonly assignmentsPerVehicle: number;
+  /** Kilometres per hour on the straight line. */
   readonly speedKmh: number;
+  /** Seconds from now: a shipment whose window begins later waits. */
   readonly horizon: number;
+  /** Seconds after which to ask again at the latest. */
   readonly revisitAfter: number;
+  /** Most alternatives of an assignment. */
   readonly alternatives: number;
 }
 
 /** A shipment that is planned, with its windows put in order. */
 export interface Shipment {
+  /** Its own id, or that of its pickup. */
   readonly id: Id;
   /** In the request. */
   readonly index: number;
+  /** As it was sent. */
   readonly input: ShipmentInput;
   /** On the request's clock, in order and apart from each other, at least one: a day from now where none is given. */
   readonly windows: readonly Window[];
   /** Likewise; none if it may be delivered at any time. */
   readonly deliveryWindows: readonly Window[];
-  /** Those that it may be picked up in begin and end with. */
+  /** Begin of the first window of the pickup, on the request's clock. */
   readonly windowStart: number;
+  /** End of its last window. */
   readonly windowEnd: number;
 }
 
 /** A request as a state of the world; seconds of the episode are the request’s less `offset`. */
-export interface Problem {
+export interface PlanningInput {
+  /** As `checkRequest` gave it. */
   readonly request: RecommendRequest;
+  /** What holds for this request. */
   readonly rules: Rules;
-  /** Seconds since the start of the episode, and what to add to get back to the request's clock. */
+  /** Second of the episode. */
   readonly now: number;
+  /** What to add to a second of the episode to get the request's clock. */
   readonly offset: number;
+  /** Second of the local day at which the episode starts. */
   readonly startSecondOfDay: number;
   /** As from `changedMinutes`. */
   readonly changed: Uint16Array | null;
+  /** Length of the episode in seconds. */
   readonly horizonSeconds: number;
   /** Whether the base scenario's demand goes on after now. */
   readonly demand: boolean;
+  /** The plane in which places lie, in metres. */
   readonly travel: PlaneTravelSpec;
+  /** Tables of travel times; null where there are none. */
   readonly matrix: MatrixTravel | null;
+  /** Vehicles and open shipments as the engine restores them. */
   readonly snapshot: Snapshot;
   /** Whether any stop has more than one window left. */
   readonly several: boolean;
-  /** Bits of skills, and 1 for EMERGENCY, by vehicle. */
+  /** Bits of skills and of loads, by vehicle. */
   readonly driverSkills: Int32Array;
   /** Those of the bits that stand for loads. */
   readonly capacityBits: number;
+  /** 1 for EMERGENCY, by vehicle. */
   readonly emergency: Uint8Array;
   /** Slot j of the world holds `considered[j]`. */
   readonly considered: readonly Shipment[];
   /** Their windows begin beyond the horizon. */
   readonly later: readonly Shipment[];
-  /** By vehicle, in the order of driving; null for one that is left alone, as its promises make no sense. */
+  /** By vehicle, in the order of driving; null for one that is excluded from planning, because its promises are not valid. */
   readonly promised: readonly (readonly Shipment[] | null)[];
+  /** Faults of single shipments, which are not planned. */
   readonly violations: readonly Violation[];
   /** In what this is unlike the base scenario. */
   readonly unlike: readonly string[];
@@ -87,8 +108,12 @@ const DAY = 86_400;
 /** Further off than anything that is planned; keeps sums of times within 32 bits. */
 const FAR = 1_000_000_000;
 
-/** @throws AdviseError `ERR_REQUEST` for a vehicle that cannot be */
-export function readProblem(request: RecommendRequest, rules: Rules, base: CompiledScenario): Problem {
+/**
+ * Turns a request into the state of a world.
+ * @param base the scenario of the policy that is to decide
+ * @throws AdviseError `ERR_REQUEST` for a vehicle that is not valid; shipments that are not become violations
+ */
+export function readPlanningInput(request: RecommendRequest, rules: Rules, base: CompiledScenario): PlanningInput {
   const { as_of: asOf, vehicles } = request;
   const violations: Violation[] = [];
   const changed = changedMinutes(asOf, request.time_zone);
@@ -154,7 +179,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
         ? {}
         : {
             earliestDropoff: toEngine(deliveryWindows[0][0]),
-            latestDropoff: toEngine(deliveryWindows.at(-1)![1]) + dropoffService,
+            latestDropoff: toEngine(deliveryWindows[deliveryWindows.length - 1][1]) + dropoffService,
           }),
       ...(windows.length > 1 ? { windows: onEngine(windows) } : {}),
       ...(deliveryWindows.length > 1 ? { dropoffWindows: onEngine(deliveryWindows) } : {}),
@@ -172,13 +197,13 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     for (const [n, id] of ids.entries()) {
       const path = `vehicles[${k}].locked[${n}]`;
       const why = !byId.has(id)
-        ? 'no sound shipment has that id'
+        ? 'no valid shipment has this id'
         : vehicle.status === 'offline'
           ? 'the vehicle is offline: unlock the shipment to have it planned'
           : cut
-            ? 'the table knows no way through what the vehicle is promised to'
-            : 'another shipment of this vehicle is not sound';
-      const message = `${path} is ${show(id)}: ${why}; vehicle ${vehicle.id} is left alone`;
+            ? 'the table has no route for the promises of this vehicle'
+            : 'another promise of this vehicle is not valid';
+      const message = `${path} is ${show(id)}: ${why}; vehicle ${vehicle.id} is excluded from planning`;
       violations.push({ shipment: id, path, message });
     }
     return null;
@@ -188,7 +213,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     const { status = 'available', free_at: freeAt = asOf, load = 0 } = vehicle;
     const busy = isBusy(vehicle, asOf);
     const { location, index } = placeOf(vehicle, busy);
-    const [x, y, place] = at({ ...(location === undefined ? {} : { location }), location_index: index });
+    const [x, y, zone] = at({ ...(location === undefined ? {} : { location }), location_index: index });
     const shift = vehicle.time_window;
     const free = toEngine(Math.max(freeAt, shift?.[0] ?? 0, asOf));
     const list = promised[k];
@@ -197,13 +222,13 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
     if (planned > rules.queue) {
       throw badField(
         `vehicles[${k}].locked`,
-        `makes a plan of ${planned}: options.queue is ${rules.queue}, raise it or unlock`,
+        `makes a plan of ${planned} shipments, but options.queue is ${rules.queue}: raise options.queue or unlock a shipment`,
       );
     }
     return {
       x,
       y,
-      zone: place,
+      zone,
       freeAt: free,
       plan,
       onBoard: plan.length > 0,
@@ -223,7 +248,7 @@ export function readProblem(request: RecommendRequest, rules: Rules, base: Compi
       later.push(shipment);
     } else if (skills.full(shipment.input)) {
       const path = `shipments[${shipment.index}].skills`;
-      const message = `${path} and amounts are over ${NO_SKILL} different ones in this request: ask for fewer at once`;
+      const message = `${path} and the other shipments need more than ${NO_SKILL} different skills and amounts: split the request`;
       violations.push({ shipment: shipment.id, path, message });
     } else {
       considered.push(shipment);
@@ -285,26 +310,28 @@ function readShipments(
     const input = value as ShipmentInput;
     const fault = checkShipment(value, asOf) ?? placeFault(input, tables, middle);
     // Even a shipment at fault may have a good id, by which its sender finds it.
-    const id = idOf(value);
+    const known = idOf(value);
     const violate = (path: string, message: string): void => {
       const full = join(at, path);
-      violations.push({ shipment: id, path: full, message: `${full} ${message}` });
+      violations.push({ shipment: known, path: full, message: `${full} ${message}` });
     };
     if (fault !== null) {
       for (const { path, message } of [fault, ...(fault.also ?? [])]) violate(path, message);
       continue;
     }
-    if (seen.has(id!)) {
-      violate('id', `is ${id!}: another shipment has it`);
+    // `checkShipment` has seen to it that there is one.
+    const id = known as Id;
+    if (seen.has(id)) {
+      violate('id', `is ${id}: another shipment has the same id`);
       continue;
     }
-    seen.add(id!);
+    seen.add(id);
     const { pickup, delivery } = input;
     const always: Window = [Math.min(asOf, input.known_at ?? asOf), asOf + DAY];
     const windows = inOrder(pickup.time_windows ?? [always], asOf - rules.lateTolerance);
     const deliveryWindows = inOrder(delivery.time_windows ?? [], asOf);
-    const [windowStart, windowEnd] = [windows[0][0], windows.at(-1)![1]];
-    found.push({ id: id!, index: k, input, windows, deliveryWindows, windowStart, windowEnd });
+    const [windowStart, windowEnd] = [windows[0][0], windows[windows.length - 1][1]];
+    found.push({ id, index: k, input, windows, deliveryWindows, windowStart, windowEnd });
   }
   return found;
 }
@@ -328,19 +355,23 @@ function placeFault(
     ['delivery', delivery] as const,
   ]) {
     if (tables === null && location === undefined) {
-      return { path: `${end}.location`, message: 'is missing: give it, as there are no matrices' };
+      return { path: `${end}.location`, message: 'is missing: it is required where the request has no matrices' };
     }
     const far = farFault(`${end}.location`, location, middle);
     if (far !== null) return far;
     if (tables !== null && index === undefined) {
-      return { path: `${end}.location_index`, message: 'is missing: give it, as there are matrices' };
+      return { path: `${end}.location_index`, message: 'is missing: it is required where the request has matrices' };
     }
-    if (tables !== null && index! >= tables.places) {
-      return { path: `${end}.location_index`, message: `is ${index!}: the table has ${tables.places} places, from 0` };
+    if (tables !== null && index !== undefined && index >= tables.places) {
+      return {
+        path: `${end}.location_index`,
+        message: `is ${index}: the table has ${tables.places} places, so expected 0 to ${tables.places - 1}`,
+      };
     }
   }
-  if (tables !== null && !hasWay(tables, pickup.location_index!, delivery.location_index!)) {
-    const message = `is ${delivery.location_index!}: the table knows no way there from pickup.location_index ${pickup.location_index!}`;
+  const [from = 0, to = 0] = [pickup.location_index, delivery.location_index];
+  if (tables !== null && !hasWay(tables, from, to)) {
+    const message = `is ${to}: the table has no route to it from pickup.location_index ${from}`;
     return { path: 'delivery.location_index', message };
   }
   return null;
@@ -350,8 +381,9 @@ function placeFault(
 function isCut(tables: Tables, vehicle: VehicleInput, promised: readonly Shipment[], asOf: number): boolean {
   let at = placeOf(vehicle, isBusy(vehicle, asOf)).index;
   return promised.some(({ input: { pickup, delivery } }) => {
-    const cut = !hasWay(tables, at, pickup.location_index!);
-    at = delivery.location_index!;
+    const [from = 0, to = 0] = [pickup.location_index, delivery.location_index];
+    const cut = !hasWay(tables, at, from);
+    at = to;
     return cut;
   });
 }

@@ -1,5 +1,5 @@
-// The planner's input: one environment's free vehicles and open bookings as flat arrays. Both are sorted by their properties, so
-// that a plan does not depend on the order in which they came.
+// What the planner computes with: the free vehicles and open bookings of one environment, copied into flat arrays. Both are sorted
+// by their properties, so that a plan does not depend on the order in which they came.
 
 import { windowStride } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -16,7 +16,7 @@ export function worthOf(priority: number): number {
 }
 
 /** Free vehicles and open bookings of one environment; arrays may be longer than what counts, and are reused. */
-export class PlanInput {
+export class PlannerArrays {
   /** Second of the episode. */
   now = 0;
   /** Vehicles that have room for a booking. */
@@ -85,7 +85,7 @@ export class PlanInput {
   /** Seconds from now within which a later window may begin. */
   patience = 0;
 
-  /** Free-flow seconds from the driver's place to the pickup, `[drivers, bookings]`. */
+  /** Free-flow seconds from where the driver ends to the pickup, `[drivers, bookings]`. */
   first: Float32Array = new Float32Array(0);
   /** Free-flow seconds from the drop-off of a to the pickup of b, `[bookings, bookings]`. */
   between: Float32Array = new Float32Array(0);
@@ -97,7 +97,7 @@ export class PlanInput {
    * @param priorities `[slots]` 0..100; null for the world's own
    */
   read(world: World, e: number, priorities: Float64Array | null): void {
-    this.now = world.state.now[e]!;
+    this.now = world.state.now[e];
     this.depth = world.compiled.scenario.queue;
     this.#readDrivers(world, e);
     this.#readBookings(world, e, priorities);
@@ -137,8 +137,8 @@ export class PlanInput {
       const d = from + i;
       this.room[k] = this.depth - st.planLength[d];
       this.startAt[k] = Math.max(now, st.freeAt[d]);
-      this.shiftEnd[k] = st.shiftEnd[d]!;
-      this.driverSkills[k] = compiled.driverSkills[i]!;
+      this.shiftEnd[k] = st.shiftEnd[d];
+      this.driverSkills[k] = compiled.driverSkills[i];
       this.idle[k] = st.planLength[d] === 0 ? 1 : 0;
     }
     this.drivers = count;
@@ -190,19 +190,19 @@ export class PlanInput {
       const j = order[k];
       const s = from + j;
       this.slot[k] = j;
-      this.windowStart[k] = st.windowStart[s]!;
-      this.windowEnd[k] = st.windowEnd[s]!;
+      this.windowStart[k] = st.windowStart[s];
+      this.windowEnd[k] = st.windowEnd[s];
       this.latest[k] = paid ? Math.min(st.windowEnd[s], st.latestPickup[s]) : st.latestPickup[s];
-      this.pickupService[k] = st.pickupService[s]!;
-      this.dropoffService[k] = st.dropoffService[s]!;
-      this.earliestDropoff[k] = st.earliestDropoff[s]!;
-      this.latestDropoff[k] = st.latestDropoff[s]!;
-      this.skills[k] = st.skills[s]!;
-      this.rideSeconds[k] = st.rideSeconds[s]!;
+      this.pickupService[k] = st.pickupService[s];
+      this.dropoffService[k] = st.dropoffService[s];
+      this.earliestDropoff[k] = st.earliestDropoff[s];
+      this.latestDropoff[k] = st.latestDropoff[s];
+      this.skills[k] = st.skills[s];
+      this.rideSeconds[k] = st.rideSeconds[s];
       this.priority[k] = priorityOf(j);
       this.worth[k] = worthOf(this.priority[k]);
-      this.pickupZone[k] = st.pickupZone[s]!;
-      this.dropoffZone[k] = st.dropoffZone[s]!;
+      this.pickupZone[k] = st.pickupZone[s];
+      this.dropoffZone[k] = st.dropoffZone[s];
     }
     this.bookings = count;
   }
@@ -216,13 +216,13 @@ export class PlanInput {
     }
     this.windows = st.windows;
     this.tolerance = compiled.scenario.lateToleranceSeconds;
-    this.patience = st.patience[e]!;
+    this.patience = st.patience[e];
     const stride = windowStride(compiled);
     for (let k = 0; k < this.bookings; k++) {
       const s = e * slots + this.slot[k];
       this.windowsAt[k] = s * stride;
-      this.windowCounts[2 * k] = st.windowCounts[2 * s]!;
-      this.windowCounts[2 * k + 1] = st.windowCounts[2 * s + 1]!;
+      this.windowCounts[2 * k] = st.windowCounts[2 * s];
+      this.windowCounts[2 * k + 1] = st.windowCounts[2 * s + 1];
     }
   }
 
@@ -232,7 +232,7 @@ export class PlanInput {
     if (this.first.length < drivers * m) this.first = new Float32Array(drivers * m);
     for (let i = 0; i < drivers; i++) {
       const row = (e * world.drivers + this.driver[i]) * world.slots;
-      for (let j = 0; j < m; j++) this.first[i * m + j] = st.approach[row + slot[j]]!;
+      for (let j = 0; j < m; j++) this.first[i * m + j] = st.approach[row + slot[j]];
     }
     if (this.between.length < m * m) this.between = new Float32Array(m * m);
     const { between, pickupZone, dropoffZone } = this;
@@ -242,7 +242,7 @@ export class PlanInput {
       const seconds = periods === undefined ? table : periods.seconds[0];
       for (let a = 0; a < m; a++) {
         const row = dropoffZone[a] * zones;
-        for (let b = 0; b < m; b++) between[a * m + b] = seconds[row + pickupZone[b]]!;
+        for (let b = 0; b < m; b++) between[a * m + b] = seconds[row + pickupZone[b]];
       }
       return;
     }
