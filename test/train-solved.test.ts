@@ -63,7 +63,7 @@ describe('DQN', () => {
   it.each([
     ['plain', { double: false, dueling: false, prioritised: false, nSteps: 1 }],
     ['double', { dueling: false, prioritised: false, nSteps: 1 }],
-    ['dueling from the mean', { double: false, prioritised: false, nSteps: 1, duelingBaseline: 'mean' }],
+    ['dueling from the mean', { double: false, prioritised: false, nSteps: 1, duelingBaseline: 'mean' as const }],
     ['dueling from the best', { double: false, prioritised: false, nSteps: 1 }],
     ['prioritised', { double: false, dueling: false, nSteps: 1 }],
     ['all three', { nSteps: 1 }],
