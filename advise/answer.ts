@@ -32,6 +32,8 @@ export const fallbackReasons = [
   'out_of_distribution',
   /** It left out a shipment that can be served, for a less important one. */
   'objective',
+  /** A policy of somebody's own threw, wrote an illegal action, or did not return. */
+  'failed',
 ] as const;
 
 const alternative = object({

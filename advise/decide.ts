@@ -2,6 +2,7 @@
 // is played to its end in an environment of a pooled world.
 
 import type { World } from '../engine/index.js';
+import { PolicyError } from '../policy/index.js';
 import type { Planner } from '../policy/index.js';
 import type { Decided, Decision, PlannedStop, Replay } from './decision.js';
 import { isWorse, leftOut, priorityOf } from './objective.js';
@@ -23,6 +24,7 @@ function turnsFor(shipments: number): number {
  * @param playing  the policy that is to decide
  * @param started  milliseconds, on `performance`'s clock, like `deadline`
  * @param replay   what the clock said before, in place of the clock
+ * @param failed   the asked policy has been tried elsewhere, and did not return
  */
 export function decide(
   policies: Policies,
@@ -33,6 +35,7 @@ export function decide(
   started: number,
   deadline: number,
   replay: Replay | undefined,
+  failed: boolean,
 ): Decided {
   const { world } = pooled;
   const e = Env.policy;
@@ -53,22 +56,44 @@ export function decide(
   } else {
     const late =
       replay === undefined ? () => performance.now() > deadline : () => replay.fallback?.reason === 'deadline';
-    const played = late() ? null : play(pooled, playing, e, late);
-    if (played === null) {
+    const tried =
+      failed || replay?.fallback?.reason === 'failed' ? 'failed' : attempt(policies, pooled, playing, e, late);
+    if (tried === 'failed') {
+      gaveWay = 'failed';
+      turns = plan(most);
+    } else if (tried === null) {
       gaveWay = 'deadline';
       // There is no time for more than a first plan.
       plan(0);
     } else {
       const lost = leftOut(planning, world, e);
-      if (lost.length === 0) return { decisions: played, env: e, gaveWay, plan: null, turns };
+      if (lost.length === 0) return { decisions: tried, env: e, gaveWay, plan: null, turns };
       turns = plan(most);
-      if (!isWorse(planning, played, lost, planner)) return { decisions: played, env: e, gaveWay, plan: null, turns };
+      if (!isWorse(planning, tried, lost, planner)) return { decisions: tried, env: e, gaveWay, plan: null, turns };
       gaveWay = 'objective';
     }
     world.copy(e, world, Env.start);
   }
   const stops = stopsOf(planner, world);
   return { decisions: release(planner, world, e), env: e, gaveWay, plan: stops, turns };
+}
+
+/** The asked policy's plan; null if the time was up. A policy of somebody's own may fail, which is reported and no reason to fail here. */
+function attempt(
+  policies: Policies,
+  pooled: PooledWorld,
+  playing: ServedPolicy,
+  e: number,
+  late: () => boolean,
+): Decision[] | null | 'failed' {
+  if (late()) return null;
+  try {
+    return play(pooled, playing, e, late);
+  } catch (error) {
+    if (!playing.isOwn || !(error instanceof PolicyError)) throw error;
+    policies.report(error.message);
+    return 'failed';
+  }
 }
 
 function stopsOf(planner: Planner, world: World): (PlannedStop | undefined)[] {

@@ -41,7 +41,7 @@ export interface Decided {
   /** Environment in which they have been played. */
   readonly env: number;
   /** Why the policy that was to play did not decide. */
-  readonly gaveWay: 'deadline' | 'objective' | null;
+  readonly gaveWay: 'deadline' | 'objective' | 'failed' | null;
   /** By slot; null if the planner did not decide. */
   readonly plan: readonly (PlannedStop | undefined)[] | null;
   /** Turns of the planner's search; with the same number, the same plan. */

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, World } from '../engine/index.js';
-import { Actor, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
-import type { HeuristicName, NetworkShape } from '../policy/index.js';
+import { Actor, OwnPolicy, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
+import type { HeuristicName, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
 import type { Decider } from './decider.js';
 import { AdviseError } from './errors.js';
 import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
@@ -31,6 +31,8 @@ export interface ServedPolicy {
   readonly name: string;
   /** Whether weights or a rule decide. */
   readonly kind: 'rule' | 'network';
+  /** Whether it is a module of somebody's own: a rule that may fail, or not return. */
+  readonly isOwn: boolean;
   /** SHA-256 */
   readonly hash: string;
   /** The world that it knows: rewards, hours, traffic, defaults of options; of a network, what it was trained on. */
@@ -59,25 +61,37 @@ export class Policies {
   readonly fallback: ServedPolicy;
   /** As they were given. */
   readonly networks: readonly TrainedNetwork[];
+  /** Modules of somebody's own. */
+  readonly own: readonly OwnPolicySpec[];
   /** The world of rules. */
   readonly base: CompiledScenario;
+  /** Told when a module of somebody's own fails, and why. */
+  report: (fault: string) => void = () => undefined;
   readonly #byName = new Map<string, ServedPolicy>();
 
   /**
-   * @param networks the first is the default; without any, `planner`
+   * @param networks the first is the default; without any, the first of `own`; without these, `planner`
    * @param base     the world of rules, default geneva
+   * @param own      modules that this thread has loaded, with `loadOwnPolicy`
    * @throws AdviseError `ERR_SERVICE` for a scenario of zones, and for a name given twice
    */
-  constructor(networks: readonly TrainedNetwork[] = [], base: CompiledScenario = compileScenario(preset('geneva'))) {
+  constructor(
+    networks: readonly TrainedNetwork[] = [],
+    base: CompiledScenario = compileScenario(preset('geneva')),
+    own: readonly OwnPolicySpec[] = [],
+  ) {
     requirePlane(base);
     this.networks = networks;
+    this.own = own;
     this.base = base;
     for (const network of networks) {
-      if (this.#byName.has(network.name) || [...served, LOOKAHEAD].some((name) => name === network.name)) {
-        throw new AdviseError('ERR_SERVICE', `two policies have the name ${network.name}: rename the folder of a run`);
-      }
+      this.#requireNew(network.name, 'the folder of a run');
       requirePlane(network.compiled);
       this.#byName.set(network.name, networkPolicy(network));
+    }
+    for (const spec of own) {
+      this.#requireNew(spec.name, 'the file of a module');
+      this.#byName.set(spec.name, ownRule(spec, base));
     }
     for (const name of served) this.#byName.set(name, rulePolicy(name, base));
     this.#byName.set(LOOKAHEAD, {
@@ -87,7 +101,13 @@ export class Policies {
       decider: lookaheadDeciders(),
     });
     this.fallback = this.#byName.get('planner')!;
-    this.default = networks.length > 0 ? this.#byName.get(networks[0].name)! : this.fallback;
+    const first = networks[0] ?? own[0];
+    this.default = first === undefined ? this.fallback : this.#byName.get(first.name)!;
+  }
+
+  #requireNew(name: string, what: string): void {
+    if (!this.#byName.has(name) && ![...served, LOOKAHEAD].some((rule) => rule === name)) return;
+    throw new AdviseError('ERR_SERVICE', `two policies have the name ${name}: rename ${what}`);
   }
 
   /** The default first. */
@@ -123,21 +143,38 @@ function rulePolicy(name: HeuristicName, base: CompiledScenario): ServedPolicy {
   return {
     name,
     kind: 'rule',
+    isOwn: false,
     hash: sha256(`rule ${name} ${RULES_VERSION}`),
     base,
     training: null,
     observation: 'full',
     worldHash: worldHash(base),
-    decider: (world) => {
-      const policy = heuristic(name);
-      const actions = new Int32Array(world.state.now.length);
-      return {
-        confidence: null,
-        decide: (e) => {
-          policy.act(world, e, e + 1, actions);
-          return actions[e];
-        },
-      };
+    decider: (world) => ruleDecider(heuristic(name), world),
+  };
+}
+
+/** A module of somebody's own, asked as a rule is. */
+function ownRule(spec: OwnPolicySpec, base: CompiledScenario): ServedPolicy {
+  return {
+    name: spec.name,
+    kind: 'rule',
+    isOwn: true,
+    hash: spec.sha256,
+    base,
+    training: null,
+    observation: spec.observation,
+    worldHash: worldHash(base),
+    decider: (world) => ruleDecider(new OwnPolicy(spec, world.compiled.scenario), world),
+  };
+}
+
+function ruleDecider(policy: Policy, world: World): Decider {
+  const actions = new Int32Array(world.state.now.length);
+  return {
+    confidence: null,
+    decide: (e) => {
+      policy.act(world, e, e + 1, actions);
+      return actions[e];
     },
   };
 }
@@ -146,6 +183,7 @@ function networkPolicy({ name, shape, weights, observation, compiled, training }
   return {
     name,
     kind: 'network',
+    isOwn: false,
     hash: sha256(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)),
     base: compiled,
     training,

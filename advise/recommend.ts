@@ -31,6 +31,8 @@ export interface Context {
   readonly replay?: Replay;
   /** When it was asked, in milliseconds of the epoch, from which the deadline counts; default now. */
   readonly askedAt?: number;
+  /** The asked policy has been tried elsewhere and did not return: the planner decides. */
+  readonly failed?: boolean;
 }
 
 const DEADLINE_MS = 250;
@@ -58,7 +60,7 @@ export class Recommender {
    * @param request as `checkRequest` gave it
    * @throws AdviseError `ERR_REQUEST`
    */
-  recommend(request: RecommendRequest, { decisionId, stateHash, replay, askedAt }: Context): Answer {
+  recommend(request: RecommendRequest, { decisionId, stateHash, replay, askedAt, failed = false }: Context): Answer {
     // Threads have clocks of their own, with one beginning.
     const started = askedAt === undefined ? performance.now() : askedAt - performance.timeOrigin;
     const asked = this.policies.named(request.policy);
@@ -83,7 +85,7 @@ export class Recommender {
     }
     const hungarian = matchAll(pooled, Env.hungarian);
     const nearest = play(pooled, this.policies.named('nearest'), Env.nearest);
-    const decided = decide(this.policies, this.#planner, playing, planning, pooled, started, deadline, replay);
+    const decided = decide(this.policies, this.#planner, playing, planning, pooled, started, deadline, replay, failed);
     if (decided.gaveWay !== null) fallback = { policy: this.policies.fallback.name, reason: decided.gaveWay };
 
     const answer = new Answering(planning, pooled, decided);

@@ -112,7 +112,7 @@ export class WorldPool {
     const slots = padded ? base.scenario.slots : (SIZES.find((size) => size >= room) ?? room);
     const { rules, travel } = planning;
     const key = JSON.stringify([
-      padded ? policy.name : 'rules',
+      padded ? policy.name : `rules ${policy.observation}`,
       drivers,
       slots,
       rules.queue,

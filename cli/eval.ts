@@ -5,6 +5,7 @@ import type { Split } from '../engine/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import {
   dataOption,
+  hangSecondsOption,
   jsonOption,
   policyOption,
   scenarioOption,
@@ -24,6 +25,7 @@ interface EvalOptions {
   readonly episodes?: number;
   readonly seed: number;
   readonly workers: number;
+  readonly hangSeconds: number;
   readonly json: boolean;
 }
 
@@ -42,6 +44,7 @@ export function evalCommand(): Command {
     )
     .addOption(seedOption())
     .addOption(workersOption())
+    .addOption(hangSecondsOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -49,10 +52,11 @@ export function evalCommand(): Command {
 Examples:
   fleetstep eval --policy hungarian
   fleetstep eval --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --split validation --json
+  fleetstep eval --policy ./mine.mjs --hang-seconds 10
   fleetstep eval --policy runs/geneva-ppo-s1-20260131-120000 --split test --episodes 1000`,
     )
     .action(async (options: EvalOptions, command: Command) => {
-      const { compiled, policy } = askedPolicy(options, command);
+      const { compiled, policy } = await askedPolicy(options, command);
       const bar = progress('evaluating', options.json);
       const [evaluation] = await evaluatePolicies({
         compiled,
@@ -61,6 +65,7 @@ Examples:
         episodes: options.episodes,
         seed: options.seed,
         workers: options.workers,
+        hangSeconds: options.hangSeconds,
         progress: (done, total) => bar.update(done, total, `${done}/${total} episodes`),
       }).finally(() => bar.stop());
       if (options.json) {

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),
   simulate: async () => (await import('./simulate.js')).simulateCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
   recommend: async () => (await import('./recommend.js')).recommendCommand(),
   serve: async () => (await import('./serve.js')).serveCommand(),
   token: async () => (await import('./token.js')).tokenCommand(),

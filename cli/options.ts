@@ -3,7 +3,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { presetMeaning, presetNames, splits } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
-import { MAX_SEED, defaultWorkers } from '../workers/index.js';
+import { DEFAULT_HANG_SECONDS, MAX_SEED, defaultWorkers } from '../workers/index.js';
 
 /** A parser for whole numbers within [min, max]; accepts 1e6 and 1_000_000. */
 export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -58,8 +58,8 @@ export const dataOption = (): Option =>
 /** `--policy`: a heuristic, the look-ahead, or the folder of a training run; default `greedy`. */
 export const policyOption = (): Option =>
   new Option(
-    '--policy <name|run>',
-    `${heuristicNames.join(', ')}, lookahead (slow), or the folder of a training run`,
+    '--policy <name|run|file.js>',
+    `${heuristicNames.join(', ')}, lookahead (slow), the folder of a training run, or a module of your own that exports a policy`,
   ).default('greedy');
 /** `--split`: `validation` (default) or `test`. Training episodes are not held out. */
 export const splitOption = (): Option =>
@@ -71,5 +71,9 @@ export const seedOption = (): Option => new Option('--seed <n>', 'base seed').ar
 /** `--workers <n>`: threads, 1 to 256; default: one per core. */
 export const workersOption = (): Option =>
   new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');
+export const hangSecondsOption = (): Option =>
+  new Option('--hang-seconds <n>', 'give up if a worker makes no step for this many seconds')
+    .argParser(whole(1))
+    .default(DEFAULT_HANG_SECONDS);
 /** `--json`: one JSON object on stdout instead of text. */
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout, nothing else').default(false);

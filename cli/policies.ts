@@ -5,10 +5,10 @@ import { basename, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CompiledScenario } from '../engine/index.js';
-import { isHeuristic } from '../policy/index.js';
+import { isHeuristic, isModule, loadOwnPolicy, ownPolicy } from '../policy/index.js';
 import { Policies } from '../advise/index.js';
 import type { TrainedNetwork } from '../advise/index.js';
-import { TrainError, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
+import { TrainError, checkFits, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
 import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
@@ -16,6 +16,8 @@ import type { PolicySpec } from '../workers/index.js';
 /** What a command says about the policies to serve. */
 export interface PolicyOptions {
   readonly run?: readonly string[];
+  /** Files of modules. */
+  readonly own?: readonly string[];
   readonly scenario: string;
   readonly data?: string;
 }
@@ -25,15 +27,21 @@ export const runOption = (): Option =>
   new Option('--run <folder...>', 'training runs to serve; the first decides unless a request names another');
 
 /**
- * Rules, and the networks of the given runs; the scenario is the rules' world.
- * @throws TrainError, AdviseError, EngineError, TripsError
+ * Rules, the networks of the given runs, and modules of the user's own; the scenario is the rules' world.
+ * @throws TrainError, AdviseError, EngineError, TripsError, PolicyError
  */
-export function loadPolicies({ run = [], ...request }: PolicyOptions): Policies {
+export async function loadPolicies({ run = [], own = [], ...request }: PolicyOptions): Promise<Policies> {
   const base = loadScenario(request);
-  return new Policies(
-    run.map((path) => networkOf(path, base)),
-    base,
-  );
+  const networks = run.map((path) => networkOf(path, base));
+  const specs = [];
+  for (const file of own) {
+    const spec = await ownPolicy(file);
+    await loadOwnPolicy(spec);
+    specs.push(spec);
+  }
+  const policies = new Policies(networks, base, specs);
+  policies.report = (fault) => void process.stderr.write(`fleetstep: ${fault}\n`);
+  return policies;
 }
 
 function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
@@ -71,22 +79,46 @@ export interface AskedOptions {
   readonly policy: string;
   readonly scenario: string;
   readonly data?: string;
+  readonly json: boolean;
 }
 
 /**
- * A heuristic by name, or a trained network by its run, and the scenario to play. A network plays what it was trained on: that
- * need not be said, and where it is said it must be the same.
+ * A heuristic by name, a module of the user's own by its file, or a trained network by its run, and the scenario to play. A
+ * network plays what it was trained on, which need not be said, or another scenario that it fits.
  * @param command tells what was given from what is default
  */
-export function askedPolicy(
+export async function askedPolicy(
   options: AskedOptions,
   command: Command,
-): { readonly compiled: CompiledScenario; readonly policy: PolicySpec } {
+): Promise<{ readonly compiled: CompiledScenario; readonly policy: PolicySpec }> {
   const { policy } = options;
+  if (isModule(policy)) return { compiled: loadScenario(options), policy: await ownPolicy(policy) };
   if (isHeuristic(policy)) return { compiled: loadScenario(options), policy: { kind: 'heuristic', name: policy } };
   if (policy === 'lookahead') return { compiled: loadScenario(options), policy: { kind: 'lookahead', name: policy } };
   const checkpoint = readCheckpoint(policy);
-  return { compiled: askedWorld(checkpoint, policy, options, command), policy: policyOf(checkpoint, policy) };
+  return { compiled: playableWorld(checkpoint, policy, options, command), policy: policyOf(checkpoint, policy) };
+}
+
+/**
+ * The run's world; or the one that was asked for, which its network must fit. A scenario of the same name is taken for the run's own,
+ * and must be the same.
+ */
+function playableWorld(checkpoint: Checkpoint, run: string, options: AskedOptions, command: Command): CompiledScenario {
+  const own = checkpoint.scenario;
+  if (command.getOptionValueSource('scenario') !== 'default' && options.scenario !== own.name) {
+    const compiled = loadScenario(options);
+    const { name, drivers, slots } = compiled.scenario;
+    if (name !== own.name) {
+      checkFits(checkpoint, compiled, run);
+      if (!options.json) {
+        process.stderr.write(
+          `note: ${run} was trained on ${own.name} (${own.drivers} drivers, ${own.slots} slots) and plays ${name} (${drivers}, ${slots})\n`,
+        );
+      }
+      return compiled;
+    }
+  }
+  return askedWorld(checkpoint, run, options, command);
 }
 
 /** The run's world, or the one that was asked for, which must be the same. */

@@ -6,6 +6,7 @@ import pc from 'picocolors';
 import { AdviseError, Recommender, checkRequest, hashOf, isSinceMidnight } from '../advise/index.js';
 import type { Answer, RecommendRequest } from '../advise/index.js';
 import { dataOption, jsonOption, scenarioOption } from './options.js';
+import { isModule, ownPolicyName } from '../policy/index.js';
 import { loadPolicies, runOption } from './policies.js';
 import type { PolicyOptions } from './policies.js';
 import { printJson, table } from './print.js';
@@ -26,7 +27,12 @@ export function recommendCommand(): Command {
     )
     .addOption(new Option('-i, --input <file>', 'the request as JSON; - for stdin').makeOptionMandatory())
     .addOption(runOption())
-    .addOption(new Option('--policy <name>', 'policy that decides, in place of the "policy" in the request'))
+    .addOption(
+      new Option(
+        '--policy <name|file.js>',
+        'who decides, instead of the request’s own "policy": a name, or a module of your own',
+      ),
+    )
     .addOption(
       new Option('--explain', 'compare each assignment with its alternatives and with waiting, in simulated futures'),
     )
@@ -39,14 +45,18 @@ export function recommendCommand(): Command {
 Examples:
   fleetstep recommend -i docs/state.json
   fleetstep recommend -i docs/state.json --explain --json
+  fleetstep recommend -i state.json --policy ./mine.mjs
   fleetstep recommend -i state.json --run runs/geneva-ppo-s1-20260131-120000
 
 Faults of single shipments are printed to stderr; the other shipments are answered. Exit codes: 0 if there is an answer;
 2 if the request is not valid, or none of its shipments is; 1 if the answer cannot be written.`,
     )
-    .action((options: RecommendOptions) => {
-      const recommender = new Recommender(loadPolicies(options), version);
-      const { policy, explain } = options;
+    .action(async (options: RecommendOptions) => {
+      const { explain } = options;
+      const own = options.policy !== undefined && isModule(options.policy) ? options.policy : undefined;
+      const policy = own === undefined ? options.policy : ownPolicyName(own);
+      const policies = await loadPolicies(own === undefined ? options : { ...options, own: [own] });
+      const recommender = new Recommender(policies, version);
       const body = { ...readBody(options.input), ...(policy === undefined ? {} : { policy }) };
       const request = checkRequest(explain === true ? { ...body, explain } : body);
       const answer = recommender.recommend(request, { decisionId: 'none', stateHash: hashOf(request) });

@@ -23,7 +23,8 @@ import { printJson } from './print.js';
 import { issueToken, keysOption, prepareKeys } from './token.js';
 import { version } from './version.js';
 
-interface ServeOptions extends PolicyOptions {
+interface ServeOptions extends Omit<PolicyOptions, 'own'> {
+  readonly policy: readonly string[];
   readonly port: number;
   readonly host: string;
   readonly devToken?: Role;
@@ -68,6 +69,12 @@ export function serveCommand(): Command {
       ),
     )
     .addOption(runOption())
+    .addOption(
+      new Option(
+        '--policy <file...>',
+        'modules of your own to serve, each under its file’s name; without a run the first decides unless a request names another',
+      ).default([], 'none'),
+    )
     .addOption(scenarioOption())
     .addOption(dataOption())
     .addOption(keysOption())
@@ -122,6 +129,7 @@ export function serveCommand(): Command {
 Examples:
   fleetstep serve --dev-token dispatcher
   fleetstep serve --port 0 --dev-token admin --json
+  fleetstep serve --policy ./mine.mjs --dev-token dispatcher
   fleetstep serve --run runs/geneva-ppo-s1-20260131-120000 --webhook https://dispatch.example/acts`,
     )
     .action((options: ServeOptions, command: Command) => {
@@ -135,7 +143,8 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
   if (database.kind === 'embedded') await migrate(database);
   debug('database: %s', database.kind);
   const { createServer } = await import('../serve/server.js');
-  const recommender = new Recommender(loadPolicies(options), version);
+  const policies = await loadPolicies({ ...options, own: options.policy });
+  const recommender = new Recommender(policies, version);
   let say = (message: string): void => void process.stderr.write(`fleetstep: ${message}\n`);
   const keys = new KeyRing(options.keys, (message) => say(message));
   await keys.open();
@@ -165,6 +174,7 @@ async function serve(options: ServeOptions, database: Database, connector: Conne
       logLevel: options.logLevel,
     });
     say = (message) => app.log.error(message);
+    policies.report = say;
     const sweeper = new Sweeper(database, {
       report: (orphans) => app.log.warn({ actions: orphans.map(({ id }) => id) }, 'actions without an outcome'),
       fault: (error) =>

@@ -2,8 +2,17 @@
 
 import { Command, Option } from 'commander';
 import type { Split } from '../engine/index.js';
-import { simulate } from '../workers/index.js';
-import { dataOption, jsonOption, policyOption, scenarioOption, seedOption, splitOption, whole } from './options.js';
+import { simulate, simulateInThread } from '../workers/index.js';
+import {
+  dataOption,
+  hangSecondsOption,
+  jsonOption,
+  policyOption,
+  scenarioOption,
+  seedOption,
+  splitOption,
+  whole,
+} from './options.js';
 import { askedPolicy } from './policies.js';
 import { kpiTable, printJson } from './print.js';
 
@@ -14,6 +23,7 @@ interface SimulateOptions {
   readonly split: Split;
   readonly episode: number;
   readonly seed: number;
+  readonly hangSeconds: number;
   readonly events: boolean;
   readonly json: boolean;
 }
@@ -32,6 +42,7 @@ export function simulateCommand(): Command {
         .default(0),
     )
     .addOption(seedOption())
+    .addOption(hangSecondsOption())
     .addOption(new Option('--events', 'list every event').default(false))
     .addOption(jsonOption())
     .addHelpText(
@@ -39,12 +50,15 @@ export function simulateCommand(): Command {
       `
 Examples:
   fleetstep simulate --policy edf --events
+  fleetstep simulate --policy ./mine.mjs --episode 2
   fleetstep simulate --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --episode 3 --json`,
     )
-    .action((options: SimulateOptions, command: Command) => {
-      const { compiled, policy } = askedPolicy(options, command);
+    .action(async (options: SimulateOptions, command: Command) => {
+      const { compiled, policy } = await askedPolicy(options, command);
       const { split, episode, seed } = options;
-      const result = simulate({ compiled, policy, split, episode, seed });
+      const request = { compiled, policy, split, episode, seed };
+      const result =
+        policy.kind === 'module' ? await simulateInThread(request, options.hangSeconds) : simulate(request);
       if (options.json) {
         printJson(result);
         return;

@@ -14,11 +14,15 @@ import {
   defaultRunFolder,
   defaultSteps,
   loadBackend,
+  networkSettings,
+  readCheckpoint,
   readRunConfig,
   resumable,
   runCheckpoint,
   runFields,
   runTraining,
+  schedulesOf,
+  worldOf,
 } from '../train/index.js';
 import type { BackendName, Metrics, TrainingConfig, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
@@ -26,6 +30,7 @@ import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
 import { dataOption, jsonOption, path, scenarioOption, seedOption, whole, workersOption } from './options.js';
 import { askedWorld } from './policies.js';
 import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
+import { seedList, trainReplicates } from './replicates.js';
 import { givenSettings, settingOptions, trainSettings } from './settings.js';
 
 interface TrainOptions {
@@ -45,6 +50,9 @@ interface TrainOptions {
   readonly evalEpisodes?: number;
   readonly evalEvery: number;
   readonly earlyStop: number;
+  readonly keepEvery: number;
+  readonly init?: string;
+  readonly seeds?: readonly number[];
   readonly json: boolean;
 }
 
@@ -62,18 +70,33 @@ export function trainCommand(): Command {
       ).argParser(whole(1)),
     )
     .addOption(seedOption())
+    .addOption(
+      new Option('--seeds <list>', 'train with each of these seeds, such as 1..5 or 1,2,3, and show mean and interval')
+        .argParser(seedList)
+        .conflicts(['seed', 'printConfig']),
+    )
+    .addOption(
+      new Option(
+        '--init <run>',
+        'start from the weights of this run, or of a checkpoint file of one, on its scenario or another one',
+      ),
+    )
     .addOption(workersOption())
     .addOption(new Option('--out <folder>', 'folder of the run (default: a new one under runs/)').argParser(path))
     .addOption(
-      new Option('--resume <run>', 'resume an interrupted run from its last checkpoint, with its settings')
+      new Option(
+        '--resume <run>',
+        'resume an interrupted run from its last checkpoint, with its settings; with --steps a finished one, too, to more steps',
+      )
         .argParser(path)
         .conflicts([
           'out',
           'config',
           'printConfig',
           'algorithm',
-          'steps',
           'seed',
+          'seeds',
+          'init',
           ...trainSettings.map(({ attribute }) => attribute),
         ]),
     )
@@ -114,6 +137,11 @@ export function trainCommand(): Command {
         .argParser(whole(0))
         .default(runFields.earlyStop.default),
     )
+    .addOption(
+      new Option('--keep-every <n>', 'steps between checkpoints that are kept, as checkpoint-<steps>.msgpack; 0: none')
+        .argParser(whole(0))
+        .default(runFields.keepEvery.default),
+    )
     .addOption(jsonOption());
   for (const option of settingOptions()) command.addOption(option);
   return command
@@ -129,14 +157,33 @@ Examples:
   fleetstep train --seed 2 --out runs/two --json
   fleetstep train --algorithm dqn --steps 400000
   fleetstep train --gamma 0.98 --print-config > run.json && fleetstep train --config run.json --seed 2
-  fleetstep train --resume runs/two`,
+  fleetstep train --resume runs/two
+  fleetstep train --resume runs/two --steps 3e6
+  fleetstep train --init runs/two --scenario small.json --steps 200000
+  fleetstep train --seeds 1..5 --out runs/geneva`,
     )
     .action(async (options: TrainOptions, command: Command) => {
-      await train(options, command);
+      const { seeds, out, json } = options;
+      if (seeds === undefined) {
+        await train(options, command);
+        return;
+      }
+      // Now, not when its turn comes.
+      if (out !== undefined) for (const seed of seeds) RunFolder.checkFree(`${out}-s${seed}`);
+      const now = new Date();
+      await trainReplicates(seeds, json, async (seed) => (await train(options, command, { seed, now }))!);
     });
 }
 
-async function train(options: TrainOptions, command: Command): Promise<void> {
+/** One of several runs that differ in their seed only. */
+interface Replicate {
+  readonly seed: number;
+  /** When the first of them began, for their folders' names. */
+  readonly now: Date;
+}
+
+/** @param replicate where there are several: each says little, and the caller prints what they come to */
+async function train(options: TrainOptions, command: Command, replicate?: Replicate): Promise<TrainingResult | null> {
   const begun = options.resume === undefined ? null : runCheckpoint(options.resume);
   const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
   const file =
@@ -152,19 +199,32 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
         .map((name) => [name, file[name]]),
     ),
   };
-  const definition = algorithm(begun?.algorithm ?? asked.algorithm);
+  const init =
+    options.init === undefined ? undefined : { path: options.init, checkpoint: readCheckpoint(options.init) };
+  const named = given('algorithm') || file.algorithm !== undefined ? asked.algorithm : undefined;
+  const definition = algorithm(begun?.algorithm ?? named ?? init?.checkpoint.algorithm ?? asked.algorithm);
   const settings = {
     ...definition.defaults,
+    // A run that starts from another has its network, unless told otherwise, which is refused where it does not fit.
+    ...(init?.checkpoint.algorithm === definition.name ? networkSettings(init.checkpoint.config) : {}),
     ...Object.fromEntries(Object.entries(file).filter(([name]) => Object.hasOwn(definition.fields, name))),
     ...givenSettings({ ...options }, command, definition.name),
   };
   if (options.printConfig === true) {
     printConfig(asked, settings, given('workers') || file.workers !== undefined);
-    return;
+    return null;
   }
-  const compiled = begun === null ? loadScenario(asked) : askedWorld(begun, options.resume!, options, command);
+  // Where nothing else is said, a run that starts from another is trained on the other's scenario.
+  const origin = given('scenario') || file.scenario !== undefined ? undefined : init;
+  const compiled =
+    begun !== null
+      ? askedWorld(begun, options.resume!, options, command)
+      : origin !== undefined
+        ? worldOf(origin.checkpoint, origin.path, asked.data)
+        : loadScenario(asked);
   const { name } = compiled.scenario;
-  const resume = options.resume === undefined ? null : resumable(options.resume, compiled, options.evalEpisodes);
+  const resume =
+    options.resume === undefined ? null : resumable(options.resume, compiled, options.evalEpisodes, options.steps);
   /** The value given now; else the one that the run was started with. */
   const setting = <K extends 'workers' | 'checkpointSeconds' | 'hangSeconds'>(key: K): number =>
     resume === null || given(key) ? asked[key] : resume.settings[key];
@@ -172,14 +232,18 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   const evaluateEvery = resume === null || given('evalEvery') ? asked.evalEvery : resume.settings.evaluateEvery;
   const earlyStop = resume === null || given('earlyStop') ? asked.earlyStop : resume.settings.earlyStop;
   const evaluates = evaluationEpisodes !== 0;
+  const keepEvery = resume === null || given('keepEvery') ? asked.keepEvery : resume.settings.keepEvery;
   const config: TrainingConfig = resume?.config ?? {
     ...settings,
-    seed: asked.seed,
+    seed: replicate?.seed ?? asked.seed,
     totalSteps: asked.steps ?? defaultSteps(name),
   };
   // A resumed run keeps its backend: another one would round differently.
   const backend = await loadBackend(asked.backend === 'auto' ? (resume?.backend ?? defaultBackend) : asked.backend);
-  const out = options.resume ?? options.out ?? defaultRunFolder(name, definition.name, config.seed, new Date());
+  const now = replicate?.now ?? new Date();
+  const folder = options.resume ?? options.out ?? defaultRunFolder(name, definition.name, config.seed, now);
+  // Named by the user, the runs of several seeds are told apart here.
+  const out = replicate === undefined || options.out === undefined ? folder : `${folder}-s${config.seed}`;
   if (resume === null) RunFolder.checkFree(out);
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
@@ -194,6 +258,16 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     say(
       `note: ${grouped(config.totalSteps)} asked for, rounded up to ${grouped(steps)} steps, because an iteration is ${config.numEnvs} environments x ${config.rolloutSteps} steps (--envs, --rollout-steps)`,
     );
+  }
+  if (begun !== null && config.totalSteps !== begun.config.totalSteps) {
+    const schedules = schedulesOf(definition.name, config);
+    say(
+      `note: extended from ${grouped(begun.config.totalSteps)} to ${grouped(config.totalSteps)} steps; ${schedules.length === 0 ? 'it ends as if it had been started with these' : `${schedules.join(', ')} follow the share of all steps that are done, so it does not end as if it had been started with these`}`,
+    );
+  }
+  if (init !== undefined) {
+    const { scenario, steps: trained } = init.checkpoint;
+    say(`starts from ${init.path}, trained on ${scenario.name} for ${grouped(trained)} steps`);
   }
   if (workers > config.numEnvs) {
     say(`note: ${config.numEnvs} workers instead of ${workers}, because there are ${config.numEnvs} environments`);
@@ -249,12 +323,17 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
       workers,
       out,
       resume,
-      request: { scenario: asked.scenario, data: asked.data },
+      request: {
+        scenario: origin?.checkpoint.identity.data?.request?.scenario ?? asked.scenario,
+        data: asked.data ?? origin?.checkpoint.identity.data?.request?.data,
+      },
       checkpointSeconds: setting('checkpointSeconds'),
       evaluationEpisodes,
       hangSeconds: setting('hangSeconds'),
       evaluateEvery,
       earlyStop,
+      keepEvery,
+      init,
       signal: abort.signal,
       onMetrics,
       onEvaluation: (done, total) => evaluating.update(done, total, `${done}/${total} episodes`),
@@ -268,13 +347,14 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
   // A run that finished in spite of the interrupt has succeeded.
   if (!result.finished) process.exitCode = exitCode;
 
+  if (replicate !== undefined && options.json) return result;
   if (options.json) {
     const { evaluations, ...summary } = result;
     printJson({
       ...summary,
       heuristics: Object.fromEntries(evaluations.slice(1).map((e) => [e.policy, e.meanReturn])),
     });
-    return;
+    return result;
   }
   const [ours, ...others] = result.evaluations;
   if (ours !== undefined) {
@@ -295,17 +375,18 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
         ? `next: fleetstep eval --policy ${result.run} --split test\n`
         : `next: fleetstep train --resume ${result.run}\n`),
   );
+  return result;
 }
 
 /** Everything that makes the run, as a config file. */
 function printConfig(asked: TrainOptions, settings: object, withWorkers: boolean): void {
   const { algorithm: name, scenario, data, seed, workers, backend, checkpointSeconds, hangSeconds } = asked;
-  const { evalEpisodes, evalEvery, earlyStop } = asked;
+  const { evalEpisodes, evalEvery, earlyStop, keepEvery } = asked;
   // The scenario says how many steps it takes, and may need its data for that.
   const steps = asked.steps ?? defaultSteps(loadScenario(asked).scenario.name);
   const resolved = {
     ...{ algorithm: name, scenario, data, seed, steps, backend, checkpointSeconds, hangSeconds },
-    ...{ evalEpisodes, evalEvery, earlyStop },
+    ...{ evalEpisodes, evalEvery, earlyStop, keepEvery },
     // One per core, unless somebody wants it otherwise.
     workers: withWorkers ? workers : undefined,
     ...settings,

@@ -35,13 +35,13 @@ export abstract class WorldBase {
   readonly observation: ObservationKind;
   /** Numbers in one observation. */
   readonly observationSize: number;
+  /** Index of environment 0 over the whole run. */
+  readonly firstEnv: number;
   /** Where events are recorded, null for nowhere. Only sensible for a world with one environment of interest. */
   log: EventLog | null = null;
 
   /** Which recorded days are played. */
   protected readonly source: EpisodeSource;
-  /** Index of environment 0 over the whole run. */
-  protected readonly firstEnv: number;
   /** Environments n. */
   protected readonly size: number;
 

@@ -13,6 +13,8 @@ export type { Estimate, Forecast, Forecasts, LookaheadOptions } from './lookahea
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';
+export { OwnPolicy, isModule, loadOwnPolicy, ownPolicy, ownPolicyName } from './own-policy.js';
+export type { OwnPolicyExport, OwnPolicySpec } from './own-policy.js';
 export { worthOf } from './planner-arrays.js';
 export { Planner } from './planner.js';
 export { PolicyError } from './policy.js';

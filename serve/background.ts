@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { CompiledScenario } from '../engine/index.js';
+import type { OwnPolicySpec } from '../policy/index.js';
 import { AdviseError, analyze, LOOKAHEAD, pack } from '../advise/index.js';
 import type {
   AdviseErrorCode,
@@ -27,6 +28,8 @@ export interface Setup {
   readonly networks: readonly TrainedNetwork[];
   /** The scenario of all policies that were not trained on one. */
   readonly base: CompiledScenario;
+  /** Modules of the user's own. */
+  readonly own: readonly OwnPolicySpec[];
   /** Version of the package, for the answer's provenance. */
   readonly version: string;
 }
@@ -41,7 +44,8 @@ type Done = Answer | Analysis | AnalyzedPair[];
 
 /** What a thread gives back. An AdviseError goes as a plain object, because errors lose their class between threads. */
 export type Reply =
-  | { readonly done: Done }
+  /** `faults`: of policies of somebody's own that gave way. */
+  | { readonly done: Done; readonly faults?: readonly string[] }
   | {
       readonly error: {
         readonly code: AdviseErrorCode;
@@ -53,6 +57,8 @@ export type Reply =
 
 /** Pairs of vehicle and shipment that are computed within a few milliseconds. */
 const SHORT = 5000;
+/** Milliseconds that a module of somebody's own has beyond the deadline, and to start its thread. */
+const OWN_MS = 3000;
 /** Requests that wait for a thread; more are rejected. */
 const MOST_WAITING = 32;
 /** Requests of one caller, waiting or being computed; the rest of the queue is for others. */
@@ -84,7 +90,7 @@ export class Background {
    */
   constructor(recommender: Recommender, threads: number = Math.max(1, Math.min(4, availableParallelism() - 1))) {
     const {
-      policies: { networks, base },
+      policies: { networks, base, own },
       version,
     } = recommender;
     this.#recommender = recommender;
@@ -97,7 +103,7 @@ export class Background {
       // Milliseconds: starting a thread takes longer than computing most answers.
       idleTimeout: 60_000,
       concurrentTasksPerWorker: 1,
-      workerData: { networks, base, version } satisfies Setup,
+      workerData: { networks, base, own, version } satisfies Setup,
     });
   }
 
@@ -107,13 +113,15 @@ export class Background {
    *   `ERR_ABANDONED` if `way.signal` aborted while it waited
    */
   async recommend(request: RecommendRequest, context: Context, way: Way = {}): Promise<Answer> {
+    const task = (): Task => ({ packed: way.packed ?? pack(request), context });
+    if (this.#isOwn(request)) return this.#recommendByOwn(request, context, way, task());
     if (!isLong(request)) return this.#recommender.recommend(request, context);
-    return (await this.#run({ packed: way.packed ?? pack(request), context }, way)) as Answer;
+    return (await this.#run(task(), way)) as Answer;
   }
 
   /** Scores a plan for the state of a request. @throws AdviseError, ServeError as `recommend` */
   async analyze(request: RecommendRequest, plan: readonly PlannedPair[], way: Way = {}): Promise<Analysis> {
-    if (!isLong(request)) return analyze(this.#recommender, request, plan);
+    if (!isLong(request) && !this.#isOwn(request)) return analyze(this.#recommender, request, plan);
     return (await this.#run({ packed: pack(request), plan }, way)) as Analysis;
   }
 
@@ -123,14 +131,37 @@ export class Background {
     return (await this.#run({ packed: way.packed ?? pack(request), shipment }, way)) as AnalyzedPair[];
   }
 
-  async #run(task: Task, { signal, by = '' }: Way): Promise<Done> {
+  /** Whether a module of somebody's own is asked: it may never return, so it is asked on another thread. */
+  #isOwn({ policy }: RecommendRequest): boolean {
+    const { policies } = this.#recommender;
+    return policies.own.length > 0 && policies.named(policy).isOwn;
+  }
+
+  /** As `recommend`; a thread that does not return is ended, and the planner answers. */
+  async #recommendByOwn(request: RecommendRequest, context: Context, way: Way, task: Task): Promise<Answer> {
+    const limit = (request.deadline_ms ?? OWN_MS) + OWN_MS;
+    try {
+      return (await this.#run(task, way, limit)) as Answer;
+    } catch (error) {
+      if (!(error instanceof ThreadLost)) throw error;
+      const { policies } = this.#recommender;
+      const { name } = policies.named(request.policy);
+      policies.report(
+        `policy ${name} ended its thread, or did not return within ${limit} ms: the planner has answered`,
+      );
+      const { askedAt: _, ...rest } = context;
+      return this.#recommender.recommend(request, { ...rest, failed: true });
+    }
+  }
+
+  async #run(task: Task, { signal, by = '' }: Way, limit?: number): Promise<Done> {
     const mine = this.#asked.get(by) ?? 0;
     if (mine >= MOST_OF_ONE) {
       throw busy(`${MOST_OF_ONE} long requests of this account wait already`);
     }
     this.#asked.set(by, mine + 1);
     try {
-      return await this.#answered(task, signal);
+      return await this.#answered(task, signal, limit);
     } finally {
       const left = (this.#asked.get(by) ?? 1) - 1;
       if (left === 0) this.#asked.delete(by);
@@ -138,17 +169,22 @@ export class Background {
     }
   }
 
-  async #answered(task: Task, signal: AbortSignal | undefined): Promise<Done> {
+  /** @param limit milliseconds after which the thread is ended; undefined for none */
+  async #answered(task: Task, signal: AbortSignal | undefined, limit: number | undefined): Promise<Done> {
     await this.#turn(signal);
     let reply;
     try {
-      reply = (await this.#pool.run(task)) as Reply;
+      reply = (await this.#pool.run(task, limit === undefined ? {} : { signal: AbortSignal.timeout(limit) })) as Reply;
     } catch (cause) {
+      if (limit !== undefined) throw new ThreadLost('the thread was lost', { cause });
       throw busy('the thread that computed this request ended', cause);
     } finally {
       this.#next();
     }
-    if ('done' in reply) return reply.done;
+    if ('done' in reply) {
+      for (const fault of reply.faults ?? []) this.#recommender.policies.report(fault);
+      return reply.done;
+    }
     const { code, message, path, faults } = reply.error;
     throw new AdviseError(code, message, { path, faults });
   }
@@ -195,6 +231,9 @@ export class Background {
     await this.#pool.destroy();
   }
 }
+
+/** A thread that was to ask a module of somebody's own ended, or was ended. */
+class ThreadLost extends Error {}
 
 function abandoned(): ServeError {
   return new ServeError('ERR_ABANDONED', 'the client disconnected before the answer was computed');

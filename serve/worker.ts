@@ -2,11 +2,14 @@
 
 import { workerData } from 'piscina';
 import { AdviseError, analyze, Policies, Recommender, unpack } from '../advise/index.js';
+import { loadOwnPolicy } from '../policy/index.js';
 import type { RecommendRequest } from '../advise/index.js';
 import type { Reply, Setup, Task } from './background.js';
 
-const { networks, base, version } = workerData as Setup;
-const recommender = new Recommender(new Policies(networks, base), version);
+const { networks, base, own, version } = workerData as Setup;
+for (const spec of own) await loadOwnPolicy(spec);
+const policies = new Policies(networks, base, own);
+const recommender = new Recommender(policies, version);
 
 /** Computes one task. An AdviseError is returned as a plain object; any other error rejects the task. */
 export default function answer(task: Task): Reply {
@@ -14,7 +17,9 @@ export default function answer(task: Task): Reply {
   try {
     if ('plan' in task) return { done: analyze(recommender, request, task.plan) };
     if ('shipment' in task) return { done: recommender.candidates(request, task.shipment) };
-    return { done: recommender.recommend(request, task.context) };
+    const faults: string[] = [];
+    policies.report = (fault) => void faults.push(fault);
+    return { done: recommender.recommend(request, task.context), faults };
   } catch (error) {
     if (!(error instanceof AdviseError)) throw error;
     const { code, message, path, faults } = error;

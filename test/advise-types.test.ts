@@ -44,7 +44,7 @@ describe('a type that follows from its schema', () => {
     expectTypeOf<Assignment['confidence']>().toEqualTypeOf<number | null>();
     expectTypeOf<Answer['provenance']['fallback']>().toEqualTypeOf<{
       readonly policy: string;
-      readonly reason: 'deadline' | 'out_of_distribution' | 'objective';
+      readonly reason: 'deadline' | 'out_of_distribution' | 'objective' | 'failed';
     } | null>();
     expectTypeOf<NonNullable<ShipmentInput['pickup']['time_windows']>[number]>().toEqualTypeOf<
       readonly [number, number]

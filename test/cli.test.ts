@@ -181,14 +181,23 @@ describe('fleetstep', () => {
     [['train', '--resume', 'first', '--learning-rate', '0.5'], /cannot be used with option '--learning-rate/],
     [['train', '--bogus'], /unknown option '--bogus'/],
     [['eval', '--policy', 'nobody'], /no run at nobody/],
-    [['eval', '--policy', 'first', '--scenario', 'other.json'], /was trained on scenario "geneva", not on "other"/],
+    [['eval', '--policy', 'first', '--scenario', 'other.json'], /scenario field "name" is "geneva" in other\.json/],
+    [['train', '--seeds', '3..1'], /"3..1" runs backwards. Give seeds such as 1..5/],
+    [['train', '--seeds', '1,1'], /Seed 1 is given twice/],
+    [['train', '--seeds', '1,two'], /"two" is no seed/],
+    [['train', '--init', 'nowhere'], /no run at nowhere/],
+    [
+      ['train', '--init', 'first', '--hidden', '8', '--json'],
+      /hidden is \[8\], and \[32,32\] in first: a run that starts from it must have the same/,
+    ],
+    [['train', '--resume', 'first', '--steps', '100'], /--steps is 100, and first has done 2048/],
     [['eval', '--policy', 'cut'], /truncated/],
     [['eval', '--workers', '0'], /'0' is invalid/],
     [['import', '--data', 'nowhere'], /nowhere does not exist/],
     [['frobnicate'], /unknown command/],
   ])('%j: one line, exit code 2, nothing written', (args, message) => {
     writeFileSync(join(root, 'bad.json'), '{"extends": "geneva", "drivers": 0}');
-    writeFileSync(join(root, 'other.json'), '{"extends": "geneva", "name": "other"}');
+    writeFileSync(join(root, 'other.json'), '{"extends": "geneva", "name": "geneva", "drivers": 4}');
     writeFileSync(
       join(root, 'window.json'),
       JSON.stringify({ extends: 'geneva', demand: { ...genevaDemand, windowMinutes: [-5, 20] } }),
@@ -495,7 +504,7 @@ describe('fleetstep', () => {
     expect(four.halfWidth).toBeCloseTo((3.182446305 * deviation) / 2, 5);
   });
 
-  it('a run of a scenario file is evaluated without naming the file, and not on another', () => {
+  it('a run of a scenario file is evaluated without naming the file, and plays another that its network fits', () => {
     writeFileSync(join(root, 'small.json'), '{"extends": "geneva", "name": "small", "drivers": 4}');
     expect(fleetstep('train', ...quick, '--scenario', 'small.json', '--out', 'small', '--json').status).toBe(0);
     const { stdout } = fleetstep('eval', '--policy', 'small', '--episodes', '2', '--json');
@@ -503,9 +512,12 @@ describe('fleetstep', () => {
     expect(fleetstep('eval', '--policy', 'small', '--episodes', '2', '--scenario', 'small.json', '--json').stdout).toBe(
       stdout,
     );
-    expect(fleetstep('eval', '--policy', 'small', '--scenario', 'geneva').stderr).toMatch(
-      /was trained on scenario "small", not on "geneva"/,
-    );
+    const few = ['--policy', 'small', '--episodes', '2', '--scenario', 'geneva'];
+    const other = fleetstep('eval', ...few);
+    expect([other.status, other.stdout]).toEqual([0, expect.stringContaining('2 validation episodes of geneva')]);
+    expect(other.stderr).toContain('note: small was trained on small (4 drivers, 20 slots) and plays geneva (10, 20)');
+    const silent = fleetstep('eval', ...few, '--json');
+    expect([silent.stderr, JSON.parse(silent.stdout)]).toMatchObject(['', { scenario: 'geneva' }]);
     expect(fleetstep('eval', '--policy', 'small', '--data', '.').stderr).toMatch(/leave --data out/);
     expect(JSON.parse(fleetstep('simulate', '--policy', 'small', '--json').stdout)).toMatchObject({
       scenario: 'small',

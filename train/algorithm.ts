@@ -119,6 +119,8 @@ export interface AlgorithmDefinition<
    * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
    */
   create(setup: AlgorithmSetup, config: Config): Algorithm<Config, State>;
+  /** Settings of `config` that change with the share of all steps that are done. Default: none. */
+  schedules?(config: Config): readonly string[];
   /** Its losses in a few words, for the progress line. */
   summary(metrics: Metrics): string;
 }

@@ -17,6 +17,7 @@ import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
 import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
+import type { Origin } from './init.js';
 import type { SavedViews } from './records.js';
 import { algorithm, algorithmNames } from './registry.js';
 import { onDisk } from './run-folder.js';
@@ -50,6 +51,8 @@ export interface RunSettings {
   readonly evaluateEvery?: number;
   /** Evaluations without gain after which the training ends, 0 for never. */
   readonly earlyStop?: number;
+  /** Steps between checkpoints that are kept, 0 for none. */
+  readonly keepEvery?: number;
 }
 
 /** How the choice of the best policy stands. */
@@ -81,6 +84,8 @@ export interface Checkpoint {
   readonly identity: Identity;
   /** The run's settings. */
   readonly settings: RunSettings;
+  /** Where its first weights are from; absent if they were drawn. */
+  readonly origin?: Origin | undefined;
   /** What it is trained on, in full. */
   readonly scenario: Scenario;
   /** The network that plays. */
@@ -126,7 +131,15 @@ export function writeCheckpoint(run: string, checkpoint: Checkpoint): Checkpoint
 
 /** Writes `RUN/best.msgpack`: the checkpoint, as far as it is needed to play. @throws TrainError `ERR_DISK` */
 export function writeBest(run: string, checkpoint: Checkpoint): void {
-  const file = join(run, BEST_FILE);
+  writePlayable(join(run, BEST_FILE), checkpoint);
+}
+
+/** Writes `RUN/checkpoint-<steps>.msgpack`, which can be played and started from, and stays. @throws TrainError `ERR_DISK` */
+export function writeKept(run: string, checkpoint: Checkpoint): void {
+  writePlayable(join(run, `checkpoint-${checkpoint.steps}.msgpack`), checkpoint);
+}
+
+function writePlayable(file: string, checkpoint: Checkpoint): void {
   const { iteration, weights } = checkpoint.state;
   onDisk(file, () => writeSealed(file, FORMAT, { ...checkpoint, state: { iteration, weights } }));
 }

@@ -685,6 +685,11 @@ export const dqn: AlgorithmDefinition<DqnConfig, DqnState> = {
   check: checkConfig,
   create: ({ compiled, backend, workers, hangSeconds }, config) =>
     new Dqn(compiled, backend, config, workers, hangSeconds),
+  schedules: (config) => [
+    ...(config.learningRateFinal === 1 ? [] : ['learningRateFinal']),
+    ...(config.epsilonStart === config.epsilonFinal ? [] : ['explorationShare']),
+    ...(config.prioritised && config.priorityBeta !== config.priorityBetaFinal ? ['priorityBetaFinal'] : []),
+  ],
   summary: (metrics) => {
     const [loss, value] = ['td_loss', 'q_values'].map((name) => metrics[`losses/${name}`]?.toFixed(3) ?? '-');
     return `loss td ${loss} Q ${value} eps ${metrics['charts/epsilon']!.toFixed(2)}`;

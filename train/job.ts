@@ -17,10 +17,13 @@ import {
   weightsSha256,
   writeBest,
   writeCheckpoint,
+  writeKept,
 } from './checkpoint.js';
 import type { Checkpoint, RunSettings, Selection } from './checkpoint.js';
 import { TrainError } from './errors.js';
 import { identityOf } from './identity.js';
+import { extended, startFrom } from './init.js';
+import type { InitialPolicy } from './init.js';
 import { algorithm, defaultAlgorithm } from './registry.js';
 import { CONFIG_FILE, EVALUATION_FILE, RunFolder } from './run-folder.js';
 
@@ -52,6 +55,10 @@ export interface TrainingJob {
   readonly evaluateEvery?: number | undefined;
   /** Evaluations without gain after which the training ends; default 0: never. */
   readonly earlyStop?: number | undefined;
+  /** Steps between checkpoints that are kept, as `checkpoint-<steps>.msgpack`; default 0: none. */
+  readonly keepEvery?: number | undefined;
+  /** A new run starts from this policy's weights; default: drawn from the seed. */
+  readonly init?: InitialPolicy | undefined;
   /** Ends the run after the iteration under way, with a checkpoint. */
   readonly signal: AbortSignal;
   /** Called after each iteration, with the number of iterations in all. */
@@ -111,6 +118,8 @@ const known = [
   'hangSeconds',
   'evaluateEvery',
   'earlyStop',
+  'keepEvery',
+  'init',
   'signal',
   'onMetrics',
   'onEvaluation',
@@ -129,6 +138,7 @@ function checkJob(job: TrainingJob): void {
   const { evaluateEvery = 0, earlyStop = 0 } = job;
   check.whole('evaluateEvery', evaluateEvery, 0);
   check.whole('earlyStop', earlyStop, 0);
+  check.whole('keepEvery', job.keepEvery ?? 0, 0);
   if (earlyStop > 0 && evaluateEvery === 0) {
     throw new TrainError(
       'ERR_TRAIN_OPTION',
@@ -155,9 +165,13 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
   let folder: RunFolder | null = null;
   let saved: Checkpoint | null = resume;
   try {
+    // Before there is a folder: what does not fit leaves nothing behind.
+    const origin =
+      resume === null && job.init ? startFrom(learning, definition.name, compiled, job.init) : resume?.origin;
     folder = resume === null ? RunFolder.create(job.out) : RunFolder.open(job.out);
+    let isExtended = false;
     if (resume !== null) {
-      checkStillThere(job.out, resume);
+      isExtended = checkStillThere(job.out, resume).config.totalSteps !== config.totalSteps;
       learning.restore(stateOf(job.out, resume));
     }
     const identity = resume?.identity ?? identityOf(compiled, job.request ?? null);
@@ -168,6 +182,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       hangSeconds,
       evaluateEvery: job.evaluateEvery ?? 0,
       earlyStop: job.earlyStop ?? 0,
+      keepEvery: job.keepEvery ?? 0,
     };
     let selection: Selection | undefined = resume?.selection;
     const before = resume?.seconds ?? 0;
@@ -182,6 +197,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       ...(selection === undefined ? {} : { selection }),
       identity,
       settings,
+      ...(origin === undefined ? {} : { origin }),
       scenario: compiled.scenario,
       shape: learning.shape,
       backend: backend.name,
@@ -194,11 +210,11 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       return saved;
     };
     const due = (): boolean => selectionDue(settings, selection, learning.globalStep);
+    const playableState = (): TrainingState => ({ iteration: learning.iteration, weights: learning.weights.slice() });
     /** Evaluates what plays now; keeps it if it is the best so far. Leaves no trace if the signal aborts it. */
     const select = async (): Promise<void> => {
-      const { iteration, globalStep: steps, weights } = learning;
-      const state = { iteration, weights: weights.slice() };
-      const candidate = checkpointOf(state);
+      const { iteration, globalStep: steps } = learning;
+      const candidate = checkpointOf(playableState());
       const [evaluation] = await evaluatePolicies({
         compiled,
         policies: [policyOf(candidate, definition.name)],
@@ -218,23 +234,29 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       if (better) writeBest(job.out, { ...candidate, selection });
       folder!.appendMetrics({ iteration, global_step: steps, 'eval/episodic_return': meanReturn });
     };
-    if (resume === null) {
-      // First of all: a folder without a checkpoint is empty, and free for another run; one with a checkpoint can be resumed.
-      save();
-    } else {
-      checkStillThere(job.out, resume);
-      folder.trimMetrics(resume.state.iteration, selection?.evaluatedAt ?? 0);
-    }
-    if (!folder.has(CONFIG_FILE)) {
-      folder.writeJson(CONFIG_FILE, {
+    const describe = (): void =>
+      folder!.writeJson(CONFIG_FILE, {
         ...identity,
         scenario: compiled.scenario,
         algorithm: definition.name,
         config,
         settings,
+        ...(origin === undefined ? {} : { origin }),
         backend: backend.name,
       });
+    if (resume === null) {
+      // First of all: a folder without a checkpoint is empty, and free for another run; one with a checkpoint can be resumed.
+      save();
+    } else {
+      folder.trimMetrics(resume.state.iteration, selection?.evaluatedAt ?? 0);
+      if (isExtended) {
+        // The evaluation first: with it the run would count as finished.
+        folder.remove(EVALUATION_FILE);
+        save();
+        describe();
+      }
     }
+    if (!folder.has(CONFIG_FILE)) describe();
     const ended = (): boolean => learning.iteration >= learning.iterations || stoppedEarly(settings, selection);
     while (!signal.aborted) {
       // First, as a resumed run may have been interrupted in it.
@@ -255,6 +277,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       }
       folder.appendMetrics(metrics);
       job.onMetrics(metrics, learning.iterations);
+      if (isKept(settings, learning.globalStep, config)) writeKept(job.out, checkpointOf(playableState()));
       if (elapsed() - savedAt >= job.checkpointSeconds) save();
     }
     const trainedSeconds = elapsed();
@@ -312,15 +335,23 @@ function stoppedEarly({ earlyStop = 0 }: RunSettings, selection: Selection | und
   return earlyStop > 0 && (selection?.withoutGain ?? 0) >= earlyStop;
 }
 
+/** Whether an iteration has come to, or beyond, a multiple of `keepEvery`. */
+function isKept({ keepEvery = 0 }: RunSettings, steps: number, { numEnvs, rolloutSteps }: TrainingConfig): boolean {
+  if (keepEvery === 0) return false;
+  return Math.floor(steps / keepEvery) > Math.floor((steps - numEnvs * rolloutSteps) / keepEvery);
+}
+
 /** Another process may have continued the run between our reading the checkpoint and our locking the folder. */
-function checkStillThere(run: string, resume: Checkpoint): void {
-  const { iteration } = readCheckpoint(run).state;
+function checkStillThere(run: string, resume: Checkpoint): Checkpoint {
+  const now = readCheckpoint(run);
+  const { iteration } = now.state;
   if (iteration !== resume.state.iteration) {
     throw new TrainError(
       'ERR_RUN_LOCKED',
       `${run} was at iteration ${resume.state.iteration} and is at ${iteration} now: another process has continued it`,
     );
   }
+  return now;
 }
 
 /** Adds what is saved, and how to resume from it, to errors that are the machine's. */
@@ -347,11 +378,20 @@ export function runCheckpoint(run: string): Checkpoint {
 /**
  * The checkpoint of a run that is to be resumed, in its training or in its evaluation.
  * @param evaluationEpisodes asked for now; undefined for the run's own setting
+ * @param totalSteps         steps in all from now on; undefined for the run's own
  * @throws TrainError `ERR_CHECKPOINT` if there is none, if it is of another scenario or other data, or if nothing is left to do
  */
-export function resumable(run: string, compiled: CompiledScenario, evaluationEpisodes?: number): Checkpoint {
+export function resumable(
+  run: string,
+  compiled: CompiledScenario,
+  evaluationEpisodes?: number,
+  totalSteps?: number,
+): Checkpoint {
   const checkpoint = runCheckpoint(run);
   checkWorld(checkpoint, compiled, run);
+  if (totalSteps !== undefined && totalSteps !== checkpoint.config.totalSteps) {
+    return extended(checkpoint, run, totalSteps);
+  }
   const { config, steps, settings } = checkpoint;
   const trainedEarly = steps < config.totalSteps && stoppedEarly(settings, checkpoint.selection);
   const trained = steps >= config.totalSteps || trainedEarly;
@@ -359,7 +399,7 @@ export function resumable(run: string, compiled: CompiledScenario, evaluationEpi
   if (trained && evaluated && !selectionDue(settings, checkpoint.selection, steps)) {
     throw new TrainError(
       'ERR_CHECKPOINT',
-      `${run} has done ${trainedEarly ? `${steps} of its ${config.totalSteps} steps and has stopped early` : `all of its ${config.totalSteps} steps`}: nothing to resume`,
+      `${run} has done ${trainedEarly ? `${steps} of its ${config.totalSteps} steps and has stopped early` : `all of its ${config.totalSteps} steps`}: nothing to resume (--steps extends it)`,
     );
   }
   return checkpoint;

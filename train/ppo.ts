@@ -682,6 +682,8 @@ export const ppo: AlgorithmDefinition<PpoConfig, PpoState> = {
   check: checkConfig,
   create: ({ compiled, backend, workers, hangSeconds }, config) =>
     new Ppo(compiled, backend, config, workers, hangSeconds),
+  schedules: (config) =>
+    (['learningRateFinal', 'clipFinal', 'entropyFinal'] as const).filter((name) => config[name] !== 1),
   summary: (metrics) => {
     const [policy, value, entropy] = ['policy_loss', 'value_loss', 'entropy'].map((name) => metrics[`losses/${name}`]!);
     return `loss pi ${policy.toFixed(4)} v ${value.toFixed(3)} H ${entropy.toFixed(2)}`;

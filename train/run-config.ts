@@ -15,7 +15,15 @@ import { algorithm, algorithmNames, defaultAlgorithm } from './registry.js';
 const Validator = FastestValidator as unknown as typeof FastestValidator.default;
 
 type NumberName =
-  'seed' | 'steps' | 'workers' | 'checkpointSeconds' | 'hangSeconds' | 'evalEpisodes' | 'evalEvery' | 'earlyStop';
+  | 'seed'
+  | 'steps'
+  | 'workers'
+  | 'checkpointSeconds'
+  | 'hangSeconds'
+  | 'evalEpisodes'
+  | 'evalEvery'
+  | 'earlyStop'
+  | 'keepEvery';
 type WordName = 'algorithm' | 'backend';
 
 /** What a config file may say beside an algorithm's settings; each is an option of the same name. */
@@ -29,6 +37,7 @@ export const runFields: Readonly<Record<NumberName, WholeField> & Record<WordNam
   hangSeconds: { kind: 'whole', min: 1, default: 300, doc: 'end the run if a worker makes no step for this long' },
   evalEpisodes: { kind: 'whole', min: 0, default: 200, doc: 'held-out episodes per policy' },
   evalEvery: { kind: 'whole', min: 0, default: 0, doc: 'steps between evaluations; the best policy is kept; 0: none' },
+  keepEvery: { kind: 'whole', min: 0, default: 0, doc: 'steps between checkpoints that are kept; 0: none' },
   earlyStop: { kind: 'whole', min: 0, default: 0, doc: 'end after this many evaluations without gain; 0: never' },
 };
 

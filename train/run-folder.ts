@@ -87,6 +87,12 @@ export class RunFolder {
     onDisk(file, () => writeFileAtomic(file, `${text}\n`));
   }
 
+  /** Deletes a file, if it is there. @throws TrainError `ERR_DISK` */
+  remove(name: string): void {
+    const file = join(this.path, name);
+    onDisk(file, () => rmSync(file, { force: true }));
+  }
+
   /** Appends one line of JSON to `metrics.jsonl`. @throws TrainError `ERR_DISK` */
   appendMetrics(metrics: object): void {
     const file = join(this.path, METRICS);

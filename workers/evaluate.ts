@@ -2,9 +2,9 @@
 // the seed and the episode's index, whatever the policy and the number of threads.
 
 import { VectorDispatchEnv, observationKinds } from '../engine/index.js';
-import type { CompiledScenario, EventLog, ObservationKind, Split } from '../engine/index.js';
-import { LookaheadPolicy, NetworkPolicy, heuristic, heuristicNames } from '../policy/index.js';
-import type { HeuristicName, NetworkShape, Policy } from '../policy/index.js';
+import type { CompiledScenario, EventLog, ObservationKind, Scenario, Split } from '../engine/index.js';
+import { LookaheadPolicy, NetworkPolicy, OwnPolicy, heuristic, heuristicNames } from '../policy/index.js';
+import type { HeuristicName, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
 import { check } from './check-options.js';
 import type { Beats } from './watchdog.js';
 
@@ -13,6 +13,8 @@ export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
   /** Tries actions in sampled futures; see policy/lookahead.ts. */
   | { readonly kind: 'lookahead'; readonly name: 'lookahead' }
+  /** A module of your own that exports one: what `ownPolicy` gives. */
+  | OwnPolicySpec
   | {
       readonly kind: 'network';
       readonly name: string;
@@ -52,6 +54,11 @@ export interface EvaluationPart {
   readonly kpis: Float64Array;
 }
 
+/** In place of a result: what is wrong with a policy of somebody's own. */
+export interface PolicyFault {
+  readonly policyFault: string;
+}
+
 /** Base seed of a split's episodes: apart from training's, which are below 2^40. */
 export function heldOutSeed(seed: number, split: Split): number {
   return seed + 2 ** 40 * (split === 'validation' ? 1 : split === 'test' ? 2 : 3);
@@ -60,20 +67,32 @@ export function heldOutSeed(seed: number, split: Split): number {
 /** Largest seed that a user may give. */
 export const MAX_SEED: number = 2 ** 40 - 1;
 
-/**
- * The policy that `spec` describes.
- * @throws WorkerError `ERR_WORKERS_OPTION` if there is no such policy, PolicyError if the weights do not fit the network
- */
-export function makePolicy(spec: PolicySpec): Policy {
-  check.members('the policy', spec, ['kind', 'name', 'shape', 'observation', 'weights'], ['kind', 'name']);
-  check.oneOf('the policy’s kind', spec.kind, ['heuristic', 'lookahead', 'network']);
+/** @throws WorkerError `ERR_WORKERS_OPTION` naming what is missing, unknown or none of the choices */
+export function checkPolicySpec(spec: PolicySpec): void {
+  const members = ['kind', 'name', 'shape', 'observation', 'weights', 'url', 'sha256'];
+  check.members('the policy', spec, members, ['kind', 'name']);
+  check.oneOf('the policy’s kind', spec.kind, ['heuristic', 'lookahead', 'network', 'module']);
   if (spec.kind === 'heuristic') check.oneOf('the policy’s name', spec.name, heuristicNames);
-  if (spec.kind === 'network') check.oneOf('the policy’s observation', spec.observation, observationKinds);
+  if (spec.kind === 'network' || spec.kind === 'module') {
+    check.oneOf('the policy’s observation', spec.observation, observationKinds);
+  }
+}
+
+/**
+ * The policy that `spec` describes. A module must have been loaded in this thread, with `loadOwnPolicy`.
+ * @param scenario that it is to play
+ * @throws WorkerError `ERR_WORKERS_OPTION` if there is no such policy, PolicyError if the weights do not fit the network, or if
+ *   a module is not loaded or its function fails
+ */
+export function makePolicy(spec: PolicySpec, scenario: Scenario): Policy {
+  checkPolicySpec(spec);
   switch (spec.kind) {
     case 'heuristic':
       return heuristic(spec.name);
     case 'lookahead':
       return new LookaheadPolicy();
+    case 'module':
+      return new OwnPolicy(spec, scenario);
     case 'network':
       return new NetworkPolicy(spec.name, spec.shape, spec.weights);
   }
@@ -95,13 +114,13 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
     scenario: task.compiled,
     numEnvs: count,
     firstEnv: task.from,
-    observation: task.policy.kind === 'network' ? task.policy.observation : 'classic',
+    observation: 'observation' in task.policy ? task.policy.observation : 'classic',
     autoresetMode: 'DISABLED',
     source: { mode: 'listed', days: task.days },
   });
   const { world } = env;
   world.log = log;
-  const policy = makePolicy(task.policy);
+  const policy = makePolicy(task.policy, task.compiled.scenario);
   const actions = new Int32Array(count);
   env.reset({ seed: task.seed });
   const { beats, slot = 0 } = task;

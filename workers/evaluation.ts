@@ -1,12 +1,13 @@
 // Evaluation over all threads, on paired episodes: policies with the same seed and split play the same days.
 
+import { fileURLToPath } from 'node:url';
 import { EngineError, kpisOf, meanKpis, shown, splits } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
-import { halfWidth } from '../policy/index.js';
+import { PolicyError, halfWidth } from '../policy/index.js';
 import { check } from './check-options.js';
 import { WorkerError } from './errors.js';
-import { MAX_SEED, episodeId, heldOutSeed, makePolicy } from './evaluate.js';
-import type { EvaluationPart, EvaluationTask, PolicySpec } from './evaluate.js';
+import { MAX_SEED, checkPolicySpec, episodeId, heldOutSeed, makePolicy } from './evaluate.js';
+import type { EvaluationPart, EvaluationTask, PolicyFault, PolicySpec } from './evaluate.js';
 import { MAX_WORKERS, closeThreads, openThreads, runAll } from './threads.js';
 import { DEFAULT_HANG_SECONDS, beatsOf } from './watchdog.js';
 
@@ -90,7 +91,8 @@ export function episodeCount(compiled: CompiledScenario, split: Split, asked: nu
 /**
  * Plays the same held-out episodes with each policy.
  * @returns one evaluation per policy, in their order; empty if the signal aborted
- * @throws WorkerError, EngineError `ERR_OPTION` for more episodes than the split has days, PolicyError
+ * @throws WorkerError, EngineError `ERR_OPTION` for more episodes than the split has days, PolicyError for weights that do not fit,
+ *   and for a module whose policy does not load, throws, or writes an illegal action
  */
 export async function evaluatePolicies(request: EvaluationRequest): Promise<Evaluation[]> {
   check.members('the evaluation', request, known, ['policies', 'seed']);
@@ -105,7 +107,11 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
     throw new WorkerError('ERR_WORKERS_OPTION', `policies is ${shown(policies)}: it must be a list of at least one`);
   }
   // Checked here, so that the caller gets the error as his; in a thread it would be a worker's failure.
-  for (const policy of policies) makePolicy(policy);
+  for (const policy of policies) {
+    // A module is imported by the threads only: there a policy that never ends is noticed.
+    checkPolicySpec(policy);
+    if (policy.kind !== 'module') makePolicy(policy, compiled.scenario);
+  }
   const seed = heldOutSeed(request.seed, split);
   const tasks: (EvaluationTask & { readonly index: number })[] = policies.flatMap((policy, index) =>
     Array.from({ length: Math.ceil(episodes / BATCH) }, (_, k) => {
@@ -124,10 +130,16 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
   try {
     let done = 0;
     const watched = tasks.map((task, slot) => ({ ...task, beats, slot }));
-    const parts = await runAll<EvaluationTask, EvaluationPart>(pool, 'evaluate', watched, {
-      done: (part) => request.progress?.((done += part.returns.length), episodes * policies.length),
+    const replies = await runAll<EvaluationTask, EvaluationPart | PolicyFault>(pool, 'evaluate', watched, {
+      done: (reply) => {
+        if ('returns' in reply) request.progress?.((done += reply.returns.length), episodes * policies.length);
+      },
       beats,
       hangSeconds: () => hangSeconds,
+    });
+    const parts = replies.map((reply) => {
+      if ('policyFault' in reply) throw new PolicyError('ERR_POLICY', reply.policyFault);
+      return reply;
     });
     return policies.map((policy, index) => {
       const results = parts.flatMap((part, k) =>
@@ -153,9 +165,20 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
   } catch (error) {
     // The threads were stopped on purpose.
     if (aborted()) return [];
-    throw error;
+    throw namingModules(error, policies);
   } finally {
     signal?.removeEventListener('abort', stop);
     await closeThreads(pool);
   }
+}
+
+/** A worker that hangs or dies says nothing of the policy that it played: modules of somebody's own are named, as it is likely one of theirs. */
+export function namingModules(error: unknown, policies: readonly PolicySpec[]): unknown {
+  const files = policies.flatMap((policy) => (policy.kind === 'module' ? [fileURLToPath(policy.url)] : []));
+  if (files.length === 0 || !(error instanceof WorkerError)) return error;
+  return new WorkerError(
+    error.code,
+    `${error.message}; of your own it played policy ${files.join(', ')}: see that act returns (--hang-seconds is how long it may take), and ends no thread`,
+    { cause: error },
+  );
 }

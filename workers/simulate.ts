@@ -2,9 +2,14 @@
 
 import { EngineError, EventLog, kpisOf, splits } from '../engine/index.js';
 import type { CompiledScenario, DispatchEvent, Kpis, Split } from '../engine/index.js';
+import { PolicyError } from '../policy/index.js';
 import { check } from './check-options.js';
 import { MAX_SEED, episodeId, evaluateEpisodes, heldOutSeed } from './evaluate.js';
-import type { PolicySpec } from './evaluate.js';
+import type { PolicyFault, PolicySpec } from './evaluate.js';
+import { namingModules } from './evaluation.js';
+import { closeThreads, openThreads, runAll } from './threads.js';
+import { DEFAULT_HANG_SECONDS, beatsOf } from './watchdog.js';
+import type { Beats } from './watchdog.js';
 
 /** Which policy plays which episode. */
 export interface SimulationRequest {
@@ -18,6 +23,12 @@ export interface SimulationRequest {
   readonly episode: number;
   /** Base seed, 0 to `MAX_SEED`. */
   readonly seed: number;
+}
+
+/** A simulation that a thread plays; it counts its beginning. */
+export interface WatchedSimulation {
+  readonly request: SimulationRequest;
+  readonly beats: Beats;
 }
 
 /** What happened in one episode. */
@@ -40,19 +51,12 @@ const known = ['compiled', 'policy', 'split', 'episode', 'seed'];
 
 /**
  * Plays one held-out episode and records its events.
- * @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have
+ * @throws WorkerError `ERR_WORKERS_OPTION`, EngineError `ERR_OPTION` for an episode that the split does not have, PolicyError
  */
 export function simulate(request: SimulationRequest): Simulation {
-  check.members('the simulation', request, known, ['policy']);
+  checkRequest(request);
   const { compiled, split, episode } = request;
-  check.compiled('compiled', compiled);
-  check.oneOf('split', split, splits);
-  check.whole('episode', episode, 0, 1e6);
-  check.whole('seed', request.seed, 0, MAX_SEED);
   const days = compiled.dataset?.splits[split];
-  if (days !== undefined && episode >= days.length) {
-    throw new EngineError('ERR_OPTION', `episode is ${episode}: the ${split} split has days 0 to ${days.length - 1}`);
-  }
   const log = new EventLog();
   const { returns, kpis } = evaluateEpisodes(
     {
@@ -73,4 +77,44 @@ export function simulate(request: SimulationRequest): Simulation {
     kpis: kpisOf(kpis, 0),
     events: log.drain(),
   };
+}
+
+function checkRequest(request: SimulationRequest): void {
+  check.members('the simulation', request, known, ['policy']);
+  const { compiled, split, episode } = request;
+  check.compiled('compiled', compiled);
+  check.oneOf('split', split, splits);
+  check.whole('episode', episode, 0, 1e6);
+  check.whole('seed', request.seed, 0, MAX_SEED);
+  const days = compiled.dataset?.splits[split];
+  if (days !== undefined && episode >= days.length) {
+    throw new EngineError('ERR_OPTION', `episode is ${episode}: the ${split} split has days 0 to ${days.length - 1}`);
+  }
+}
+
+/**
+ * As `simulate`, in a thread of its own: for modules, which may never come to an end.
+ * @param hangSeconds seconds after which it counts as hanging, default 300
+ * @throws as `simulate`; WorkerError `ERR_WORKER_HANGS`; PolicyError for a module that does not load, throws, or writes an illegal action
+ */
+export async function simulateInThread(
+  request: SimulationRequest,
+  hangSeconds: number = DEFAULT_HANG_SECONDS,
+): Promise<Simulation> {
+  check.whole('hangSeconds', hangSeconds, 1);
+  checkRequest(request);
+  const pool = openThreads(1, null);
+  try {
+    const beats = beatsOf(1);
+    const [reply] = await runAll<WatchedSimulation, Simulation | PolicyFault>(pool, 'simulate', [{ request, beats }], {
+      beats,
+      hangSeconds: () => hangSeconds,
+    });
+    if ('policyFault' in reply) throw new PolicyError('ERR_POLICY', reply.policyFault);
+    return reply;
+  } catch (error) {
+    throw namingModules(error, [request.policy]);
+  } finally {
+    await closeThreads(pool);
+  }
 }
