@@ -198,6 +198,11 @@ export class VectorDispatchEnv {
     this.#result = { ...this.#out, infos: { ...this.#out, finalPairs: this.#finalPairs } };
   }
 
+  /** What `reset` and `step` give beside observations: the same arrays each time, rewritten by each step. */
+  get infos(): StepInfos {
+    return this.#result.infos;
+  }
+
   /**
    * Starts episodes and writes first observations and masks. With a seed, episodes count from 0; without, each environment
    * goes on to its next episode.

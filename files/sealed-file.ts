@@ -33,8 +33,12 @@ export function writeSealed(file: string, format: string, value: unknown): strin
   return sha256;
 }
 
-/** @throws SealError */
-export function openSealed(bytes: Uint8Array, format: string): unknown {
+/**
+ * What `writeSealed` has packed.
+ * @param sha256 as `writeSealed` gave it, where only that very value will do
+ * @throws SealError
+ */
+export function openSealed(bytes: Uint8Array, format: string, sha256?: string): unknown {
   let envelope: { format?: unknown; sha256?: unknown; body?: unknown } | null;
   try {
     envelope = packr.unpack(bytes) as typeof envelope;
@@ -42,6 +46,8 @@ export function openSealed(bytes: Uint8Array, format: string): unknown {
     throw new SealError('unreadable', { cause });
   }
   if (envelope?.format !== format || !(envelope.body instanceof Uint8Array)) throw new SealError('foreign');
-  if (digest(envelope.body) !== envelope.sha256) throw new SealError('damaged');
+  if (digest(envelope.body) !== envelope.sha256 || (sha256 !== undefined && sha256 !== envelope.sha256)) {
+    throw new SealError('damaged');
+  }
   return packr.unpack(envelope.body) as unknown;
 }

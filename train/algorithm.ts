@@ -6,8 +6,10 @@ import type { CompiledScenario, ObservationKind } from '../engine/index.js';
 import { networkKinds } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
 import { MAX_SEED } from '../workers/index.js';
-import type { OptionCheck } from '../workers/index.js';
 import type { Backend } from './backend.js';
+import { check, checkFields } from './fields.js';
+import type { FieldTable, Fields } from './fields.js';
+import type { SavedViews } from './records.js';
 
 /** Settings that every algorithm has; each adds its own. */
 export interface TrainingConfig {
@@ -31,6 +33,8 @@ export interface TrainingState {
   readonly iteration: number;
   /** Flat weights of the network that plays. */
   readonly weights: Float32Array;
+  /** What is too large for the checkpoint, if the algorithm has such: it is written to a file of its own. */
+  readonly replay?: SavedViews | undefined;
 }
 
 /** One iteration in figures, under the names that the field's tools know (CleanRL); each algorithm adds its own. */
@@ -75,7 +79,7 @@ export interface Algorithm<
   readonly weights: Float32Array;
   /** One iteration. @throws TrainError `ERR_DIVERGED`, WorkerError; the state is then undefined until `restore` */
   step(): Promise<Metrics>;
-  /** A copy of all that the next iteration depends on. */
+  /** A copy of all that the next iteration depends on; `replay` is no copy, and changes with the next step. */
   snapshot(): State;
   /** Goes on from a snapshot of a run with the same scenario and config. @throws TrainError `ERR_CHECKPOINT` if it does not fit */
   restore(state: State): void;
@@ -104,7 +108,9 @@ export interface AlgorithmDefinition<
   readonly name: string;
   /** What it is, in a few words for help texts. */
   readonly description: string;
-  /** All settings but the run's own. */
+  /** All settings but the run's own: kind, range, default and meaning. */
+  readonly fields: FieldTable;
+  /** Their defaults. */
   readonly defaults: Omit<Config, 'seed' | 'totalSteps'>;
   /** @throws TrainError `ERR_TRAIN_OPTION` naming what is unknown, missing or out of range */
   check(config: Config): void;
@@ -117,12 +123,62 @@ export interface AlgorithmDefinition<
   summary(metrics: Metrics): string;
 }
 
-/** Checks the settings that every algorithm has. @throws the error of `check`, naming what is out of range */
-export function checkTrainingConfig(check: OptionCheck, config: TrainingConfig): void {
-  check.oneOf('observation', config.observation, observationKinds);
-  check.oneOf('network', config.network, networkKinds);
+/** The settings that every algorithm has; each takes over or replaces the defaults. */
+export const trainingFields: Fields<TrainingConfig> = {
+  observation: {
+    kind: 'choice',
+    choices: observationKinds,
+    default: 'full',
+    doc: 'what the critic and a flat network observe',
+  },
+  network: {
+    kind: 'choice',
+    choices: networkKinds,
+    default: 'pairs',
+    doc: 'pairs scores each legal assignment, flat maps the whole observation',
+  },
+  numEnvs: { kind: 'whole', min: 1, max: 65_536, default: 64, flag: 'envs', doc: 'parallel environments' },
+  rolloutSteps: {
+    kind: 'whole',
+    min: 1,
+    max: 65_536,
+    default: 128,
+    doc: 'steps of each environment per iteration',
+  },
+};
+
+/** Settings that mean the same for several algorithms; the defaults are each one's own. */
+export const sharedFields = {
+  minibatchSize: { kind: 'whole', min: 1, default: 256, flag: 'minibatch', doc: 'samples per update' },
+  learningRate: { kind: 'number', above: 0, max: 1, default: 1e-3, doc: "Adam's step size at the start" },
+  learningRateFinal: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0.1,
+    doc: 'share of the learning rate at the end of training, reached linearly; 1 keeps it constant',
+  },
+  gamma: { kind: 'number', above: 0, max: 1, default: 0.99, doc: 'discount per decision' },
+  maxGradientNorm: {
+    kind: 'number',
+    above: 0,
+    max: 1e6,
+    default: 10,
+    doc: 'largest norm of the whole gradient; longer ones are shortened to it',
+  },
+  hidden: { kind: 'widths', default: [32, 32], doc: "widths of the actor's hidden layers, such as 64,64" },
+  criticHidden: { kind: 'widths', default: [64, 64], doc: "widths of the critic's hidden layers" },
+} as const;
+
+/** What is left at the end of `done` of `all` iterations of something that falls linearly from 1 to `final`. */
+export function fallen(final: number, done: number, all: number): number {
+  return 1 - ((1 - final) * done) / all;
+}
+
+/** Checks all settings of a config. @throws TrainError `ERR_TRAIN_OPTION` naming what is unknown, missing or out of range */
+export function checkTrainingConfig(fields: FieldTable, config: TrainingConfig): void {
+  checkFields(fields, config);
   check.whole('totalSteps', config.totalSteps, 1);
-  for (const name of ['numEnvs', 'rolloutSteps'] as const) check.whole(name, config[name], 1, 65_536);
   check.whole('seed', config.seed, 0, MAX_SEED);
 }
 

@@ -1,7 +1,8 @@
-// A checkpoint: everything that evaluation and a resumed run need, in one file that is written whole or not at all.
+// A checkpoint: everything that evaluation and a resumed run need, in one file that is written whole or not at all. What only a
+// resumed run needs, and is large (a replay memory), lies in a second file that the first one names.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileScenario } from '../engine/index.js';
 import type { CompiledScenario, Dataset, Scenario } from '../engine/index.js';
@@ -16,12 +17,18 @@ import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
 import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
-import { algorithmNames } from './registry.js';
+import type { SavedViews } from './records.js';
+import { algorithm, algorithmNames } from './registry.js';
 import { onDisk } from './run-folder.js';
 
 const FORMAT = 'fleetstep-checkpoint-4';
+const REPLAY_FORMAT = 'fleetstep-replay-1';
 /** Name of the checkpoint within a run's folder. */
 export const CHECKPOINT_FILE = 'checkpoint.msgpack';
+/** Name of the best policy of a run, a checkpoint that can be played and not resumed. */
+export const BEST_FILE = 'best.msgpack';
+/** A replay memory, by the iteration that it belongs to. */
+const REPLAY_FILE = /^replay-\d+\.msgpack$/;
 
 const faults: Readonly<Record<SealFault, string>> = {
   unreadable: 'is truncated or no checkpoint',
@@ -39,6 +46,23 @@ export interface RunSettings {
   readonly evaluationEpisodes: number | null;
   /** Seconds without a step after which a worker counts as hanging. */
   readonly hangSeconds: number;
+  /** Steps between evaluations that choose the best policy, 0 for none. */
+  readonly evaluateEvery?: number;
+  /** Evaluations without gain after which the training ends, 0 for never. */
+  readonly earlyStop?: number;
+}
+
+/** How the choice of the best policy stands. */
+export interface Selection {
+  /** Steps at the last evaluation. */
+  readonly evaluatedAt: number;
+  /** Evaluations since the best one. */
+  readonly withoutGain: number;
+  /** Iterations and steps after which the best policy was found. */
+  readonly iteration: number;
+  readonly steps: number;
+  /** Its mean return on the validation episodes. */
+  readonly meanReturn: number;
 }
 
 /** A run as saved: how it trains, how far it is, and what it is trained on. */
@@ -47,8 +71,12 @@ export interface Checkpoint {
   readonly algorithm: string;
   /** Its settings, and those of its own; the algorithm checks them. */
   readonly config: TrainingConfig;
-  /** Its snapshot; only the algorithm knows the rest of it. */
+  /** Its snapshot, without a replay memory; only the algorithm knows the rest of it. */
   readonly state: TrainingState;
+  /** File of the replay memory, beside the checkpoint, and the SHA-256 of its contents; only of algorithms that have one. */
+  readonly replayFile?: { readonly name: string; readonly sha256: string };
+  /** How the choice of the best policy stands; absent before the first evaluation. */
+  readonly selection?: Selection | undefined;
   /** Version, scenario and data, by digest. */
   readonly identity: Identity;
   /** The run's settings. */
@@ -72,10 +100,57 @@ export function weightsSha256(weights: Float32Array): string {
     .digest('hex');
 }
 
-/** Writes `RUN/checkpoint.msgpack`; if that fails, the previous one is kept. @throws TrainError `ERR_DISK` */
-export function writeCheckpoint(run: string, checkpoint: Checkpoint): void {
+/**
+ * Writes `RUN/checkpoint.msgpack`; if that fails, the previous one is kept. A replay memory is written first, under a name of its
+ * own, and the one of the previous checkpoint is deleted last: whenever the process dies, the checkpoint's file is there.
+ * @returns what has been written; a replay memory is not part of it
+ * @throws TrainError `ERR_DISK`
+ */
+export function writeCheckpoint(run: string, checkpoint: Checkpoint): Checkpoint {
   const file = join(run, CHECKPOINT_FILE);
-  onDisk(file, () => writeSealed(file, FORMAT, checkpoint));
+  const { replay, ...state } = checkpoint.state;
+  if (replay === undefined) {
+    onDisk(file, () => writeSealed(file, FORMAT, checkpoint));
+    return checkpoint;
+  }
+  const name = `replay-${state.iteration}.msgpack`;
+  const replayFile = join(run, name);
+  const sha256 = onDisk(replayFile, () => writeSealed(replayFile, REPLAY_FORMAT, replay));
+  const written: Checkpoint = { ...checkpoint, state, replayFile: { name, sha256 } };
+  onDisk(file, () => writeSealed(file, FORMAT, written));
+  for (const other of readdirSync(run)) {
+    if (REPLAY_FILE.test(other) && other !== name) rmSync(join(run, other), { force: true });
+  }
+  return written;
+}
+
+/** Writes `RUN/best.msgpack`: the checkpoint, as far as it is needed to play. @throws TrainError `ERR_DISK` */
+export function writeBest(run: string, checkpoint: Checkpoint): void {
+  const file = join(run, BEST_FILE);
+  const { iteration, weights } = checkpoint.state;
+  onDisk(file, () => writeSealed(file, FORMAT, { ...checkpoint, state: { iteration, weights } }));
+}
+
+/**
+ * What an algorithm restores from: the checkpoint's state, with the replay memory that belongs to it.
+ * @throws TrainError `ERR_CHECKPOINT` if its file is missing, damaged or another one
+ */
+export function stateOf(run: string, { state, replayFile }: Checkpoint): TrainingState {
+  if (replayFile === undefined) return state;
+  const file = join(run, replayFile.name);
+  if (!existsSync(file)) {
+    throw new TrainError('ERR_CHECKPOINT', `${file} is missing: the run cannot go on without its replay memory`);
+  }
+  try {
+    return { ...state, replay: openSealed(readFileSync(file), REPLAY_FORMAT, replayFile.sha256) as SavedViews };
+  } catch (cause) {
+    if (!(cause instanceof SealError)) throw cause;
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${file} is ${cause.fault}, or not the replay memory of ${CHECKPOINT_FILE}: copy both files from the same run`,
+      { cause },
+    );
+  }
 }
 
 /**
@@ -124,7 +199,8 @@ export function readCheckpoint(path: string): Checkpoint {
   if (damaged >= 0) {
     throw new TrainError('ERR_CHECKPOINT', `${file}: weight ${damaged} is ${checkpoint.state.weights[damaged]}`);
   }
-  return checkpoint;
+  // A setting that has been added since has the default, which leaves everything as it was.
+  return { ...checkpoint, config: { ...algorithm(checkpoint.algorithm).defaults, ...checkpoint.config } };
 }
 
 /**

@@ -14,19 +14,25 @@ export { backendNames, loadBackend, loadFastestBackend } from './backend.js';
 export type { Backend, BackendName, TfjsBackend } from './backend.js';
 export type { Tensorflow, TfjsName } from './backends/tfjs.js';
 export {
+  BEST_FILE,
   CHECKPOINT_FILE,
   checkWorld,
   policyOf,
   readCheckpoint,
+  stateOf,
   weightsSha256,
   worldOf,
   writeCheckpoint,
 } from './checkpoint.js';
-export type { Checkpoint, RunSettings } from './checkpoint.js';
+export type { Checkpoint, RunSettings, Selection } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
+export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
+export type { DqnConfig, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
+export { checkField, checkFields, defaultsOf } from './fields.js';
+export type { Field, FieldTable, Fields } from './fields.js';
 export { compatible, datasetSha256, identityOf, scenarioSha256, version } from './identity.js';
 export type { DataIdentity, Identity } from './identity.js';
 export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining } from './job.js';
@@ -34,14 +40,19 @@ export type { TrainingJob, TrainingResult } from './job.js';
 export { Learner } from './learner.js';
 export type { Batch, Outputs } from './learner.js';
 export { Minibatch, shuffle } from './minibatch.js';
-export { Ppo, generalisedAdvantages, ppoDefaults, ppoLoss } from './ppo.js';
+export { NStepQueue } from './n-step.js';
+export type { TransitionSink } from './n-step.js';
+export { Ppo, generalisedAdvantages, ppoDefaults, ppoFields, ppoLoss } from './ppo.js';
 export type { PpoCoefficients, PpoConfig, PpoLosses, PpoMetrics, PpoSamples, PpoState } from './ppo.js';
 export { explainedVariance } from './records.js';
 export type { SavedViews } from './records.js';
 export { algorithm, algorithmNames, defaultAlgorithm } from './registry.js';
+export { Replay, ReplayBatch, bytesPerState } from './replay.js';
+export type { ReplayCounters, ReplaySizes } from './replay.js';
 export { RewardScale } from './reward-scale.js';
 export type { RewardScaleState } from './reward-scale.js';
 export { RunFolder } from './run-folder.js';
 export { selfCheck } from './self-check.js';
 export type { Check } from './self-check.js';
+export { SumTree } from './sum-tree.js';
 export type { TrainableMlp } from './trainable-mlp.js';

@@ -7,10 +7,18 @@ import { heuristicNames } from '../policy/index.js';
 import type { ScenarioRequest } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS, OptionCheck, WorkerError, episodeCount, evaluatePolicies } from '../workers/index.js';
 import type { Evaluation } from '../workers/index.js';
-import type { Algorithm, Metrics, TrainingConfig } from './algorithm.js';
+import type { Algorithm, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import type { Backend } from './backend.js';
-import { checkWorld, policyOf, readCheckpoint, weightsSha256, writeCheckpoint } from './checkpoint.js';
-import type { Checkpoint, RunSettings } from './checkpoint.js';
+import {
+  checkWorld,
+  policyOf,
+  readCheckpoint,
+  stateOf,
+  weightsSha256,
+  writeBest,
+  writeCheckpoint,
+} from './checkpoint.js';
+import type { Checkpoint, RunSettings, Selection } from './checkpoint.js';
 import { TrainError } from './errors.js';
 import { identityOf } from './identity.js';
 import { algorithm, defaultAlgorithm } from './registry.js';
@@ -40,6 +48,10 @@ export interface TrainingJob {
   readonly evaluationEpisodes: number | undefined;
   /** Seconds without a step after which a worker counts as hanging, default 300. */
   readonly hangSeconds?: number | undefined;
+  /** Steps between evaluations on the validation episodes, of which the best is kept as `best.msgpack`; default 0: none. */
+  readonly evaluateEvery?: number | undefined;
+  /** Evaluations without gain after which the training ends; default 0: never. */
+  readonly earlyStop?: number | undefined;
   /** Ends the run after the iteration under way, with a checkpoint. */
   readonly signal: AbortSignal;
   /** Called after each iteration, with the number of iterations in all. */
@@ -68,6 +80,8 @@ export interface TrainingResult {
   readonly meanReturn: number | null;
   /** SHA-256 of the weights' bytes, hexadecimal. */
   readonly weightsSha256: string;
+  /** The best policy on the way, in `best.msgpack`; null if none was chosen. */
+  readonly best: { readonly steps: number; readonly meanReturn: number } | null;
   /** The trained policy's first, then the heuristics'; empty when they were left out. */
   readonly evaluations: readonly Evaluation[];
 }
@@ -95,6 +109,8 @@ const known = [
   'checkpointSeconds',
   'evaluationEpisodes',
   'hangSeconds',
+  'evaluateEvery',
+  'earlyStop',
   'signal',
   'onMetrics',
   'onEvaluation',
@@ -110,8 +126,18 @@ function checkJob(job: TrainingJob): void {
   check.compiled('compiled', job.compiled);
   check.whole('checkpointSeconds', job.checkpointSeconds, 1);
   if (job.hangSeconds !== undefined) check.whole('hangSeconds', job.hangSeconds, 1);
+  const { evaluateEvery = 0, earlyStop = 0 } = job;
+  check.whole('evaluateEvery', evaluateEvery, 0);
+  check.whole('earlyStop', earlyStop, 0);
+  if (earlyStop > 0 && evaluateEvery === 0) {
+    throw new TrainError(
+      'ERR_TRAIN_OPTION',
+      `earlyStop is ${earlyStop}, but evaluateEvery is 0: without evaluations there is no gain to wait for`,
+    );
+  }
   // Checked now, not after hours of training.
-  if (job.evaluationEpisodes !== 0) episodeCount(job.compiled, 'validation', job.evaluationEpisodes);
+  if (job.evaluationEpisodes !== 0 || evaluateEvery > 0)
+    episodeCount(job.compiled, 'validation', job.evaluationEpisodes || undefined);
 }
 
 /**
@@ -129,36 +155,68 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
   let folder: RunFolder | null = null;
   let saved: Checkpoint | null = resume;
   try {
-    if (resume !== null) learning.restore(resume.state);
     folder = resume === null ? RunFolder.create(job.out) : RunFolder.open(job.out);
+    if (resume !== null) {
+      checkStillThere(job.out, resume);
+      learning.restore(stateOf(job.out, resume));
+    }
     const identity = resume?.identity ?? identityOf(compiled, job.request ?? null);
     const settings: RunSettings = {
       workers,
       checkpointSeconds: job.checkpointSeconds,
       evaluationEpisodes: job.evaluationEpisodes ?? null,
       hangSeconds,
+      evaluateEvery: job.evaluateEvery ?? 0,
+      earlyStop: job.earlyStop ?? 0,
     };
+    let selection: Selection | undefined = resume?.selection;
     const before = resume?.seconds ?? 0;
     const firstStep = learning.globalStep;
     const started = performance.now();
     const elapsed = (): number => (performance.now() - started) / 1000;
     let savedAt = 0;
+    const checkpointOf = (state: TrainingState): Checkpoint => ({
+      algorithm: definition.name,
+      config,
+      state,
+      ...(selection === undefined ? {} : { selection }),
+      identity,
+      settings,
+      scenario: compiled.scenario,
+      shape: learning.shape,
+      backend: backend.name,
+      steps: learning.globalStep,
+      seconds: before + elapsed(),
+    });
     const save = (): Checkpoint => {
-      const checkpoint: Checkpoint = {
-        algorithm: definition.name,
-        config,
-        state: learning.snapshot(),
-        identity,
-        settings,
-        scenario: compiled.scenario,
-        shape: learning.shape,
-        backend: backend.name,
-        steps: learning.globalStep,
-        seconds: before + elapsed(),
-      };
-      writeCheckpoint(job.out, checkpoint);
+      saved = writeCheckpoint(job.out, checkpointOf(learning.snapshot()));
       savedAt = elapsed();
-      return (saved = checkpoint);
+      return saved;
+    };
+    const due = (): boolean => selectionDue(settings, selection, learning.globalStep);
+    /** Evaluates what plays now; keeps it if it is the best so far. Leaves no trace if the signal aborts it. */
+    const select = async (): Promise<void> => {
+      const { iteration, globalStep: steps, weights } = learning;
+      const state = { iteration, weights: weights.slice() };
+      const candidate = checkpointOf(state);
+      const [evaluation] = await evaluatePolicies({
+        compiled,
+        policies: [policyOf(candidate, definition.name)],
+        split: 'validation',
+        episodes: job.evaluationEpisodes || undefined,
+        seed: 1,
+        workers,
+        signal,
+        hangSeconds,
+      });
+      if (evaluation === undefined) return;
+      const { meanReturn } = evaluation;
+      const better = selection === undefined || meanReturn > selection.meanReturn;
+      selection = better
+        ? { evaluatedAt: steps, withoutGain: 0, iteration, steps, meanReturn }
+        : { ...selection!, evaluatedAt: steps, withoutGain: selection!.withoutGain + 1 };
+      if (better) writeBest(job.out, { ...candidate, selection });
+      folder!.appendMetrics({ iteration, global_step: steps, 'eval/episodic_return': meanReturn });
     };
     if (resume === null) {
       folder.writeJson('config.json', {
@@ -171,17 +229,24 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       });
       save();
     } else {
-      checkStillThere(job.out, resume);
-      folder.trimMetrics(resume.state.iteration);
+      folder.trimMetrics(resume.state.iteration, selection?.evaluatedAt ?? 0);
     }
-    while (learning.iteration < learning.iterations && !signal.aborted) {
+    const ended = (): boolean => learning.iteration >= learning.iterations || stoppedEarly(settings, selection);
+    while (!signal.aborted) {
+      // First, as a resumed run may have been interrupted in it.
+      if (due()) {
+        await select();
+        if (signal.aborted) break;
+      }
+      if (ended()) break;
       let metrics: Metrics;
       try {
         metrics = await learning.step();
       } catch (error) {
         if (!(signal.aborted && error instanceof WorkerError)) throw error;
         // A worker that hangs, or was interrupted with this process: the iteration is lost, the run ends at its last checkpoint.
-        learning.restore(saved!.state);
+        learning.restore(stateOf(job.out, saved!));
+        selection = saved!.selection;
         break;
       }
       folder.appendMetrics(metrics);
@@ -189,8 +254,8 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       if (elapsed() - savedAt >= job.checkpointSeconds) save();
     }
     const trainedSeconds = elapsed();
-    if (learning.iteration > saved!.state.iteration) save();
-    const trained = learning.iteration >= learning.iterations;
+    if (learning.iteration > saved!.state.iteration || selection !== saved!.selection) save();
+    const trained = ended() && !due();
 
     let evaluations: Evaluation[] = [];
     if (trained && job.evaluationEpisodes !== 0) {
@@ -221,6 +286,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       sps: trainedSeconds > 0 ? Math.round((steps - firstStep) / trainedSeconds) : 0,
       meanReturn: evaluations[0]?.meanReturn ?? null,
       weightsSha256: weightsSha256(learning.weights),
+      best: selection === undefined ? null : { steps: selection.steps, meanReturn: selection.meanReturn },
       evaluations,
     };
   } catch (error) {
@@ -229,6 +295,17 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
     folder?.close();
     await learning.close();
   }
+}
+
+/** Whether the training has come to a multiple of `evaluateEvery` that has not been evaluated. */
+function selectionDue({ evaluateEvery = 0 }: RunSettings, selection: Selection | undefined, steps: number): boolean {
+  if (evaluateEvery === 0) return false;
+  return Math.floor(steps / evaluateEvery) > Math.floor((selection?.evaluatedAt ?? 0) / evaluateEvery);
+}
+
+/** Whether the training has ended because nothing better has come for long enough. */
+function stoppedEarly({ earlyStop = 0 }: RunSettings, selection: Selection | undefined): boolean {
+  return earlyStop > 0 && (selection?.withoutGain ?? 0) >= earlyStop;
 }
 
 /** Another process may have continued the run between our reading the checkpoint and our locking the folder. */
@@ -272,10 +349,14 @@ export function resumable(run: string, compiled: CompiledScenario, evaluationEpi
   const checkpoint = runCheckpoint(run);
   checkWorld(checkpoint, compiled, run);
   const { config, steps, settings } = checkpoint;
-  const trained = steps >= config.totalSteps;
+  const trainedEarly = steps < config.totalSteps && stoppedEarly(settings, checkpoint.selection);
+  const trained = steps >= config.totalSteps || trainedEarly;
   const evaluated = (evaluationEpisodes ?? settings.evaluationEpisodes) === 0 || existsSync(join(run, EVALUATION_FILE));
-  if (trained && evaluated) {
-    throw new TrainError('ERR_CHECKPOINT', `${run} has done all of its ${config.totalSteps} steps: nothing to resume`);
+  if (trained && evaluated && !selectionDue(settings, checkpoint.selection, steps)) {
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${run} has done ${trainedEarly ? `${steps} of its ${config.totalSteps} steps and has stopped early` : `all of its ${config.totalSteps} steps`}: nothing to resume`,
+    );
   }
   return checkpoint;
 }

@@ -2,43 +2,42 @@
 // to bottom: config, collect, advantages, epochs of minibatches, loss and its derivatives, metrics. Networks and threads are
 // the learner's and the pool's part.
 
-import { Purpose, RandomStream, shown } from '../engine/index.js';
+import { Purpose, RandomStream } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { initialiseNetwork, logSumExp } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
-import { MAX_WORKERS, OptionCheck, RolloutPool } from '../workers/index.js';
+import type { Rollouts } from '../workers/index.js';
 import type { AdamState } from './adam.js';
-import { checkTrainingConfig, iterationsOf, stepsAfter } from './algorithm.js';
+import { checkTrainingConfig, fallen, iterationsOf, sharedFields, stepsAfter, trainingFields } from './algorithm.js';
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { checkBackend } from './backend.js';
 import type { Backend } from './backend.js';
 import { TrainError } from './errors.js';
+import { defaultsOf } from './fields.js';
+import type { Fields } from './fields.js';
 import { Learner } from './learner.js';
 import { Minibatch, shuffle } from './minibatch.js';
 import { copyViews, episodeMeans, explainedVariance, restoreViews } from './records.js';
 import type { SavedViews } from './records.js';
 import { RewardScale } from './reward-scale.js';
 import type { RewardScaleState } from './reward-scale.js';
+import { checkLength, rolloutsOf } from './rollouts.js';
 
-/** PPO's settings. */
+/** PPO's settings; `ppoFields` has their meanings, ranges and defaults. */
 export interface PpoConfig extends TrainingConfig, PpoCoefficients {
-  /** Passes over each rollout, at least 1. */
   readonly epochs: number;
-  /** Samples per update, at least 2. */
   readonly minibatchSize: number;
-  /** Adam's step size at the start, above 0 and at most 1; falls linearly to a tenth. */
   readonly learningRate: number;
-  /** Discount per decision, above 0 and at most 1. */
+  readonly learningRateFinal: number;
   readonly gamma: number;
-  /** Decay of generalised advantage estimation, above 0 and at most 1. */
   readonly lambda: number;
-  /** The rest of an iteration's epochs is left out once a minibatch's approximate KL exceeds this. */
+  readonly clipFinal: number;
+  readonly entropyFinal: number;
   readonly targetKl: number;
-  /** Largest norm of the whole gradient; longer ones are shortened to it. */
   readonly maxGradientNorm: number;
-  /** Widths of the actor's hidden layers, each a multiple of 8. */
+  readonly normaliseRewards: boolean;
+  readonly normaliseAdvantages: boolean;
   readonly hidden: readonly number[];
-  /** Widths of the critic's hidden layers, each a multiple of 8. */
   readonly criticHidden: readonly number[];
 }
 
@@ -52,46 +51,56 @@ export interface PpoCoefficients {
   readonly entropyCoefficient: number;
 }
 
-/** The defaults of all settings but the run's own. */
-export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = {
-  observation: 'full',
-  network: 'pairs',
-  numEnvs: 64,
-  rolloutSteps: 128,
-  epochs: 4,
-  minibatchSize: 1024,
-  learningRate: 3e-3,
-  gamma: 0.99,
-  lambda: 0.95,
-  clip: 0.2,
-  valueCoefficient: 0.5,
-  entropyCoefficient: 0.01,
-  maxGradientNorm: 0.5,
-  targetKl: 0.03,
-  hidden: [32, 32],
-  criticHidden: [64, 64],
+/** PPO's settings but the run's own. */
+export const ppoFields: Fields<PpoConfig> = {
+  ...trainingFields,
+  epochs: { kind: 'whole', min: 1, max: 1000, default: 4, doc: 'passes over each rollout' },
+  // One sample has no spread to normalise its advantage by.
+  minibatchSize: { ...sharedFields.minibatchSize, min: 2, default: 1024 },
+  learningRate: { ...sharedFields.learningRate, default: 3e-3 },
+  learningRateFinal: sharedFields.learningRateFinal,
+  gamma: sharedFields.gamma,
+  lambda: { kind: 'number', above: 0, max: 1, default: 0.95, doc: 'decay of generalised advantage estimation' },
+  clip: { kind: 'number', above: 0, max: 1, default: 0.2, doc: 'clip range of the probability ratio' },
+  clipFinal: { kind: 'number', above: 0, max: 1, default: 1, doc: 'share of the clip range at the end of training' },
+  valueCoefficient: { kind: 'number', min: 0, max: 1e6, default: 0.5, doc: 'weight of the value loss' },
+  entropyCoefficient: { kind: 'number', min: 0, max: 1e6, default: 0.01, doc: 'weight of the entropy bonus' },
+  entropyFinal: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 1,
+    doc: 'share of the entropy bonus at the end of training',
+  },
+  targetKl: {
+    kind: 'number',
+    above: 0,
+    max: 100,
+    default: 0.03,
+    doc: "an iteration's updates end once a minibatch's approximate KL exceeds this",
+  },
+  maxGradientNorm: { ...sharedFields.maxGradientNorm, default: 0.5 },
+  normaliseRewards: {
+    kind: 'switch',
+    default: true,
+    doc: 'divide rewards by a moving spread of the discounted return',
+  },
+  normaliseAdvantages: {
+    kind: 'switch',
+    default: true,
+    doc: 'centre and scale the advantages of each minibatch',
+  },
+  hidden: { ...sharedFields.hidden, default: [32, 32] },
+  criticHidden: { ...sharedFields.criticHidden, default: [64, 64] },
 };
 
-const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
+/** The defaults of all settings but the run's own. */
+export const ppoDefaults: Omit<PpoConfig, 'seed' | 'totalSteps'> = defaultsOf<PpoConfig>(ppoFields);
 
 function checkConfig(config: PpoConfig): void {
-  const names = [...Object.keys(ppoDefaults), 'seed', 'totalSteps'];
-  check.members('the config', config, names, names);
-  checkTrainingConfig(check, config);
-  check.whole('epochs', config.epochs, 1);
-  // One sample has no spread to normalise its advantage by.
-  check.whole('minibatchSize', config.minibatchSize, 2);
+  checkTrainingConfig(ppoFields, config);
   if (config.numEnvs * config.rolloutSteps < 2) {
     throw new TrainError('ERR_TRAIN_OPTION', 'numEnvs times rolloutSteps is 1: a minibatch needs at least 2 samples');
-  }
-  for (const name of ['gamma', 'lambda', 'clip', 'learningRate'] as const) check.within(name, config[name], 0, 1);
-  check.within('targetKl', config.targetKl, 0, 100);
-  check.within('maxGradientNorm', config.maxGradientNorm, 0, 1e6);
-  for (const name of ['valueCoefficient', 'entropyCoefficient'] as const) check.between(name, config[name], 0, 1e6);
-  for (const name of ['hidden', 'criticHidden'] as const) {
-    const widths: unknown = config[name];
-    if (Array.isArray(widths) && widths.every((width) => typeof width === 'number')) continue;
-    throw new TrainError('ERR_TRAIN_OPTION', `${name} is ${shown(widths)}: it must be a list of widths`);
   }
 }
 
@@ -136,7 +145,7 @@ type LearnResult = PpoLosses & { readonly gradientNorm: number; readonly updates
 export class Ppo implements Algorithm<PpoConfig, PpoState> {
   readonly config: PpoConfig;
   readonly iterations: number;
-  readonly #pool: RolloutPool<'actor-critic'>;
+  readonly #pool: Rollouts<'actor-critic'>;
   readonly #learner: Learner;
   readonly #rewardScale: RewardScale;
   /** Samples of an iteration, T * n. */
@@ -151,39 +160,26 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   #iteration = 0;
 
   /**
-   * @param workers threads, 1 to 256; the results do not depend on their number
+   * @param world   a scenario, or whoever steps environments of another kind
+   * @param workers threads for a scenario, 1 to 256; the results do not depend on their number
    * @param hangSeconds seconds without a step after which a worker counts as hanging, called again and again; default 300
    * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
    */
   constructor(
-    compiled: CompiledScenario,
+    world: CompiledScenario | Rollouts<'actor-critic'>,
     backend: Backend,
     config: PpoConfig,
-    workers: number,
+    workers = 1,
     hangSeconds?: () => number,
   ) {
-    check.compiled('compiled', compiled);
     checkConfig(config);
-    check.whole('workers', workers, 1, MAX_WORKERS);
     checkBackend(backend);
     this.config = config;
     const { numEnvs, rolloutSteps } = config;
     const samples = numEnvs * rolloutSteps;
     this.#samples = samples;
     this.iterations = iterationsOf(config);
-    this.#pool = new RolloutPool({
-      compiled,
-      observation: config.observation,
-      numEnvs,
-      steps: rolloutSteps,
-      recorder: 'actor-critic',
-      network: config.network,
-      hidden: config.hidden,
-      criticHidden: config.criticHidden,
-      workers,
-      seed: config.seed,
-      hangSeconds,
-    });
+    this.#pool = rolloutsOf(world, 'actor-critic', config, workers, hangSeconds);
     const { shape, weights } = this.#pool;
     initialiseNetwork(shape, new RandomStream(config.seed, Purpose.weights), weights);
     this.#learner = new Learner(backend, shape, weights);
@@ -230,13 +226,21 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     const { config } = this;
     const { numEnvs, rolloutSteps, gamma, lambda } = config;
     const samples = this.#samples;
-    const learningRate = config.learningRate * (1 - (0.9 * this.#iteration) / this.iterations);
+    const left = (final: number): number => fallen(final, this.#iteration, this.iterations);
+    const learningRate = config.learningRate * left(config.learningRateFinal);
+    const coefficients: PpoCoefficients = {
+      clip: config.clip * left(config.clipFinal),
+      valueCoefficient: config.valueCoefficient,
+      entropyCoefficient: config.entropyCoefficient * left(config.entropyFinal),
+    };
 
     const spent = await this.#pool.collect({ kind: 'softmax' });
     const roll = this.#pool.rollout;
 
     this.#rewards.set(roll.rewards);
-    this.#rewardScale.apply(rolloutSteps, this.#rewards, roll.terminated, roll.truncated, gamma);
+    if (config.normaliseRewards) {
+      this.#rewardScale.apply(rolloutSteps, this.#rewards, roll.terminated, roll.truncated, gamma);
+    }
     generalisedAdvantages(
       rolloutSteps,
       numEnvs,
@@ -251,7 +255,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     );
     for (let p = 0; p < samples; p++) this.#returns[p] = this.#advantages[p] + roll.values[p];
 
-    const learned = this.#learn(learningRate);
+    const learned = this.#learn(learningRate, coefficients);
     this.#iteration++;
     const seconds = (performance.now() - started) / 1000;
     const episodes = episodeMeans(roll, samples);
@@ -277,7 +281,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   }
 
   /** Epochs over the rollout in shuffled minibatches, until the policy has moved too far. */
-  #learn(learningRate: number): LearnResult {
+  #learn(learningRate: number, coefficients: PpoCoefficients): LearnResult {
     const { config } = this;
     const samples = this.#samples;
     const { rows } = this.#batch;
@@ -295,7 +299,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
         this.#gather(first);
         const { scores, values } = this.#learner.forward(this.#batch);
         const dOutputs = this.#learner.roomFor(this.#batch);
-        const losses = ppoLoss(this.#targets, config, scores, values, dOutputs.scores, dOutputs.values);
+        const losses = ppoLoss(this.#targets, coefficients, scores, values, dOutputs.scores, dOutputs.values);
         sums.gradientNorm += this.#learner.update(this.#batch, dOutputs, learningRate, config.maxGradientNorm);
         sums.policyLoss += losses.policyLoss;
         sums.valueLoss += losses.valueLoss;
@@ -317,7 +321,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     };
   }
 
-  /** Gathers the minibatch that starts at `first` of the shuffled order, and normalises its advantages. */
+  /** Gathers the minibatch that starts at `first` of the shuffled order, and normalises its advantages unless that is switched off. */
   #gather(first: number): void {
     const { taken, logProbs, advantages, returns, rows } = this.#targets;
     const roll = this.#pool.rollout;
@@ -331,6 +335,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
       returns[r] = this.#returns[p]!;
       sum += advantages[r];
     }
+    if (!this.config.normaliseAdvantages) return;
     const mean = sum / rows;
     let squares = 0;
     for (let r = 0; r < rows; r++) squares += (advantages[r] - mean) ** 2;
@@ -350,12 +355,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
   }
 
   restore(state: PpoState): void {
-    if (state.weights.length !== this.#pool.weights.length) {
-      throw new TrainError(
-        'ERR_CHECKPOINT',
-        `the checkpoint has ${state.weights.length} weights, this run needs ${this.#pool.weights.length}`,
-      );
-    }
+    checkLength('weights', state.weights, this.#pool.weights.length);
     this.#iteration = state.iteration;
     this.#pool.weights.set(state.weights);
     this.#learner.restore(state.adam);
@@ -507,6 +507,7 @@ export function ppoLoss(
 export const ppo: AlgorithmDefinition<PpoConfig, PpoState> = {
   name: 'ppo',
   description: 'proximal policy optimisation with action masks',
+  fields: ppoFields,
   defaults: ppoDefaults,
   check: checkConfig,
   create: ({ compiled, backend, workers, hangSeconds }, config) =>

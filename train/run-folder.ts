@@ -1,4 +1,5 @@
-// A run's folder: config.json, metrics.jsonl, checkpoint.msgpack, evaluation.json; and while a process works on it, its lock.
+// A run's folder: config.json, metrics.jsonl, checkpoint.msgpack, evaluation.json, of some runs replay-*.msgpack and best.msgpack;
+// and while a process works on it, its lock.
 
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -90,15 +91,20 @@ export class RunFolder {
     onDisk(file, () => appendFileSync(file, `${JSON.stringify(metrics)}\n`));
   }
 
-  /** Drops the metrics after `iteration`: a run that died after its last checkpoint repeats those iterations. */
-  trimMetrics(iteration: number): void {
+  /**
+   * Drops the metrics after `iteration`, and evaluations after step `evaluatedAt`: a run that died after its last checkpoint
+   * repeats those.
+   */
+  trimMetrics(iteration: number, evaluatedAt: number): void {
     const file = join(this.path, METRICS);
     if (!existsSync(file)) return;
     const kept = readFileSync(file, 'utf8')
       .split('\n')
       .filter((line) => {
         try {
-          return (JSON.parse(line) as { iteration: number }).iteration <= iteration;
+          const metrics = JSON.parse(line) as { iteration: number; global_step: number };
+          if ('eval/episodic_return' in metrics && metrics.global_step > evaluatedAt) return false;
+          return metrics.iteration <= iteration;
         } catch {
           // The line that was being written when the process died.
           return false;

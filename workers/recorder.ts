@@ -2,7 +2,7 @@
 // the worker threads; a new one is a layout, a class and a line in `recorders`.
 
 import { PAIR_COLUMNS, allocate, viewsOf } from '../engine/index.js';
-import type { LayoutOf, LayoutSpec, OutputViews } from '../engine/index.js';
+import type { FinalPairs, LayoutOf, LayoutSpec, OutputViews } from '../engine/index.js';
 import { SimdMlp, networkLayout } from '../policy/index.js';
 import type { Actor, NetworkShape } from '../policy/index.js';
 
@@ -45,10 +45,25 @@ export interface ActorCriticViews extends TransitionViews {
   readonly finalValues: Float32Array;
 }
 
+/**
+ * Transitions with the final state of each episode that ended, for Q-learning with replay. A final state's legal actions, and
+ * their features, lie behind those of its last decision, so that the stretches are twice as long: `[n, 2 * T * actions]`.
+ */
+export interface ReplayViews extends TransitionViews {
+  /** `[T, n, inputs]` final observation of the episode that ended at this step; else what an earlier rollout left */
+  readonly finalObservations: Float32Array;
+  /** `[T, n]` where the final state's legal actions start within its environment's stretch; likewise */
+  readonly finalStarts: Int32Array;
+  /** `[T, n]` how many there are; 0 if no episode ended at this step */
+  readonly finalCounts: Int32Array;
+}
+
 /** What each recorder writes, by the recorder's name. */
 export interface RecordedViews {
-  /** Without a critic, for Q-learning and imitation. */
+  /** Without a critic, for imitation. */
   readonly transitions: TransitionViews;
+  /** With final states, for Q-learning. */
+  readonly replay: ReplayViews;
   /** With a critic, for policy gradients. */
   readonly 'actor-critic': ActorCriticViews;
 }
@@ -79,8 +94,11 @@ export interface Recorder {
    * @param logProb log-probability of drawing it
    */
   decide(t: number, e: number, actor: Actor, start: number, stop: number, k: number, logProb: number): void;
-  /** After step `t`. */
-  outcome(t: number, from: number, to: number, out: OutputViews): void;
+  /**
+   * After step `t`.
+   * @param finals rows of the final states of episodes that ended; null if the recorder's `finalPairs` is false
+   */
+  outcome(t: number, from: number, to: number, out: OutputViews, finals: FinalPairs | null): void;
   /** After the last step. */
   end(from: number, to: number, out: OutputViews): void;
 }
@@ -95,10 +113,11 @@ class TransitionRecorder implements Recorder {
   /** Entries used so far of each environment's stretch. */
   readonly #used: Int32Array;
 
-  constructor(views: TransitionViews, { steps, envs, shape }: RecordSizes) {
+  /** @param stretch entries of each environment's stretch */
+  constructor(views: TransitionViews, { steps, envs, shape }: RecordSizes, stretch: number = steps * shape.actions) {
     this.#envs = envs;
     this.#inputs = shape.inputs;
-    this.#stretch = steps * shape.actions;
+    this.#stretch = stretch;
     this.#withFeatures = shape.kind === 'pairs';
     this.#views = views;
     this.#used = new Int32Array(envs);
@@ -129,6 +148,13 @@ class TransitionRecorder implements Recorder {
     taken[p] = k - start;
   }
 
+  /** Reserves `count` entries in the stretch of environment e; gives the first one's place in it. */
+  reserve(e: number, count: number): number {
+    const used = this.#used[e];
+    this.#used[e] = used + count;
+    return used;
+  }
+
   outcome(t: number, from: number, to: number, out: OutputViews): void {
     const { rewards, terminated, truncated, episodeReturns, episodeLengths } = this.#views;
     for (let e = from; e < to; e++) {
@@ -145,6 +171,71 @@ class TransitionRecorder implements Recorder {
 
   end(): void {
     // Transitions need nothing of the observation after the last step.
+  }
+}
+
+class ReplayRecorder implements Recorder {
+  readonly #transitions: TransitionRecorder;
+  readonly #shape: NetworkShape;
+  readonly #envs: number;
+  readonly #stretch: number;
+  readonly #views: ReplayViews;
+
+  constructor(views: ReplayViews, sizes: RecordSizes) {
+    this.#stretch = 2 * sizes.steps * sizes.shape.actions;
+    this.#transitions = new TransitionRecorder(views, sizes, this.#stretch);
+    this.#shape = sizes.shape;
+    this.#envs = sizes.envs;
+    this.#views = views;
+  }
+
+  begin(): void {
+    this.#transitions.begin();
+  }
+
+  observe(t: number, from: number, to: number, out: OutputViews): void {
+    this.#transitions.observe(t, from, to, out);
+  }
+
+  decide(t: number, e: number, actor: Actor, start: number, stop: number, k: number): void {
+    this.#transitions.decide(t, e, actor, start, stop, k);
+  }
+
+  outcome(t: number, from: number, to: number, out: OutputViews, finals: FinalPairs | null): void {
+    this.#transitions.outcome(t, from, to, out);
+    const { finalObservations, finalStarts, finalCounts, legalActions, features } = this.#views;
+    const { inputs, actions } = this.#shape;
+    for (let e = from; e < to; e++) {
+      const p = t * this.#envs + e;
+      finalCounts[p] = 0;
+      if ((out.truncations[e] | out.terminations[e]) === 0) continue;
+      finalObservations.set(out.finalObservations.subarray(e * inputs, (e + 1) * inputs), p * inputs);
+      const first = e * actions;
+      if (finals !== null) {
+        const count = finals.counts[e];
+        const start = this.#transitions.reserve(e, count);
+        const place = e * this.#stretch + start;
+        legalActions.set(finals.actions.subarray(first, first + count), place);
+        features.set(
+          finals.features.subarray(first * PAIR_COLUMNS, (first + count) * PAIR_COLUMNS),
+          place * PAIR_COLUMNS,
+        );
+        finalStarts[p] = start;
+        finalCounts[p] = count;
+      } else {
+        let count = 0;
+        for (let a = 0; a < actions; a++) count += out.finalActionMasks[first + a];
+        const start = this.#transitions.reserve(e, count);
+        let place = e * this.#stretch + start;
+        for (let a = 0; a < actions; a++) if (out.finalActionMasks[first + a] === 1) legalActions[place++] = a;
+        finalStarts[p] = start;
+        finalCounts[p] = count;
+      }
+    }
+  }
+
+  end(): void {
+    // The state after the last step is the first of the next rollout.
   }
 }
 
@@ -193,12 +284,16 @@ class ActorCriticRecorder implements Recorder {
   }
 }
 
-function transitionSpec({ steps, envs, shape }: RecordSizes): LayoutOf<TransitionViews> {
+/** @param entries legal actions that there is room for */
+function transitionSpec(
+  { steps, envs, shape }: RecordSizes,
+  entries: number = steps * envs * shape.actions,
+): LayoutOf<TransitionViews> {
   const samples = steps * envs;
   return {
     observations: ['f32', samples * shape.inputs],
-    legalActions: ['i32', samples * shape.actions],
-    features: ['f32', shape.kind === 'pairs' ? samples * shape.actions * PAIR_COLUMNS : 0],
+    legalActions: ['i32', entries],
+    features: ['f32', shape.kind === 'pairs' ? entries * PAIR_COLUMNS : 0],
     legalStarts: ['i32', samples],
     legalCounts: ['i32', samples],
     taken: ['i32', samples],
@@ -218,23 +313,43 @@ interface RecorderDefinition<Views> {
   readonly views: (sizes: RecordSizes, buffer: SharedArrayBuffer) => Views;
   /** The recorder of one thread, which writes into that memory. */
   readonly open: (sizes: RecordSizes, buffer: SharedArrayBuffer) => Recorder;
+  /** Whether it wants the rows of final states of a `pairs` network. */
+  readonly finalPairs: boolean;
 }
 
 function define<Views>(
   spec: (sizes: RecordSizes) => LayoutOf<Views> & LayoutSpec,
   open: (views: Views, sizes: RecordSizes) => Recorder,
+  finalPairs = false,
 ): RecorderDefinition<Views> {
   const views = (sizes: RecordSizes, buffer: SharedArrayBuffer): Views => viewsOf<Views>(spec(sizes), buffer);
   return {
     allocate: (sizes) => allocate(spec(sizes)),
     views,
     open: (sizes, buffer) => open(views(sizes, buffer), sizes),
+    finalPairs,
   };
 }
 
 /** All recorders, by name. */
 export const recorders: { readonly [Name in RecorderName]: RecorderDefinition<RecordedViews[Name]> } = {
-  transitions: define<TransitionViews>(transitionSpec, (views, sizes) => new TransitionRecorder(views, sizes)),
+  transitions: define<TransitionViews>(
+    (sizes) => transitionSpec(sizes),
+    (views, sizes) => new TransitionRecorder(views, sizes),
+  ),
+  replay: define<ReplayViews>(
+    (sizes) => {
+      const samples = sizes.steps * sizes.envs;
+      return {
+        ...transitionSpec(sizes, 2 * samples * sizes.shape.actions),
+        finalObservations: ['f32', samples * sizes.shape.inputs],
+        finalStarts: ['i32', samples],
+        finalCounts: ['i32', samples],
+      };
+    },
+    (views, sizes) => new ReplayRecorder(views, sizes),
+    true,
+  ),
   'actor-critic': define<ActorCriticViews>(
     (sizes) => ({
       ...transitionSpec(sizes),
@@ -247,4 +362,4 @@ export const recorders: { readonly [Name in RecorderName]: RecorderDefinition<Re
 };
 
 /** Names of all recorders. */
-export const recorderNames: readonly RecorderName[] = ['transitions', 'actor-critic'];
+export const recorderNames: readonly RecorderName[] = ['transitions', 'replay', 'actor-critic'];

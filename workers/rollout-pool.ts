@@ -74,8 +74,31 @@ export interface RolloutSeconds {
   readonly wall: number;
 }
 
+/**
+ * What an algorithm asks of whoever steps its environments: a `RolloutPool`, or an environment of another kind. Rollouts must be
+ * a function of `state`, `outputs` and `weights`.
+ */
+export interface Rollouts<Name extends RecorderName = RecorderName> {
+  /** The network that plays. */
+  readonly shape: NetworkShape;
+  /** Flat weights that the next rollout uses; write them only while no rollout runs. */
+  readonly weights: Float32Array;
+  /** Records of the last rollout. */
+  readonly rollout: RecordedViews[Name];
+  /** Memory of the environments, typed arrays by name. With `outputs` and `weights`, all that a checkpoint needs. */
+  readonly state: object;
+  /** What the environments last wrote, typed arrays by name. */
+  readonly outputs: object;
+  /** Threads that step them. */
+  readonly workers: number;
+  /** Steps every environment T times; the records are then in `rollout`. */
+  collect(sampler: SamplerSpec): Promise<RolloutSeconds>;
+  /** Ends it; a rollout under way is rejected. */
+  close(): Promise<void>;
+}
+
 /** Environments in shared memory and the threads that step them; close it after use. */
-export class RolloutPool<Name extends RecorderName = RecorderName> {
+export class RolloutPool<Name extends RecorderName = RecorderName> implements Rollouts<Name> {
   /** The network that plays. */
   readonly shape: NetworkShape;
   /** Flat weights that the next rollout uses; write them only while no rollout runs. */

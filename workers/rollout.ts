@@ -69,7 +69,15 @@ export class RolloutWorker {
   constructor(setup: RolloutSetup) {
     this.#setup = setup;
     const { compiled, observation, source, numEnvs, steps, stateBuffer, outputBuffer, shape } = setup;
-    this.#env = new VectorDispatchEnv({ scenario: compiled, observation, source, numEnvs, stateBuffer, outputBuffer });
+    this.#env = new VectorDispatchEnv({
+      scenario: compiled,
+      observation,
+      source,
+      numEnvs,
+      stateBuffer,
+      outputBuffer,
+      finalPairs: shape.kind === 'pairs' && recorders[setup.recorder].finalPairs,
+    });
     this.#env.resume();
     this.#actor = new Actor(shape, this.#env.world);
     this.#recorder = recorders[setup.recorder].open({ steps, envs: numEnvs, shape }, setup.recordBuffer);
@@ -81,6 +89,7 @@ export class RolloutWorker {
     const { steps, weights, beats } = this.#setup;
     const { from, to, slot } = task;
     const { out } = this.#env.world;
+    const { finalPairs } = this.#env.infos;
     const recorder = this.#recorder;
     const sampler = makeSampler(task.sampler);
     let envMs = 0;
@@ -93,7 +102,7 @@ export class RolloutWorker {
       const before = performance.now();
       this.#env.stepRange(this.#actions, from, to);
       envMs += performance.now() - before;
-      recorder.outcome(t, from, to, out);
+      recorder.outcome(t, from, to, out, finalPairs);
     }
     recorder.end(from, to, out);
     return { envMs };
