@@ -39,6 +39,10 @@ export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining }
 export type { TrainingJob, TrainingResult } from './job.js';
 export { Learner } from './learner.js';
 export type { Batch, Outputs } from './learner.js';
+export { CmaEs } from './cma-es.js';
+export type { CmaEsOptions, CmaEsState } from './cma-es.js';
+export { Linear, linearColumns, linearDefaults, linearFields } from './linear.js';
+export type { LinearConfig, LinearMetrics, LinearState } from './linear.js';
 export { Minibatch, shuffle } from './minibatch.js';
 export { NStepQueue } from './n-step.js';
 export type { TransitionSink } from './n-step.js';
