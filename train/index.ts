@@ -29,6 +29,15 @@ export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
 export type { DqnConfig, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
+export { comparePolicies } from './comparison.js';
+export type {
+  ComparedEntry,
+  ComparisonRequest,
+  ComparisonResult,
+  Contender,
+  Difference,
+  Verdict,
+} from './comparison.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
 export { checkField, checkFields, defaultsOf } from './fields.js';
@@ -56,6 +65,8 @@ export type { ReplayCounters, ReplaySizes } from './replay.js';
 export { RewardScale } from './reward-scale.js';
 export type { RewardScaleState } from './reward-scale.js';
 export { RunFolder } from './run-folder.js';
+export { bootstrap, interquartileMean, probabilityOfImprovement } from './statistics.js';
+export type { Interval, Returns } from './statistics.js';
 export { selfCheck } from './self-check.js';
 export type { Check } from './self-check.js';
 export { SumTree } from './sum-tree.js';
