@@ -71,6 +71,7 @@ export const seedOption = (): Option => new Option('--seed <n>', 'base seed').ar
 /** `--workers <n>`: threads, 1 to 256; default: one per core. */
 export const workersOption = (): Option =>
   new Option('--workers <n>', 'worker threads').argParser(whole(1, 256)).default(defaultWorkers, 'one per core');
+/** `--hang-seconds <n>`: longest wait for a step of a worker. */
 export const hangSecondsOption = (): Option =>
   new Option('--hang-seconds <n>', 'give up if a worker makes no step for this many seconds')
     .argParser(whole(1))

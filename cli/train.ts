@@ -250,7 +250,8 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
   };
   const workers = setting('workers');
   const batch = config.numEnvs * config.rolloutSteps;
-  const steps = Math.ceil(config.totalSteps / batch) * batch;
+  // Of whole episodes it is not known before how many steps they take.
+  const steps = batch === 0 ? config.totalSteps : Math.ceil(config.totalSteps / batch) * batch;
   say(
     `${pc.bold(`scenario ${name}`)}: ${compiled.scenario.drivers} drivers, ${compiled.scenario.slots} slots; ${short(steps)} steps in ${config.numEnvs} environments on ${counted(Math.min(workers, config.numEnvs), 'worker')}`,
   );
@@ -269,7 +270,7 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
     const { scenario, steps: trained } = init.checkpoint;
     say(`starts from ${init.path}, trained on ${scenario.name} for ${grouped(trained)} steps`);
   }
-  if (workers > config.numEnvs) {
+  if (batch > 0 && workers > config.numEnvs) {
     say(`note: ${config.numEnvs} workers instead of ${workers}, because there are ${config.numEnvs} environments`);
   }
   if (resume !== null && backend.name !== resume.backend) {

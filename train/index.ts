@@ -29,6 +29,15 @@ export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
 export type { DqnConfig, DuelingBaseline, DuelingOptions, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
+export { comparePolicies } from './comparison.js';
+export type {
+  ComparedEntry,
+  ComparisonRequest,
+  ComparisonResult,
+  Contender,
+  Difference,
+  Verdict,
+} from './comparison.js';
 export { TrainError } from './errors.js';
 export type { TrainErrorCode } from './errors.js';
 export { exportFormats, exportNetworks } from './export.js';
@@ -43,6 +52,10 @@ export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining }
 export type { TrainingJob, TrainingResult } from './job.js';
 export { Learner } from './learner.js';
 export type { Batch, Outputs } from './learner.js';
+export { CmaEs } from './cma-es.js';
+export type { CmaEsOptions, CmaEsState } from './cma-es.js';
+export { Linear, linearColumns, linearDefaults, linearFields } from './linear.js';
+export type { LinearConfig, LinearMetrics, LinearState } from './linear.js';
 export { Minibatch, shuffle } from './minibatch.js';
 export { NStepQueue } from './n-step.js';
 export type { TransitionSink } from './n-step.js';
@@ -58,6 +71,8 @@ export type { RewardScaleState } from './reward-scale.js';
 export { checkRunConfig, readRunConfig, runFields } from './run-config.js';
 export type { RunConfigFile } from './run-config.js';
 export { RunFolder } from './run-folder.js';
+export { bootstrap, interquartileMean, probabilityOfImprovement } from './statistics.js';
+export type { Interval, Returns } from './statistics.js';
 export { selfCheck } from './self-check.js';
 export type { Check } from './self-check.js';
 export { SumTree } from './sum-tree.js';

@@ -219,7 +219,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     const pool = this.#pool;
     this.#learner =
       backend.name === 'simd' && pool instanceof RolloutPool
-        ? this.#sharded(pool)
+        ? this.#sharded(pool as RolloutPool<'actor-critic'>)
         : new Learner(backend, shape, weights);
     this.#batch = new Minibatch(shape, this.#learner instanceof Learner ? rows : 0, numEnvs, rolloutSteps);
     this.#targets = {

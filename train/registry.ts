@@ -3,9 +3,10 @@
 import type { AlgorithmDefinition } from './algorithm.js';
 import { dqn } from './dqn.js';
 import { check } from './fields.js';
+import { linear } from './linear.js';
 import { ppo } from './ppo.js';
 
-const definitions: readonly AlgorithmDefinition[] = [ppo, dqn];
+const definitions: readonly AlgorithmDefinition[] = [ppo, dqn, linear];
 
 /** Names of all algorithms. */
 export const algorithmNames: readonly string[] = definitions.map(({ name }) => name);

@@ -52,6 +52,10 @@ export interface EvaluationPart {
   readonly returns: Float64Array;
   /** `[episodes, kpiNames.length]` */
   readonly kpis: Float64Array;
+  /** Environment steps of all episodes. */
+  readonly steps: number;
+  /** Milliseconds in the environment alone. */
+  readonly envMs: number;
 }
 
 /** In place of a result: what is wrong with a policy of somebody's own. */
@@ -126,16 +130,23 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
   const { beats, slot = 0 } = task;
   // One step of look-ahead takes seconds for all episodes together: count each episode.
   const stride = task.policy.kind === 'lookahead' ? 1 : count;
+  let steps = 0;
+  let envMs = 0;
   while (world.state.ended.includes(0)) {
     for (let e = 0; e < count; e += stride) {
       if (beats !== undefined) Atomics.add(beats, slot, 1);
       policy.act(world, e, Math.min(count, e + stride), actions);
     }
+    for (let e = 0; e < count; e++) steps += 1 - world.state.ended[e];
+    const before = performance.now();
     env.step(actions);
+    envMs += performance.now() - before;
   }
   return {
     from: task.from,
     returns: Float64Array.from(world.out.episodeReturns),
     kpis: Float64Array.from(world.out.episodeKpis),
+    steps,
+    envMs,
   };
 }
