@@ -45,6 +45,7 @@ describe('the settings of an algorithm', () => {
       normaliseAdvantages: true,
       hidden: [32, 32],
       criticHidden: [64, 64],
+      shards: 8,
     });
   });
 

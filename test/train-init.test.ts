@@ -223,7 +223,8 @@ describe('a run that is extended', () => {
       'clipFinal',
       'entropyFinal',
     ]);
-    expect(schedulesOf('dqn', tinyDqn)).toEqual(['learningRateFinal', 'explorationShare', 'priorityBetaFinal']);
+    expect(schedulesOf('dqn', tinyDqn)).toEqual(['learningRateFinal', 'explorationShare']);
+    expect(schedulesOf('dqn', { ...tinyDqn, prioritised: true } as DqnConfig)).toContain('priorityBetaFinal');
     await run('done');
     const path = join(root, 'done');
     expect(() => resumable(path, geneva, undefined, 100)).toThrow(

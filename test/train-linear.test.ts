@@ -66,5 +66,7 @@ describe('the linear rule', () => {
   it('names what is out of range', () => {
     expect(() => new Linear(compiled, { ...config, population: 3 })).toThrow('population is 3');
     expect(() => new Linear(compiled, { ...config, sigma: 0 })).toThrow('sigma is 0');
+    expect(() => new Linear(compiled, { ...config, network: 'flat' })).toThrow('a linear rule is of kind "pairs"');
+    expect(() => new Linear(compiled, { ...config, rolloutSteps: 5 })).toThrow('rolloutSteps is 5: it must be 0');
   });
 });

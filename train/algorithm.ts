@@ -145,7 +145,7 @@ export const trainingFields: Fields<TrainingConfig> = {
     min: 1,
     max: 65_536,
     default: 128,
-    doc: 'steps of each environment per iteration',
+    doc: 'steps of each environment per iteration; of linear 0, for whole episodes',
   },
 };
 

@@ -17,7 +17,6 @@ import type { BackendName } from './backend.js';
 import { TrainError } from './errors.js';
 import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
-import type { Origin } from './init.js';
 import type { SavedViews } from './records.js';
 import { algorithm, algorithmNames } from './registry.js';
 import { onDisk } from './run-folder.js';
@@ -66,6 +65,20 @@ export interface Selection {
   readonly steps: number;
   /** Its mean return on the validation episodes. */
   readonly meanReturn: number;
+}
+
+/** Where a run's first weights are from; part of its `config.json`. */
+export interface Origin {
+  /** The run, or one of its files. */
+  readonly run: string;
+  /** Name of its scenario. */
+  readonly scenario: string;
+  /** Environment steps that it had done. */
+  readonly steps: number;
+  /** SHA-256 of its weights. */
+  readonly weightsSha256: string;
+  /** What was taken over: the critic only where it observes the same. */
+  readonly parts: readonly ('actor' | 'critic')[];
 }
 
 /** A run as saved: how it trains, how far it is, and what it is trained on. */

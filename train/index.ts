@@ -24,7 +24,7 @@ export {
   worldOf,
   writeCheckpoint,
 } from './checkpoint.js';
-export type { Checkpoint, RunSettings, Selection } from './checkpoint.js';
+export type { Checkpoint, Origin, RunSettings, Selection } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
@@ -47,7 +47,7 @@ export type { Field, FieldTable, Fields } from './fields.js';
 export { compatible, datasetSha256, identityOf, scenarioSha256, version } from './identity.js';
 export type { DataIdentity, Identity } from './identity.js';
 export { checkFits, extended, networkSettings, schedulesOf } from './init.js';
-export type { InitialPolicy, Origin } from './init.js';
+export type { InitialPolicy } from './init.js';
 export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining } from './job.js';
 export type { TrainingJob, TrainingResult } from './job.js';
 export { Learner } from './learner.js';

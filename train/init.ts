@@ -6,7 +6,7 @@ import type { CompiledScenario, Scenario } from '../engine/index.js';
 import { networkLayout } from '../policy/index.js';
 import type { Algorithm, TrainingConfig, TrainingState } from './algorithm.js';
 import { weightsSha256 } from './checkpoint.js';
-import type { Checkpoint } from './checkpoint.js';
+import type { Checkpoint, Origin } from './checkpoint.js';
 import { TrainError } from './errors.js';
 import { canonical } from './identity.js';
 import { algorithm } from './registry.js';
@@ -17,20 +17,6 @@ export interface InitialPolicy {
   readonly path: string;
   /** What was read there. */
   readonly checkpoint: Checkpoint;
-}
-
-/** Where a run's first weights are from; part of its `config.json`. */
-export interface Origin {
-  /** The run, or one of its files. */
-  readonly run: string;
-  /** Name of its scenario. */
-  readonly scenario: string;
-  /** Environment steps that it had done. */
-  readonly steps: number;
-  /** SHA-256 of its weights. */
-  readonly weightsSha256: string;
-  /** What was taken over: the critic only where it observes the same. */
-  readonly parts: readonly ('actor' | 'critic')[];
 }
 
 /** Settings that give a network its form and its outputs their meaning: a run that starts from another keeps its own. */

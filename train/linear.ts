@@ -12,6 +12,7 @@ import { checkTrainingConfig, trainingFields } from './algorithm.js';
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { CmaEs } from './cma-es.js';
 import type { CmaEsState } from './cma-es.js';
+import { TrainError } from './errors.js';
 import { check, defaultsOf } from './fields.js';
 import type { Fields } from './fields.js';
 
@@ -23,15 +24,11 @@ export interface LinearConfig extends TrainingConfig {
 
 /** The settings but the run's own. */
 export const linearFields: Fields<LinearConfig> = {
-  observation: { ...trainingFields.observation, default: 'classic', doc: 'not used by the rule itself' },
-  network: {
-    kind: 'choice',
-    choices: ['pairs'],
-    default: 'pairs',
-    doc: 'pairs: the rule scores each legal assignment',
-  },
-  numEnvs: { ...trainingFields.numEnvs, doc: 'episodes that each candidate plays in a generation, the same for all' },
-  rolloutSteps: { kind: 'whole', min: 0, max: 0, default: 0, doc: 'steps of each environment; 0: whole episodes' },
+  observation: { ...trainingFields.observation, default: 'classic' },
+  network: trainingFields.network,
+  // Episodes that each candidate plays in a generation, the same for all.
+  numEnvs: trainingFields.numEnvs,
+  rolloutSteps: { ...trainingFields.rolloutSteps, min: 0, default: 0 },
   population: { kind: 'whole', min: 4, max: 1024, default: 24, doc: 'candidates per generation' },
   sigma: {
     kind: 'number',
@@ -44,6 +41,19 @@ export const linearFields: Fields<LinearConfig> = {
 
 /** The defaults of all settings but the run's own. */
 export const linearDefaults: Omit<LinearConfig, 'seed' | 'totalSteps'> = defaultsOf<LinearConfig>(linearFields);
+
+function checkConfig(config: LinearConfig): void {
+  checkTrainingConfig(linearFields, config);
+  if (config.network !== 'pairs') {
+    throw new TrainError('ERR_TRAIN_OPTION', `network is "${config.network}": a linear rule is of kind "pairs"`);
+  }
+  if (config.rolloutSteps !== 0) {
+    throw new TrainError(
+      'ERR_TRAIN_OPTION',
+      `rolloutSteps is ${config.rolloutSteps}: it must be 0, as each candidate of linear plays whole episodes`,
+    );
+  }
+}
 
 /**
  * Columns that are weighed: all but absolute positions, which mean nothing in a sum.
@@ -87,7 +97,7 @@ export class Linear implements Algorithm<LinearConfig, LinearState> {
    */
   constructor(compiled: CompiledScenario, config: LinearConfig, workers = 1, hangSeconds?: () => number) {
     check.compiled('compiled', compiled);
-    checkTrainingConfig(linearFields, config);
+    checkConfig(config);
     check.whole('workers', workers, 1, MAX_WORKERS);
     this.config = config;
     this.workers = Math.min(workers, config.population);
@@ -211,7 +221,7 @@ export const linear: AlgorithmDefinition<LinearConfig, LinearState> = {
   description: `a weighted sum of the ${linearColumns.length} of ${PAIR_COLUMNS} columns of an assignment that are no position, tuned by CMA-ES`,
   fields: linearFields,
   defaults: linearDefaults,
-  check: (config) => checkTrainingConfig(linearFields, config),
+  check: checkConfig,
   create: ({ compiled, workers, hangSeconds }, config) => new Linear(compiled, config, workers, hangSeconds),
   summary: (metrics) =>
     `best ${metrics['charts/best_return']!.toFixed(0)} sigma ${metrics['charts/sigma']!.toFixed(3)}`,
