@@ -93,13 +93,19 @@ const NONE_KEPT: KeptEntries = { entries: 0, before: 0, hash: EMPTY_HASH };
 
 /** One chain (a company's, or 0 for all of them) under check: what is wrong with it, what it has counted, and where it ends. */
 export class ChainCheck {
+  /** Whose chain is checked; 0 is that of the whole system. */
   readonly companyId: number;
+  /** What does not hold, in the order of the entries. */
   readonly findings: Finding[] = [];
+  /** What has been seen so far. */
   readonly counts: Counts = { acts: 0, outcomes: 0, reviewed: 0, reviews: 0 };
+  /** Settings, limits and switches as the entries leave them. */
   readonly state: BoundState;
+  /** What the entries say of the decisions. */
   readonly seals: DecisionSeals = new DecisionSeals();
   /** The last entry. */
   seq = 0;
+  /** Hash of the last entry seen, hexadecimal. */
   hash: string = EMPTY_HASH;
   readonly #link = new ChainLink();
 

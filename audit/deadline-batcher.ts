@@ -42,6 +42,7 @@ export class RenewableConnection {
   }
 }
 
+/** How requests are put together, and how long they may take. */
 export interface BatcherOptions {
   /** Milliseconds from the request to its answer. */
   readonly deadlineMs: number;
@@ -61,6 +62,7 @@ interface Request<I, O> {
   expired: boolean;
 }
 
+/** Sends requests many to a statement; each is answered within its deadline, or fails. */
 export class DeadlineBatcher<I, O> {
   readonly #connection: RenewableConnection;
   readonly #send: (sql: Connection, inputs: readonly I[]) => Promise<readonly O[]>;

@@ -28,7 +28,9 @@ const BEGINNING: Seal = { through: 0, hash: EMPTY_HASH, hour: '' };
 
 /** What a chain says about the decisions. */
 export class DecisionSeals {
+  /** Entries that speak of decisions, in their order. */
   readonly seals: Seal[] = [];
+  /** Decisions from before they were numbered, where an entry speaks of them. */
   before: Before | undefined;
   /** Where the numbers begin: after those that were pruned, or at the first. */
   start: Seal = BEGINNING;

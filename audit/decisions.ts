@@ -5,6 +5,7 @@ import type { Connection, Database } from './database.js';
 import { DeadlineBatcher, RenewableConnection } from './deadline-batcher.js';
 import { AuditError } from './errors.js';
 
+/** A decision as it is put on record. */
 export interface DecisionRow {
   /** UUID, ascending in time. */
   readonly id: string;
@@ -24,6 +25,7 @@ export interface DecisionRow {
   readonly answer: Uint8Array;
 }
 
+/** What became of a decision: a word of a person on one shipment, or the acts of `auto`. */
 export interface DecisionEvent {
   readonly kind: 'outcome' | 'acts';
   readonly by: string;
@@ -36,12 +38,14 @@ export interface DecisionSummary extends Omit<DecisionRow, 'request' | 'answer'>
   readonly createdAt: Date;
 }
 
+/** A decision with what became of it. */
 export interface DecisionDetail extends DecisionRow {
   readonly createdAt: Date;
   /** Oldest first. */
   readonly events: readonly DecisionEvent[];
 }
 
+/** How long recording may take. */
 export interface DecisionLogOptions {
   /** Milliseconds within which the database must have taken a decision. Default 500. */
   readonly deadlineMs?: number;
@@ -51,6 +55,7 @@ export interface DecisionLogOptions {
 const LARGE = 512 * 1024;
 const LARGE_DEADLINE_MS = 10_000;
 
+/** Puts decisions on record, many to a statement. Close it when done. */
 export class DecisionLog {
   readonly #connection: RenewableConnection;
   readonly #rows: DeadlineBatcher<DecisionRow, true>;
@@ -80,6 +85,7 @@ export class DecisionLog {
     }
   }
 
+  /** Ends its connections, after at most 5 seconds. */
   async close(): Promise<void> {
     await Promise.all([this.#connection.end(5), this.#largeConnection.end(5)]);
   }

@@ -50,10 +50,13 @@ export interface Refusal {
 
 /** Every error that this room throws; the driver's own is its `cause`. */
 export class AuditError extends Error {
+  /** For printing. */
   override readonly name = 'AuditError';
+  /** Stable, for programs. */
   readonly code: AuditErrorCode;
   /** Id of the row on record, if there is one. */
   readonly actionId: number | undefined;
+  /** Why an act was refused, if that is what happened. */
   readonly refusal: Refusal | undefined;
 
   constructor(

@@ -243,10 +243,13 @@ export function exportCommand(): Command {
         }
         // Beside it first: a fault leaves the old file, or none.
         const partial = `${out}.${process.pid}.partial`;
+        const file = createWriteStream(partial, { flags: 'wx', flush: true });
         try {
-          await pipeline(rows, text, createWriteStream(partial, { flags: 'wx', flush: true }));
+          await pipeline(rows, text, file);
           renameSync(partial, out);
         } catch (error) {
+          // It may still be opening, and would make the file after we have removed it.
+          if (!file.closed) await new Promise<void>((closed) => file.once('close', closed));
           rmSync(partial, { force: true });
           throw error;
         }

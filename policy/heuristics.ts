@@ -35,6 +35,7 @@ function worthwhile(world: World, e: number, i: number, j: number): boolean {
 
 /** Uniform over the legal actions, waiting included. */
 export class RandomLegal extends Heuristic {
+  /** For tables. */
   readonly name = 'random';
 
   protected choose(world: World, e: number): number {
@@ -52,6 +53,7 @@ export class RandomLegal extends Heuristic {
 
 /** The pair with the fewest empty metres; lowest driver, then slot, on ties. */
 export class Nearest extends Heuristic {
+  /** For tables. */
   readonly name = 'nearest';
 
   protected choose(world: World, e: number): number {
@@ -75,6 +77,7 @@ export class Nearest extends Heuristic {
 
 /** The booking whose window ends first, to the driver who picks it up first. */
 export class EarliestDeadline extends Heuristic {
+  /** For tables. */
   readonly name = 'edf';
 
   protected choose(world: World, e: number): number {
@@ -105,6 +108,7 @@ export class EarliestDeadline extends Heuristic {
  * world's tolerance, waits even where a driver is free.
  */
 export class Greedy extends Heuristic {
+  /** For tables. */
   readonly name = 'greedy';
 
   protected choose(world: World, e: number): number {
@@ -130,6 +134,7 @@ export class Greedy extends Heuristic {
 
 /** The legal action with the highest immediate reward, waiting included; the lowest action on ties. */
 export class Myopic extends Heuristic {
+  /** For tables. */
   readonly name = 'myopic';
 
   protected choose(world: World, e: number): number {
@@ -159,6 +164,7 @@ const UNMATCHED = 1e9;
  * seconds late. Takes the pair of that matching with the least time to spare.
  */
 export class BatchedHungarian extends Heuristic {
+  /** For tables. */
   readonly name = 'hungarian';
   readonly #solver = new AssignmentSolver();
   #costs = new Float64Array(0);

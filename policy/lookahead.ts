@@ -223,6 +223,7 @@ export function promising(world: World, e: number, chosen: number, most: number)
 
 /** Takes the candidate with the highest mean return over the sampled futures; the base policy's own action on ties. */
 export class LookaheadPolicy implements Policy {
+  /** For tables. */
   readonly name = 'lookahead';
   readonly #lookahead: Lookahead;
   readonly #candidates: number;

@@ -214,6 +214,7 @@ function reasonOf(cause: unknown): string {
 
 /** A policy of your own, held to its contract: it writes a legal action for each environment before it returns. */
 export class OwnPolicy implements Policy {
+  /** The module's file name without its ending. */
   readonly name: string;
   readonly #file: string;
   readonly #policy: Pick<Policy, 'act'>;

@@ -11,6 +11,7 @@ const forever = (): boolean => false;
 
 /** A short run of the planner at each decision. */
 export class PlannerPolicy implements Policy {
+  /** For tables. */
   readonly name = 'planner';
   readonly #planner = new Planner();
 

@@ -15,6 +15,7 @@ export interface AdamState {
 
 /** Decay of the gradients' mean, and of the squared gradients'. */
 export const BETA1 = 0.9;
+/** Decay of the mean of squared gradients (Kingma and Ba 2015). */
 export const BETA2 = 0.999;
 /** Keeps the step finite where gradients are 0. */
 export const EPSILON = 1e-5;

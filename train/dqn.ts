@@ -225,7 +225,9 @@ interface LearnResult {
 
 /** A training by DQN: environments on worker threads, one learner on this thread. */
 export class Dqn implements Algorithm<DqnConfig, DqnState> {
+  /** As it was created with, and checked. */
   readonly config: DqnConfig;
+  /** Iterations in all. */
   readonly iterations: number;
   readonly #rollouts: Rollouts<'replay'>;
   readonly #learner: Learner;

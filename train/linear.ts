@@ -80,9 +80,13 @@ export interface LinearState extends TrainingState {
 
 /** A tuning of the rule: candidates play on worker threads. An iteration is a generation. */
 export class Linear implements Algorithm<LinearConfig, LinearState> {
+  /** As it was created with, and checked. */
   readonly config: LinearConfig;
+  /** Threads that play; no more than candidates. */
   readonly workers: number;
+  /** The network that computes the sum: no hidden layers. */
   readonly shape: NetworkShape;
+  /** Its present weights, flat; not to be written. */
   readonly weights: Float32Array;
   readonly #compiled: CompiledScenario;
   readonly #search: CmaEs;

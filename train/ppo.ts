@@ -159,7 +159,9 @@ type LearnResult = PpoLosses & { readonly gradientNorm: number; readonly updates
 
 /** A training by PPO: environments on worker threads, one learner on this thread. */
 export class Ppo implements Algorithm<PpoConfig, PpoState> {
+  /** As it was created with, and checked. */
   readonly config: PpoConfig;
+  /** Iterations in all. */
   readonly iterations: number;
   readonly #pool: Rollouts<'actor-critic'>;
   readonly #learner: Learner | ShardedLearner;

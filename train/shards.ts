@@ -104,9 +104,13 @@ export class ShardLayout {
   readonly block: ParameterBlock = new ParameterBlock();
   /** Addresses of the parameters, the optimiser's moments, the gradient, and the shards' gradients, one after the other. */
   readonly parameters: number;
+  /** Address of Adam's mean of gradients. */
   readonly m: number;
+  /** Address of Adam's mean of squared gradients. */
   readonly v: number;
+  /** Address of the summed gradient. */
   readonly gradient: number;
+  /** Address of the shards' gradients. */
   readonly parts: number;
   /** Bytes in all. */
   readonly bytes: number;
@@ -191,9 +195,13 @@ interface Chains {
 
 /** What one thread needs to compute shards. */
 export class ShardThread {
+  /** The kernel on the shared memory. */
   readonly kernel: LearningKernel;
+  /** The shared memory as floats. */
   readonly floats: Float32Array;
+  /** Where everything lies in it. */
   readonly layout: ShardLayout;
+  /** Actor's and critic's layers. */
   readonly chains: Chains;
   readonly #setup: ShardSetup;
   readonly #loss: SampleLoss;

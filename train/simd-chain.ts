@@ -95,6 +95,7 @@ export class InputRows {
   readonly inputs: number;
   /** Whether the list is in use: the kernels skip zeros. */
   sparse = false;
+  /** The list, as the kernels take it; null where zeros are never skipped. */
   readonly lists: readonly [number, number, number, number, number, number] | null;
 
   /** @param rows most rows of a block */
