@@ -6,8 +6,8 @@ import type { ViteUserConfig } from 'vitest/config';
 const ci = process.env['CI'] === 'true';
 
 /**
- * Rooms whose coverage is held, each by itself, in percent of lines. The goal is 90 in each. These are where they stand since
- * parts came in that run in threads and other processes, which are not counted: raise them, never lower them.
+ * Rooms whose coverage is held, each by itself, in percent of lines. The goal is 90 in each; these bounds are where they stand.
+ * Why they are below it has not been looked into. Raise them, never lower them.
  */
 const held = { engine: 86, policy: 89, train: 78, audit: 79, advise: 85 };
 const covered = Object.keys(held);

@@ -12,7 +12,7 @@ import { loadScenario } from '../trips/index.js';
 import { comparisonSvg } from './compare-picture.js';
 import { dataOption, jsonOption, scenarioOption, seedOption, splitOption, whole, workersOption } from './options.js';
 import { askedPolicy } from './policies.js';
-import { counted, printJson, progress, table } from './print.js';
+import { counted, percent, printJson, progress, table } from './print.js';
 
 interface CompareOptions {
   readonly scenario: string;
@@ -178,8 +178,4 @@ function markdown(result: ComparisonResult): string {
 
 function bounds({ low, high }: Interval): string {
   return low === null || high === null ? 'none' : `${low.toFixed(2)} to ${high.toFixed(2)}`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
 }

@@ -80,7 +80,8 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-function percent(share: number): string {
+/** A share with one decimal, such as `12.3%`. */
+export function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
 }
 
