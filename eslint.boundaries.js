@@ -9,6 +9,7 @@ export const rooms = {
   trips: ['engine', 'files'],
   workers: ['engine', 'policy'],
   train: ['engine', 'policy', 'workers', 'trips', 'files'],
+  jobs: ['engine', 'policy', 'workers', 'trips', 'files', 'train'],
   audit: [],
   advise: ['engine', 'policy'],
   serve: ['engine', 'policy', 'advise', 'audit'],

@@ -7,7 +7,19 @@ import tseslint from 'typescript-eslint';
 import { boundaries, rooms } from './eslint.boundaries.js';
 
 /** Rooms in which every exported name, and every public member of an exported class, has a doc comment. */
-const documentedRooms = ['advise', 'policy', 'audit', 'train', 'engine', 'workers', 'trips', 'files', 'serve', 'cli'];
+const documentedRooms = [
+  'advise',
+  'policy',
+  'audit',
+  'train',
+  'engine',
+  'workers',
+  'trips',
+  'files',
+  'serve',
+  'cli',
+  'jobs',
+];
 
 /** What needs a doc comment where it is exported. A constructor's is wanted only where the class does not say enough. */
 const documented = [

@@ -4,6 +4,7 @@
 import { AdviseError } from '../advise/index.js';
 import { AuditError } from '../audit/index.js';
 import { EngineError } from '../engine/index.js';
+import { JobsError } from '../jobs/index.js';
 import { PolicyError } from '../policy/index.js';
 import { ServeError } from '../serve/index.js';
 import { TrainError } from '../train/index.js';
@@ -38,6 +39,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof EngineError ||
     error instanceof TripsError ||
     error instanceof TrainError ||
+    error instanceof JobsError ||
     error instanceof PolicyError ||
     error instanceof AuditError ||
     error instanceof AdviseError ||

@@ -34,6 +34,7 @@ function checkBuild(): void {
     'serve',
     'workers',
     'train',
+    'jobs',
     'cli',
     'bench',
   ]) {

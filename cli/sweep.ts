@@ -1,0 +1,213 @@
+// fleetstep sweep
+
+import { availableParallelism, constants } from 'node:os';
+import { join } from 'node:path';
+import { Argument, Command, Option } from 'commander';
+import {
+  LocalRunner,
+  StudyFolder,
+  checkIdentity,
+  readStudy,
+  runStudy,
+  studyIdentity,
+  worldFor,
+} from '../jobs/index.js';
+import type { SavedStudy, Study, StudyTable, SweepProgress, TrialRow } from '../jobs/index.js';
+import { jsonOption, path, whole } from './options.js';
+import { counted, percent, printJson, progress, short, table } from './print.js';
+
+interface SweepOptions {
+  readonly out?: string;
+  readonly resume?: string;
+  readonly parallel: number;
+  readonly workers: number;
+  readonly silentSeconds: number;
+  readonly json: boolean;
+}
+
+/** The `sweep` command. */
+export function sweepCommand(): Command {
+  return new Command('sweep')
+    .description('Search for good training settings: many runs, of which the weak ones end early.')
+    .addArgument(new Argument('[study.json]', 'what is searched; see the example below'))
+    .addOption(
+      new Option('--out <folder>', 'folder of the study (default: studies/ and its name)')
+        .argParser(path)
+        .conflicts('resume'),
+    )
+    .addOption(new Option('--resume <folder>', 'go on with an interrupted study').argParser(path))
+    .addOption(
+      new Option('--parallel <n>', 'trainings at the same time; the result does not depend on it')
+        .argParser(whole(1, 256))
+        .default(availableParallelism(), 'one per core'),
+    )
+    .addOption(new Option('--workers <n>', 'worker threads of each training').argParser(whole(1, 256)).default(1))
+    .addOption(
+      new Option(
+        '--silent-seconds <n>',
+        'restart a training from its checkpoint if its process is silent for this long',
+      )
+        .argParser(whole(5))
+        .default(120),
+    )
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+A study file:
+  {
+    "scenario": "geneva",
+    "config": { "algorithm": "ppo", "steps": 300000 },
+    "space": {
+      "learningRate": { "float": [1e-4, 1e-2], "log": true },
+      "hidden": { "choice": [[32, 32], [64, 64]] },
+      "rolloutSteps": { "int": [32, 256], "log": true }
+    },
+    "seeds": [1, 2],
+    "trials": 24,
+    "pruner": { "minSteps": 33334, "eta": 3 },
+    "objective": { "metric": "return", "constraints": [{ "metric": "serviceRate", "min": 0.9 }] }
+  }
+Every field of a config file can be searched ("fleetstep train --print-config"); "when": { "algorithm": ["dqn"] } makes a parameter
+count only there. Fields of their own: "sampler" (tpe, random), "slots" (trials at the same time in the study's own time, 4),
+"samplerSeed", "budget" ({ "steps" } or { "minutes" }, after which no new trial begins).
+After an interrupt the trainings save a checkpoint, and --resume goes on. Exit code 130 after an interrupt.
+
+Examples:
+  fleetstep sweep study.json
+  fleetstep sweep study.json --out studies/one --parallel 2 --json
+  fleetstep sweep --resume studies/one`,
+    )
+    .action(async (file: string | undefined, options: SweepOptions, command: Command) => {
+      if ((file === undefined) === (options.resume === undefined)) {
+        command.error(
+          file === undefined
+            ? 'error: give a study file, or --resume with the folder of a study'
+            : 'error: --resume goes on with the study of its folder: leave the study file out',
+        );
+      }
+      await sweep(file, options);
+    });
+}
+
+async function sweep(file: string | undefined, options: SweepOptions): Promise<void> {
+  const { folder, saved } =
+    file === undefined ? StudyFolder.open(options.resume!) : begin(readStudy(file), options.out);
+  const { study, identity, limit } = saved;
+  if (file === undefined) checkIdentity(identity, studyIdentity(worldFor(study)));
+  const say = (text: string): void => {
+    if (!options.json) process.stderr.write(`${text}\n`);
+  };
+  say(
+    `study ${study.name}: ${counted(study.trials, 'trial')} x ${counted(study.seeds.length, 'seed')} on ${study.scenario}, evaluated at ${study.rungs.map(short).join(', ')} steps; results in ${folder.path}`,
+  );
+  const stop = new AbortController();
+  let exitCode = 0;
+  const onInterrupt = (signal: NodeJS.Signals): void => {
+    exitCode = 128 + constants.signals[signal];
+    if (stop.signal.aborted) process.exit(exitCode);
+    say(
+      `stopping: trainings save a checkpoint; "fleetstep sweep --resume ${folder.path}" goes on; interrupt again to stop at once`,
+    );
+    stop.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
+  const bar = progress('sweep', options.json);
+  const { parallel, workers, silentSeconds } = options;
+  try {
+    const result = await runStudy({
+      study,
+      identity,
+      folder,
+      limit,
+      runner: new LocalRunner({ folder, identity, parallel, workers, silentSeconds }),
+      signal: stop.signal,
+      onProgress: (state) =>
+        bar.update(Math.min(state.steps, state.expectedSteps - 1), state.expectedSteps, progressText(study, state)),
+    });
+    bar.stop();
+    if (result === null) {
+      process.exitCode = exitCode;
+      if (options.json) printJson({ study: study.name, folder: folder.path, finished: false });
+      return;
+    }
+    report(study, folder.path, result, options.json);
+  } finally {
+    bar.stop();
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
+  }
+}
+
+function begin(study: Study, out: string | undefined): { folder: StudyFolder; saved: SavedStudy } {
+  const saved: SavedStudy = { study, identity: studyIdentity(worldFor(study)), limit: study.trials };
+  return { folder: StudyFolder.create(out ?? join('studies', study.name), saved), saved };
+}
+
+function progressText(study: Study, { trials, limit, steps, best }: SweepProgress): string {
+  return `trial ${trials}/${limit} | ${short(steps)} steps | best ${study.objective.metric} ${best?.toFixed(3) ?? '-'}`;
+}
+
+/** The last rung's figures of a trial. */
+function lastRung(row: TrialRow): TrialRow['rungs'][number] | undefined {
+  return row.rungs.at(-1);
+}
+
+function report(
+  study: Study,
+  folder: string,
+  result: StudyTable & { readonly resultsSha256: string },
+  json: boolean,
+): void {
+  const best = result.best === null ? null : result.trials[result.best];
+  const value = best === null ? null : lastRung(best)!.value;
+  if (json) {
+    printJson({
+      study: study.name,
+      folder,
+      finished: true,
+      trials: result.trials.length,
+      best: best === null ? null : { trial: best.trial, value, config: { ...study.config, ...best.config } },
+      importances: result.importances,
+      resultsSha256: result.resultsSha256,
+    });
+    return;
+  }
+  const sign = study.objective.direction === 'maximize' ? -1 : 1;
+  const ranked = [...result.trials].sort(
+    (a, b) =>
+      b.rungs.length - a.rungs.length ||
+      sign * ((lastRung(a)?.value ?? sign * Infinity) - (lastRung(b)?.value ?? sign * Infinity)),
+  );
+  const rows = ranked.slice(0, 10).map((row) => {
+    const last = lastRung(row);
+    return [
+      String(row.trial),
+      last?.value?.toFixed(3) ?? 'failed',
+      last === undefined ? '-' : short(last.steps),
+      Object.entries(row.config)
+        .map(
+          ([name, setting]) =>
+            `${name} ${typeof setting === 'number' ? Number(setting.toPrecision(4)) : JSON.stringify(setting)}`,
+        )
+        .join(', '),
+    ];
+  });
+  process.stdout.write(`${table(['trial', study.objective.metric, 'steps', 'settings'], rows)}\n`);
+  if (result.importances !== null) {
+    const sorted = Object.entries(result.importances).sort(([, a], [, b]) => b - a);
+    process.stdout.write(
+      `${table(
+        ['parameter', 'importance'],
+        sorted.map(([name, share]) => [name, percent(share)]),
+      )}\n`,
+    );
+  }
+  process.stdout.write(
+    best === null
+      ? 'no trial has a result that keeps the constraints\n'
+      : `best: trial ${best.trial}, ${study.objective.metric} ${value!.toFixed(3)}; its runs are ${folder}/trials/t${String(best.trial).padStart(4, '0')}-s*\n`,
+  );
+  process.stdout.write(`results of all trials: SHA-256 ${result.resultsSha256}\n`);
+}

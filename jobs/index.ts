@@ -1,0 +1,20 @@
+// The jobs room's public names: studies over many runs.
+
+export { JobsError } from './errors.js';
+export type { JobsErrorCode } from './errors.js';
+export { importances } from './importance.js';
+export { LocalRunner } from './local-runner.js';
+export type { LocalRunnerOptions } from './local-runner.js';
+export { Schedule } from './schedule.js';
+export type { RungResult, Task, Trial } from './schedule.js';
+export { checkIdentity, runSlice, studyIdentity, worldFor } from './slice.js';
+export type { Slice, SliceOptions, SliceProgress, SliceResult, StudyIdentity } from './slice.js';
+export type { ChoiceParameter, Condition, NumberParameter, Parameter, ParameterValue, Point, Space } from './space.js';
+export { checkStudy, configOf, readStudy, samplerNames } from './study.js';
+export type { Constraint, Objective, SamplerName, Study } from './study.js';
+export { StudyFolder, tableSha256, trialName } from './study-folder.js';
+export type { SavedStudy, StudyTable, TrialRow } from './study-folder.js';
+export { runStudy, rungResult, slicesOf } from './sweep.js';
+export type { SliceRunner, SweepOptions, SweepProgress } from './sweep.js';
+export { randomPoint, tpePoint } from './tpe.js';
+export type { Observation } from './tpe.js';
