@@ -4,6 +4,7 @@ import { databaseError } from './database.js';
 import type { Connection, Database } from './database.js';
 import { DeadlineBatcher, RenewableConnection } from './deadline-batcher.js';
 import { AuditError } from './errors.js';
+import { SilenceWatch } from './silence.js';
 
 /** A decision as it is put on record. */
 export interface DecisionRow {
@@ -59,16 +60,20 @@ const LARGE_DEADLINE_MS = 10_000;
 export class DecisionLog {
   readonly #connection: RenewableConnection;
   readonly #rows: DeadlineBatcher<DecisionRow, true>;
+  readonly #silence: SilenceWatch;
   readonly #largeConnection: RenewableConnection;
   readonly #largeRows: DeadlineBatcher<DecisionRow, true>;
+  readonly #largeSilence: SilenceWatch;
 
   constructor(database: Database, { deadlineMs = 500 }: DecisionLogOptions = {}) {
     this.#connection = new RenewableConnection(database, 2, deadlineMs);
     this.#rows = new DeadlineBatcher(this.#connection, { deadlineMs, inFlight: 1 }, insertAll);
+    this.#silence = new SilenceWatch(database, this.#connection, deadlineMs);
     const large = Math.max(deadlineMs, LARGE_DEADLINE_MS);
     this.#largeConnection = new RenewableConnection(database, 1, large);
     const one = { deadlineMs: large, inFlight: 1, maxBatch: 1 };
     this.#largeRows = new DeadlineBatcher(this.#largeConnection, one, insertAll);
+    this.#largeSilence = new SilenceWatch(database, this.#largeConnection, large);
   }
 
   /**
@@ -79,7 +84,8 @@ export class DecisionLog {
   async record(row: DecisionRow): Promise<void> {
     try {
       const isLarge = row.request.length + row.answer.length > LARGE;
-      await (isLarge ? this.#largeRows : this.#rows).request(row);
+      const [rows, silence] = isLarge ? [this.#largeRows, this.#largeSilence] : [this.#rows, this.#silence];
+      await rows.request(row, (end) => silence.missed(end));
     } catch (error) {
       throw databaseError(error);
     }
@@ -87,7 +93,12 @@ export class DecisionLog {
 
   /** Ends its connections, after at most 5 seconds. */
   async close(): Promise<void> {
-    await Promise.all([this.#connection.end(5), this.#largeConnection.end(5)]);
+    await Promise.all([
+      this.#silence.close(),
+      this.#largeSilence.close(),
+      this.#connection.end(5),
+      this.#largeConnection.end(5),
+    ]);
   }
 }
 

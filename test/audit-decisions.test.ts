@@ -22,6 +22,7 @@ import type { Connection, DecisionRow, VerifyResult } from '#audit/index.js';
 import { shippedMigrations } from '#audit/migrate.js';
 import { addCompany, superuser, testDatabase } from './support/database.js';
 import type { TestDatabase } from './support/database.js';
+import { silentProxy } from './support/silent-proxy.js';
 
 let made: TestDatabase;
 let app: Connection;
@@ -228,6 +229,33 @@ describe('the log of decisions', () => {
       await superOwner.end();
       await upgraded.remove();
     }
+  });
+
+  it('replaces connections that have gone silent after a few deadlines, and goes on', async () => {
+    const { id: company } = await addCompany(owner, 'silent');
+    const proxy = await silentProxy(made.database);
+    const log = new DecisionLog(proxy.database, { deadlineMs: 500 });
+    /** Deadlines that pass, one after the other, until a decision is on record. */
+    const missed = async (): Promise<number> => {
+      for (let count = 0; ; count++) {
+        const recorded = await log.record(decision(company)).then(
+          () => true,
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: expect.stringMatching(/ERR_DATABASE|ERR_DEADLINE/) as string });
+            return false;
+          },
+        );
+        if (recorded) return count;
+      }
+    };
+    await missed();
+    proxy.silence();
+    const count = await missed();
+    // Eleven pass when a connection is given up five seconds after its deadline.
+    expect(count).toBeGreaterThan(0);
+    expect(count).toBeLessThanOrEqual(6);
+    await log.close();
+    await proxy.close();
   });
 
   it('is changed by nobody: not by the application, not by the owner', async () => {
