@@ -12,7 +12,8 @@ export type {
 } from './algorithm.js';
 export { backendNames, defaultBackend, loadBackend, loadFastestBackend, tfjsNames } from './backend.js';
 export type { Backend, BackendName, TfjsBackend } from './backend.js';
-export type { Tensorflow, TfjsName } from './backends/tfjs.js';
+export type { Tensorflow } from './backends/tensorflow.js';
+export type { TfjsName } from './backends/tfjs.js';
 export {
   BEST_FILE,
   CHECKPOINT_FILE,

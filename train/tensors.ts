@@ -4,7 +4,7 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
 import type { VectorDispatchEnv } from '../engine/index.js';
 import { shown } from '../engine/index.js';
-import type { Tensorflow } from './backends/tfjs.js';
+import type { Tensorflow } from './backends/tensorflow.js';
 import { TrainError } from './errors.js';
 
 /** Arrays of an environment that become tensors, and the type of their numbers there. */

@@ -5,13 +5,8 @@ import { createRequire } from 'node:module';
 import type { Tensor, Tensor2D, Variable } from '@tensorflow/tfjs';
 import type { Layer } from '../../policy/index.js';
 import type { TrainableMlp } from '../trainable-mlp.js';
+import type { Tensorflow } from './tensorflow.js';
 import { fillWasmGaps } from './wasm-gaps.js';
-
-/**
- * The whole namespace of TensorFlow.js, with gradients, chained methods and layers. Every build brings the same one, and a
- * process has one active build: the last loaded.
- */
-export type Tensorflow = typeof import('@tensorflow/tfjs');
 
 /** Builds of TensorFlow.js: the native library, WebAssembly, plain JavaScript. */
 export type TfjsName = 'tensorflow' | 'wasm' | 'cpu';

@@ -2,7 +2,7 @@
 // run on the cpu backend, with the data copied there and back: slow, but correct.
 
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs';
-import type { Tensorflow } from './tfjs.js';
+import type { Tensorflow } from './tensorflow.js';
 
 type Storage = Pick<KernelBackend, 'write' | 'readSync' | 'disposeData'>;
 
