@@ -12,6 +12,9 @@ import { chromium } from 'playwright-core';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const picture = fileURLToPath(new URL('../docs/images/dashboard.png', import.meta.url));
+/** Pace of the simulated morning, and how much of it passes until vehicles are spread over the town. */
+const TICK_MS = '1000';
+const WARM_UP_MS = 45_000;
 const folder = mkdtempSync(join(tmpdir(), 'fleetstep-picture-'));
 chmodSync(folder, 0o755);
 
@@ -30,7 +33,7 @@ try {
     ended.then(() => Promise.reject(new Error('the service ended before it was ready'))),
   ]);
   const { url, token } = JSON.parse(line);
-  company = spawn(process.execPath, [main, 'drive', '--url', url, '--token', token, '--tick-ms', '2000'], {
+  company = spawn(process.execPath, [main, 'drive', '--url', url, '--token', token, '--tick-ms', TICK_MS], {
     stdio: 'ignore',
   });
   const browser = await chromium.launch({
@@ -39,10 +42,11 @@ try {
   });
   const page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
   await page.goto(`${url}/#token=${token}`);
+  await page.waitForTimeout(WARM_UP_MS);
   // A moment in which there is something to decide.
   await page
     .getByRole('button', { name: /^Accept/ })
-    .nth(3)
+    .nth(1)
     .waitFor({ timeout: 120_000 });
   await page.screenshot({ path: picture });
   await browser.close();
