@@ -16,7 +16,7 @@ interface Breaker {
   readonly stopped: boolean;
 }
 
-/** How everything stood at an entry: when a company began, when its record was upgraded, after acts were imported, or pruned. */
+/** How everything stood at an entry: when a company began, when its record was upgraded, after actions were imported, or pruned. */
 export interface State {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, Limit>>;
@@ -40,7 +40,7 @@ interface Detail {
 /** What a bucket can hold at most: as if it had been full when its limit was last set. */
 interface Level {
   readonly tokens: number;
-  /** Unix time of its last act, in milliseconds. */
+  /** Unix time of its last action, in milliseconds. */
   readonly at: number;
 }
 
@@ -110,7 +110,7 @@ export class BoundState {
     }
   }
 
-  /** An act was admitted, and has taken from every bucket that it needs. */
+  /** An action was admitted, and has taken from every bucket that it needs. */
   admitted(type: string, driver: number | undefined, at: number): void {
     if (this.#limits === undefined) return;
     for (const scope of driver === undefined ? ['all', type] : ['all', type, `driver/${driver}`]) {
@@ -122,7 +122,7 @@ export class BoundState {
     }
   }
 
-  /** An act has ended: failures in a row are counted as the breaker counts them. */
+  /** An action has ended: failures in a row are counted as the breaker counts them. */
   ended(type: string, status: string): void {
     const { failures, stopped } = this.#breakers?.get(type) ?? { failures: 0, stopped: false };
     if (status === 'failed' || status === 'unknown') this.#breakers?.set(type, { failures: failures + 1, stopped });

@@ -80,7 +80,7 @@ const review = {
   at: column('r.at'),
 };
 
-/** How many acts, outcomes, reviewed acts and reviews a chain speaks of, or the tables hold. */
+/** How many actions, outcomes, reviewed actions and reviews a chain speaks of, or the tables hold. */
 export interface Counts {
   acts: number;
   outcomes: number;
@@ -351,23 +351,23 @@ export class ChainCheck {
 
   #entryFault(row: BinaryRow, ofReview: boolean): Fault | undefined {
     if (!row.isNull(entry.detail) || row.isNull(entry.review) === ofReview) return fault('the entry was edited');
-    return row.isNull(act.id) ? fault('the act is missing') : undefined;
+    return row.isNull(act.id) ? fault('the action is missing') : undefined;
   }
 
   #birthFault(row: BinaryRow, seq: number, kind: string, digest: string): Fault | undefined {
     // In a digest, JSON's null looks like none at all.
     if (!row.isNull(act.refusal) && row.json(act.refusal) === 'null') {
-      return fault('the act was edited', 'no refusal', 'null as its refusal');
+      return fault('the action was edited', 'no refusal', 'null as its refusal');
     }
     if (row.integer(act.seq) !== seq || row.integer(act.company) !== this.companyId) {
       return fault(
-        'the act names another entry',
+        'the action names another entry',
         `${seq} of company ${this.companyId}`,
         `${row.digits(act.seq)} of company ${row.digits(act.company)}`,
       );
     }
     if (!row.same(act.createdAt, entry.at))
-      return fault('the act was edited', instant(row, entry.at), `created_at ${instant(row, act.createdAt)}`);
+      return fault('the action was edited', instant(row, entry.at), `created_at ${instant(row, act.createdAt)}`);
     const own = digestOf([
       `"${kind}"`,
       integer(row, act.id),
@@ -388,7 +388,7 @@ export class ChainCheck {
       time(row, act.actBy),
       kind === 'refused' ? json(row, act.refusal) : 'null',
     ]);
-    const edited = differs('the act was edited', own, digest);
+    const edited = differs('the action was edited', own, digest);
     if (edited !== undefined) return edited;
     if (row.isNull(act.outcomeSeq)) {
       const status = row.text(act.status);
@@ -453,7 +453,7 @@ function reviewFault(row: BinaryRow, seq: number, digest: string): Fault | undef
   ]);
   const edited = differs('a review was edited', own, digest);
   if (edited !== undefined) return edited;
-  // A later review's own entry says whether the act shows that one as it was.
+  // A later review's own entry says whether the action shows that one as it was.
   if (reviewSeq(row) < seq) return fault('the review was edited', `entry ${seq}`, `entry ${reviewSeq(row)}`);
   if (reviewSeq(row) > seq) return undefined;
   if (
@@ -487,10 +487,10 @@ function differs(what: string, own: string, digest: string): Fault | undefined {
   return own === digest ? undefined : fault(what, `digest ${short(digest)}`, `digest ${short(own)}`);
 }
 
-/** An act was last changed when its last entry was made. */
+/** An action was last changed when its last entry was made. */
 function updatedFault(row: BinaryRow): Fault | undefined {
   if (row.same(act.updatedAt, entry.at)) return undefined;
-  return fault('the act was edited', instant(row, entry.at), `updated_at ${instant(row, act.updatedAt)}`);
+  return fault('the action was edited', instant(row, entry.at), `updated_at ${instant(row, act.updatedAt)}`);
 }
 
 function instant(row: BinaryRow, k: number): string {

@@ -25,7 +25,7 @@ export interface Settings {
   readonly stopped: boolean;
   /** So many failures in a row stop an action type; 0: never. */
   readonly breakerFailures: number;
-  /** Whoever asked for an act may approve it himself; default false: somebody else must. */
+  /** Whoever asked for an action may approve it himself; default false: somebody else must. */
   readonly ownApproval: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface LimitChange {
    * Default: as it is, and `bucket` for one that is new.
    */
   readonly kind?: LimitKind | undefined;
-  /** Acts per period; what was taken stays taken. null takes a driver limit away. */
+  /** Actions per period; what was taken stays taken. null takes a driver limit away. */
   readonly capacity: number | null;
 }
 
@@ -49,9 +49,9 @@ export interface Gauge {
   readonly per: Period;
   readonly kind: LimitKind;
   readonly capacity: number;
-  /** Whole acts that it would admit now. */
+  /** Whole actions that it would admit now. */
   readonly left: number;
-  /** Acts that it has admitted in all. */
+  /** Actions that it has admitted in all. */
   readonly taken: number;
 }
 
@@ -141,7 +141,7 @@ export async function readControls(connection: Connection, companyId: number): P
 }
 
 /**
- * Whether a company's settings let whoever asked for an act approve it himself. False for a company that is not known.
+ * Whether a company's settings let whoever asked for an action approve it himself. False for a company that is not known.
  * @throws AuditError `ERR_DATABASE`, `ERR_NOT_MIGRATED`
  */
 export async function allowsOwnApproval(connection: Connection, companyId: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 // What happens between us and the database, for an operator who looks: NODE_DEBUG=fleetstep:audit writes it on stderr. Lines name
-// hosts, roles, times and counts; no password, no person, no content of an act.
+// hosts, roles, times and counts; no password, no person, no content of an action.
 
 import { debuglog } from 'node:util';
 

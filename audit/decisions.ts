@@ -26,7 +26,7 @@ export interface DecisionRow {
   readonly answer: Uint8Array;
 }
 
-/** What became of a decision: a word of a person on one shipment, or the acts of `auto`. */
+/** What became of a decision: a word of a person on one shipment, or the actions of `auto`. */
 export interface DecisionEvent {
   readonly kind: 'outcome' | 'acts';
   readonly by: string;

@@ -1,4 +1,4 @@
-// A company to try everything on: its fleet, its bookings with what became of them, and a record of autonomous acts.
+// A company to try everything on: its fleet, its bookings with what became of them, and a record of autonomous actions.
 
 import { randomUUID } from 'node:crypto';
 import type { Connection } from './connection.js';
@@ -28,7 +28,7 @@ export interface DemoCompany {
   readonly drivers: readonly { readonly kind: 'REGULAR' | 'EMERGENCY'; readonly skills: readonly string[] }[];
   /** Ids are given anew. */
   readonly bookings: readonly DemoBooking[];
-  /** Seeds the choice of acts. */
+  /** Seeds the choice of actions. */
   readonly seed: number;
 }
 
@@ -75,7 +75,7 @@ async function insert(tx: Connection, demo: DemoCompany): Promise<number> {
   return id;
 }
 
-/** So many acts at most, of the bookings that came last. */
+/** So many actions at most, of the bookings that came last. */
 const MOST_ACTIONS = 300;
 /** Room for them within an hour, and for as many more; `reassign` keeps its limit, and so some are refused. */
 const LIMITED_TYPES = ['all', 'assign', 'notify_customer', 'adjust_time', 'reoptimize'] as const;
@@ -88,7 +88,7 @@ const DESCRIPTIONS = {
   reoptimize: 'Plan the coming two hours anew',
 } as const;
 
-/** One act of the demo, drawn at random for a booking. */
+/** One action of the demo, drawn at random for a booking. */
 interface DrawnAction {
   readonly booking: number;
   readonly driver: number;
@@ -101,7 +101,7 @@ interface DrawnAction {
 }
 
 /**
- * One booking in five gets an act, now and by the statements that every act goes through: limits and rules refuse some,
+ * One booking in five gets an action, now and by the statements that every action goes through: limits and rules refuse some,
  * some fail. So the record of the demo is a record like any other.
  */
 async function insertActions(tx: Connection, companyId: number, seed: number): Promise<void> {

@@ -14,18 +14,18 @@ export type AuditErrorCode =
   /** A field's value is not allowed. */
   | 'ERR_FIELD'
   | 'ERR_NOT_FOUND'
-  /** An act was refused by mode, rule, switch, breaker or limit; `refusal` says which. */
+  /** An action was refused by mode, rule, switch, breaker or limit; `refusal` says which. */
   | 'ERR_REFUSED'
-  /** The idempotency key belongs to another act, or to one whose end is not known. */
+  /** The idempotency key belongs to another action, or to one whose end is not known. */
   | 'ERR_IDEMPOTENCY'
-  /** The act itself failed; the failure is on record, `cause` is what it threw. */
+  /** The action itself failed; the failure is on record, `cause` is what it threw. */
   | 'ERR_ACT_FAILED'
-  /** The act did not end in time: whether it happened is not known. */
+  /** The action did not end in time: whether it happened is not known. */
   | 'ERR_ACT_UNKNOWN'
   /** A key or a file of signed heads cannot be used. */
   | 'ERR_HEADS';
 
-/** Why an act was not admitted, as it stands on record. */
+/** Why an action was not admitted, as it stands on record. */
 export interface Refusal {
   readonly reason:
     | 'kill_switch_all'
@@ -56,7 +56,7 @@ export class AuditError extends Error {
   readonly code: AuditErrorCode;
   /** Id of the row on record, if there is one. */
   readonly actionId: number | undefined;
-  /** Why an act was refused, if that is what happened. */
+  /** Why an action was refused, if that is what happened. */
   readonly refusal: Refusal | undefined;
 
   constructor(

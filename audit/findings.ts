@@ -2,7 +2,7 @@
 
 /** Something that is not as it was written, or not as this version ships it. */
 export interface Finding {
-  /** Id of an act, or what else is not as it should be. */
+  /** Id of an action, or what else is not as it should be. */
   readonly what: number | string;
   /** What is wrong with it. */
   readonly reason: string;

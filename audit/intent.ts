@@ -29,8 +29,8 @@ export interface Intent {
   /** Whoever tries again passes the same key: under one key nothing is done twice. Default: a new one. */
   readonly idempotencyKey?: string | undefined;
   /**
-   * For `assign` and `reassign`: refuse if an act under another key has assigned the booking at or after this moment. The
-   * statement that admits the act decides, so that of two who decided on the same state one acts.
+   * For `assign` and `reassign`: refuse if an action under another key has assigned the booking at or after this moment. The
+   * statement that admits the action decides, so that of two who decided on the same state one acts.
    */
   readonly unlessAssignedSince?: Date | undefined;
   /** Decide and record, but do nothing. */

@@ -48,7 +48,7 @@ async function letGoOn(connection: Connection, scope: SwitchScope, by: string): 
   }
 }
 
-/** Whether a company's acts are stopped, by its own switch or by that of all. */
+/** Whether a company's actions are stopped, by its own switch or by that of all. */
 export async function isStopped(connection: Connection, companyId: number): Promise<boolean> {
   try {
     const [row] = await connection<[{ stopped: boolean }] | []>`

@@ -83,7 +83,7 @@ const LOSSES: Readonly<Record<number, readonly Loss[]>> = {
       query: 'select from public.decision_head where seq > 0',
     },
   ],
-  8: [{ what: 'who may approve their own acts', query: 'select from public.autonomy where own_approval' }],
+  8: [{ what: 'who may approve their own actions', query: 'select from public.autonomy where own_approval' }],
 };
 
 /** `create function` or `create or replace function`, its name, and all of it. */

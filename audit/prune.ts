@@ -1,4 +1,4 @@
-// Taking old acts and decisions off the record, for good: a company's chain up to a moment, but for the entries of acts that
+// Taking old actions and decisions off the record, for good: a company's chain up to a moment, but for the entries of actions that
 // are unfinished or have an entry since, and a signed entry that stands for what is gone and binds what stays. The rest verifies
 // as before. Runs as the owner; the application cannot.
 
@@ -34,7 +34,7 @@ export interface Pruned {
   readonly before: Date;
   /** Whether it was only told. */
   readonly dryRun: boolean;
-  /** Entries of the ledger, acts, and decisions with their events. */
+  /** Entries of the ledger, actions, and decisions with their events. */
   readonly entries: number;
   readonly acts: number;
   readonly decisions: number;
@@ -43,7 +43,7 @@ export interface Pruned {
   readonly through: number | null;
   readonly firstAt: Date | null;
   readonly lastAt: Date | null;
-  /** Ids of acts from before `before` that stay with all of their entries, as they are unfinished, or have an entry since. */
+  /** Ids of actions from before `before` that stay with all of their entries, as they are unfinished, or have an entry since. */
   readonly held: readonly number[];
 }
 
@@ -122,7 +122,7 @@ async function checkBefore(sql: Sql, before: Date, allowYoung: boolean): Promise
   );
 }
 
-/** What goes of the ledger: the entries up to `through`, but for those of the acts that are held. */
+/** What goes of the ledger: the entries up to `through`, but for those of the actions that are held. */
 interface Segment {
   /** The first entry that no earlier prune has passed. */
   readonly from: number;
@@ -135,7 +135,7 @@ async function pruneWithin(
   options: Omit<PruneOptions, 'before'> & { readonly before: Date },
 ): Promise<Pruned> {
   const { companyId, before, by, key, dryRun = false } = options;
-  // One prune of a company at a time; acts go on meanwhile.
+  // One prune of a company at a time; actions go on meanwhile.
   const [company] = await sql`select from public.company where id = ${companyId} for no key update`;
   if (company === undefined) throw new AuditError('ERR_NOT_FOUND', `company ${companyId} is not known`);
   const segment = await segmentOf(sql, companyId, before);
@@ -195,14 +195,14 @@ interface Counted {
   readonly lastAt: Date | null;
 }
 
-/** Whether an entry belongs to one of these acts. */
+/** Whether an entry belongs to one of these actions. */
 function ofActions(sql: Sql, ids: readonly number[]): ReturnType<Sql> {
   return sql`coalesce(action_id in (select id::bigint from jsonb_array_elements_text(${sql.json(ids)}) as given (id)), false)`;
 }
 
 /**
- * The entries from before `before`, all of them but those of acts that are held. Entries that say how the company stands go with
- * acts that come after them, however young they are (of a company whose acts were imported, say), as the entry that
+ * The entries from before `before`, all of them but those of actions that are held. Entries that say how the company stands go with
+ * actions that come after them, however young they are (of a company whose actions were imported, say), as the entry that
  * stands for them says it anew.
  */
 async function segmentOf(sql: Sql, companyId: number, before: Date): Promise<Segment> {
@@ -271,7 +271,7 @@ async function removeSegment(sql: Sql, companyId: number, { from, through, held 
       where id in (select id::bigint from jsonb_array_elements_text(${ids}) as given (id))
         and coalesce(review_seq, 0) <= ${through} and coalesce(outcome_seq, 0) <= ${through}`;
     if (gone.count !== births.length) {
-      throw new AuditError('ERR_DATABASE', 'an act was reviewed in this moment: nothing was pruned, try again');
+      throw new AuditError('ERR_DATABASE', 'an action was reviewed in this moment: nothing was pruned, try again');
     }
     await sql`
       delete from public.audit_ledger

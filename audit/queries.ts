@@ -1,4 +1,4 @@
-// Reading the record: pages, one act with its history, statistics, export.
+// Reading the record: pages, one action with its history, statistics, export.
 
 import type { ValidationSchema } from 'fastest-validator';
 import type { PendingQuery, Row } from 'postgres';
@@ -11,7 +11,7 @@ import { isStorable, timeOf } from './times.js';
 import { actionStatuses, actionTypes, statisticsPeriods } from './vocabulary.js';
 import type { ActionStatus, ActionType, StatisticsPeriod } from './vocabulary.js';
 
-/** One act on record. Names are the table's. */
+/** One action on record. Names are the table's. */
 export interface ActionRow {
   readonly id: number;
   readonly company_id: number;
@@ -54,7 +54,7 @@ export interface ActionFilter {
   readonly to?: Date | string | undefined;
 }
 
-/** Which page of which acts. */
+/** Which page of which actions. */
 export interface PageRequest extends ActionFilter {
   /** Rows, 1 to 200; default 50. */
   readonly perPage?: number | undefined;
@@ -79,7 +79,7 @@ export interface ActionPage {
 /** Skipping rows costs time for each, so pages by number stop here. */
 const REACH = 2000;
 
-/** Columns of an act on record, in the order of exports. */
+/** Columns of an action on record, in the order of exports. */
 export const actionColumns: readonly (keyof ActionRow)[] = [
   'id',
   'company_id',
@@ -128,7 +128,7 @@ const checkPage = compileFields({
 });
 
 /**
- * One page of acts, newest first.
+ * One page of actions, newest first.
  * @throws AuditError `ERR_FIELD` naming field and value
  */
 export async function listActions(connection: Connection, request: PageRequest): Promise<ActionPage> {
@@ -225,7 +225,7 @@ function afterCursor(connection: Connection, cursor: string): PendingQuery<Row[]
   return connection`and created_at <= ${at} and (created_at, id) < (${at}, ${Number(found[2])})`;
 }
 
-/** One act with its reviews and its entries. */
+/** One action with its reviews and its entries. */
 export interface ActionDetail extends ActionRow {
   /** How many there are. */
   readonly review_count: number;
@@ -244,8 +244,8 @@ export interface ActionDetail extends ActionRow {
 const SHOWN = 100;
 
 /**
- * One act with its history.
- * @param companyId if given, an act of another company is not found
+ * One action with its history.
+ * @param companyId if given, an action of another company is not found
  * @throws AuditError `ERR_NOT_FOUND`
  */
 export async function readAction(connection: Connection, actionId: number, companyId?: number): Promise<ActionDetail> {
@@ -280,7 +280,7 @@ export async function readAction(connection: Connection, actionId: number, compa
   }
 }
 
-/** The act that was let through under a key, if there is one. */
+/** The action that was let through under a key, if there is one. */
 export async function findAction(
   connection: Connection,
   companyId: number,
@@ -322,9 +322,9 @@ export async function reviewAction(
   return readAction(connection, actionId, companyId);
 }
 
-/** How many acts of which end, and how long they took. */
+/** How many actions of which end, and how long they took. */
 export interface Figures {
-  /** Acts asked for: all of the following. */
+  /** Actions asked for: all of the following. */
   readonly total: number;
   readonly succeeded: number;
   readonly failed: number;
@@ -335,7 +335,7 @@ export interface Figures {
   readonly reviewed: number;
   /** succeeded / (succeeded + failed + unknown); null if there are none. */
   readonly successRate: number | null;
-  /** Milliseconds, over acts that have ended; null if there are none. */
+  /** Milliseconds, over actions that have ended; null if there are none. */
   readonly meanExecutionMs: number | null;
   readonly p95ExecutionMs: number | null;
 }
@@ -444,7 +444,7 @@ function figuresOf(row: Figures): Figures {
 }
 
 /**
- * All acts that the filter finds, oldest first, a portion at a time: memory does not grow with the record.
+ * All actions that the filter finds, oldest first, a portion at a time: memory does not grow with the record.
  * @throws AuditError `ERR_FIELD`
  */
 export async function* exportActions(connection: Connection, filter: ActionFilter = {}): AsyncGenerator<ActionRow[]> {

@@ -1,4 +1,4 @@
-// Acting on record. The order is the point: permission and intent are committed, then the act runs, then its outcome is
+// Acting on record. The order is the point: permission and intent are committed, then the action runs, then its outcome is
 // written. Where the database does not say yes in time, nothing is done.
 
 import { randomUUID } from 'node:crypto';
@@ -18,7 +18,7 @@ import { SilenceWatch } from './silence.js';
 export interface RecorderOptions {
   /** Milliseconds within which the database must have said yes, else nothing is done. Default 500. */
   readonly deadlineMs?: number;
-  /** Milliseconds that an act may take; then its signal aborts, and it goes on record as `unknown`. Default 30,000. */
+  /** Milliseconds that an action may take; then its signal aborts, and it goes on record as `unknown`. Default 30,000. */
   readonly actTimeoutMs?: number;
 }
 
@@ -26,20 +26,20 @@ export interface RecorderOptions {
 export interface ActContext {
   /** The row on record. */
   readonly actionId: number;
-  /** Aborts when the act has taken too long. */
+  /** Aborts when the action has taken too long. */
   readonly signal: AbortSignal;
 }
 
-/** What came of an act. */
+/** What came of an action. */
 export interface Act<T> {
   readonly actionId: number;
   readonly status: 'succeeded' | 'dry_run';
-  /** What the act returned; absent from a dry run, and where an earlier try had already succeeded. */
+  /** What the action returned; absent from a dry run, and where an earlier try had already succeeded. */
   readonly value?: T;
   readonly executionTimeMs?: number;
   /** True if an earlier try under the same key did it, and this one did nothing. */
   readonly replayed: boolean;
-  /** False if the database was lost after the act: the outcome is written as soon as it is back. */
+  /** False if the database was lost after the action: the outcome is written as soon as it is back. */
   readonly outcomeRecorded: boolean;
 }
 
@@ -69,7 +69,7 @@ interface Verdict {
   readonly status: 'intended' | 'succeeded' | 'failed' | 'refused' | 'unknown' | 'dry_run';
   readonly replayed: boolean;
   readonly refusal: Refusal | null;
-  /** Whether the earlier act under this key is this one. */
+  /** Whether the earlier action under this key is this one. */
   readonly same: boolean;
 }
 
@@ -86,10 +86,10 @@ type Json = Parameters<Connection['json']>[0];
 const RETRY_MS = 250;
 /** Statements of a kind under way at once. One makes the largest batches, which measured fastest, also over many companies. */
 const IN_FLIGHT = 1;
-/** Beyond the act's own time: for the outcome to reach the database before the sweeper looks. */
+/** Beyond the action's own time: for the outcome to reach the database before the sweeper looks. */
 const OUTCOME_SECONDS = 5;
 
-/** Acts on record: permission and intent first, then the act, then its outcome. One for a process is enough; `close` it. */
+/** Actions on record: permission and intent first, then the action, then its outcome. One for a process is enough; `close` it. */
 export class Recorder {
   readonly #connection: RenewableConnection;
   readonly #asks: DeadlineBatcher<Ask, Verdict>;
@@ -147,7 +147,7 @@ export class Recorder {
       const message = cause instanceof Error ? cause.message : String(cause);
       await this.#record(actionId, timedOut ? 'unknown' : 'failed', since(), message);
       if (timedOut) throw cause;
-      throw new AuditError('ERR_ACT_FAILED', `the act failed: ${message}`, { actionId, cause });
+      throw new AuditError('ERR_ACT_FAILED', `the action failed: ${message}`, { actionId, cause });
     }
     const executionTimeMs = since();
     const outcomeRecorded = await this.#record(actionId, 'succeeded', executionTimeMs, null);
@@ -209,7 +209,7 @@ export class Recorder {
       timer = setTimeout(() => {
         const error = new AuditError(
           'ERR_ACT_UNKNOWN',
-          `the act did not end within ${this.#actTimeoutMs} ms: whether it happened is not known`,
+          `the action did not end within ${this.#actTimeoutMs} ms: whether it happened is not known`,
           { actionId },
         );
         reject(error);
@@ -236,7 +236,7 @@ export class Recorder {
     try {
       return await write();
     } catch {
-      debug('the outcome of act %d is not on record yet: it is tried again', id);
+      debug('the outcome of action %d is not on record yet: it is tried again', id);
       // An outcome that arrives twice counts once.
       this.#inBackground(() => this.#persist(write));
       return false;
@@ -295,7 +295,7 @@ function replay<T>(verdict: Verdict): Act<T> {
   if (!same) {
     throw new AuditError(
       'ERR_IDEMPOTENCY',
-      `the idempotency key belongs to another act (${actionId}): nothing was done`,
+      `the idempotency key belongs to another action (${actionId}): nothing was done`,
       { actionId },
     );
   }
@@ -306,7 +306,7 @@ function replay<T>(verdict: Verdict): Act<T> {
     case 'failed':
       throw new AuditError(
         'ERR_ACT_FAILED',
-        `the act failed in an earlier try (${actionId}): use a new key to try again`,
+        `the action failed in an earlier try (${actionId}): use a new key to try again`,
         { actionId },
       );
     case 'unknown':

@@ -6,7 +6,7 @@ import type { Database } from './database.js';
 import { DeadlinePool } from './deadline-pool.js';
 import type { ActionType } from './vocabulary.js';
 
-/** An act whose outcome never came. */
+/** An action whose outcome never came. */
 export interface Orphan {
   readonly id: number;
   readonly companyId: number;
@@ -36,7 +36,7 @@ export async function sweep(connection: Connection, graceSeconds: number = GRACE
 
 /** How often to look, and whom to tell. */
 export interface SweeperOptions {
-  /** Seconds between looks; default 5. With acts of at most 30 s, orphans are resolved within 50 s. */
+  /** Seconds between looks; default 5. With actions of at most 30 s, orphans are resolved within 50 s. */
   readonly everySeconds?: number;
   /** Called with what was found. */
   readonly report: (orphans: readonly Orphan[]) => void;

@@ -16,7 +16,7 @@ export interface PrunedDecisions {
 }
 
 /**
- * Entries from before a prune's end that stay, as their acts do: of each act that is unfinished, or has an entry after that
+ * Entries from before a prune's end that stay, as their actions do: of each action that is unfinished, or has an entry after that
  * end. They follow from no entry before them any more; this binds them instead.
  */
 export interface KeptEntries {

@@ -22,14 +22,14 @@ import { shippedMigrations } from './migrate.js';
 
 /** Whether the record is as it was written, and if not, where. */
 export interface VerifyResult {
-  /** Acts on record. */
+  /** Actions on record. */
   readonly rows: number;
   /** Entries of all chains. */
   readonly entries: number;
   /** Decisions and what became of them. */
   readonly decisions: number;
   readonly ok: boolean;
-  /** Id of the first act that is not as it was written; for a break elsewhere, what it is. */
+  /** Id of the first action that is not as it was written; for a break elsewhere, what it is. */
   readonly firstBad?: number | string;
   /** What is wrong with it. */
   readonly reason?: string;
@@ -178,7 +178,7 @@ async function readAll(
     );
     found.push(findings);
   }
-  // Of all companies' first breaks, the one with the earliest act comes first; then the rest, company by company.
+  // Of all companies' first breaks, the one with the earliest action comes first; then the rest, company by company.
   const order = ([first]: readonly Finding[]): number => (typeof first.what === 'number' ? first.what : Infinity);
   const broken = found.filter(({ length }) => length > 0).sort((a, b) => order(a) - order(b));
   return {
@@ -234,7 +234,7 @@ async function headFindings(sql: Connection, chain: ChainCheck, head: Head | und
     return [{ what: `company ${companyId}, head`, reason: 'the head of the chain is missing', companyId }];
   }
   if (head.seq === seq && head.hash === hash) return [];
-  // The acts whose entries were cut off may still be there.
+  // The actions whose entries were cut off may still be there.
   const [orphan] = await sql<[{ id: number }] | []>`
     select id from public.autonomous_action where company_id = ${companyId} and seq > ${seq} order by id limit 1`;
   return [
@@ -248,7 +248,7 @@ async function headFindings(sql: Connection, chain: ChainCheck, head: Head | und
   ];
 }
 
-/** How many acts, outcomes, reviewed acts and reviews the tables hold for each company. */
+/** How many actions, outcomes, reviewed actions and reviews the tables hold for each company. */
 async function countRows(sql: Connection): Promise<Map<number, Counts>> {
   const rows = await sql<(Counts & { companyId: number })[]>`
     select company_id as "companyId", count(*) as acts, count(outcome_seq) as outcomes, count(review_seq) as reviewed,
@@ -283,7 +283,7 @@ async function forged(
   };
   if (rows.acts !== entries.acts) {
     return find(
-      'the act has no entry',
+      'the action has no entry',
       entries.acts,
       rows.acts,
       sql<{ id: number }[]>`

@@ -72,7 +72,9 @@ export function settingsCommand(): Command {
     .addOption(
       new Option('--breaker-failures <n>', 'failures in a row that stop a type; 0: never').argParser(whole(0, 1000)),
     )
-    .addOption(new Option('--own-approval <bool>', 'whoever asked for an act may approve it himself').argParser(truth))
+    .addOption(
+      new Option('--own-approval <bool>', 'whoever asked for an action may approve it himself').argParser(truth),
+    )
     .addOption(new Option('--reset-breaker <type>', 'let a stopped type act again').choices([...actionTypes]))
     .addOption(byOption())
     .addOption(jsonOption())
@@ -170,7 +172,7 @@ export function stopCommand(): Command {
   return switchCommand(
     'stop',
     true,
-    'The kill switch: when this returns, no act is begun any more, and none is delivered again after a failure.',
+    'The kill switch: when this returns, no action is begun any more, and none is delivered again after a failure.',
   );
 }
 

@@ -42,7 +42,7 @@ Examples:
       if (options.json) printJson(result);
       else if (result.ok) {
         process.stdout.write(
-          `ok: ${result.rows} acts, ${result.entries} entries, ${result.decisions} decisions and events${heads === undefined ? '' : `, ${result.heads} signed heads of ${heads.file}`}\n` +
+          `ok: ${result.rows} actions, ${result.entries} entries, ${result.decisions} decisions and events${heads === undefined ? '' : `, ${result.heads} signed heads of ${heads.file}`}\n` +
             (heads === undefined
               ? 'no signed heads to compare with: a chain that was cut off or written anew with all that hangs on it would not show ("fleetstep audit heads" writes them)\n'
               : ''),
@@ -53,7 +53,7 @@ Examples:
 }
 
 function findingLine({ what, reason, expected, actual, companyId }: Finding): string {
-  const where = typeof what === 'number' ? `act ${what}` : what;
+  const where = typeof what === 'number' ? `action ${what}` : what;
   const whose = companyId === undefined || where.startsWith('company ') ? '' : ` of company ${companyId}`;
   const told = expected === undefined ? '' : ` (expected ${expected}, found ${actual ?? 'none'})`;
   return `BROKEN: ${where}${whose}: ${reason}${told}\n`;

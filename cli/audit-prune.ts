@@ -25,7 +25,7 @@ interface PruneCommandOptions {
 export function pruneCommand(): Command {
   return new Command('prune')
     .description(
-      "Take a company's oldest acts, decisions and entries off the record, for good; a signed entry stands for them, and the rest verifies.",
+      "Take a company's oldest actions, decisions and entries off the record, for good; a signed entry stands for them, and the rest verifies.",
     )
     .addOption(
       new Option(
@@ -75,7 +75,7 @@ function givenKey(file: string | undefined): string | undefined {
   );
 }
 
-/** So many held acts are named in text; JSON names all. */
+/** So many held actions are named in text; JSON names all. */
 const NAMED = 20;
 
 function describe(pruned: Pruned): string {
@@ -84,10 +84,10 @@ function describe(pruned: Pruned): string {
     entries === 0 ? '' : `, entries ${from} to ${through} of ${firstAt!.toISOString()} to ${lastAt!.toISOString()}`;
   const more = held.length > NAMED ? ` and ${held.length - NAMED} more` : '';
   return (
-    `company ${companyId}: ${dryRun ? 'would go' : 'gone'}: ${acts} acts, ${entries} entries, ${decisions} decisions with their events, from before ${before.toISOString()}${span}\n` +
+    `company ${companyId}: ${dryRun ? 'would go' : 'gone'}: ${acts} actions, ${entries} entries, ${decisions} decisions with their events, from before ${before.toISOString()}${span}\n` +
     (held.length === 0
       ? ''
-      : `${held.length} ${held.length === 1 ? 'act from before then stays, as it is unfinished or has' : 'acts from before then stay, as they are unfinished or have'} an entry since (a review, for example): ${held.slice(0, NAMED).join(', ')}${more}. See one with "fleetstep audit show <id>"\n`)
+      : `${held.length} ${held.length === 1 ? 'action from before then stays, as it is unfinished or has' : 'actions from before then stay, as they are unfinished or have'} an entry since (a review, for example): ${held.slice(0, NAMED).join(', ')}${more}. See one with "fleetstep audit show <id>"\n`)
   );
 }
 

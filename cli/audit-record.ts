@@ -71,8 +71,8 @@ interface ListOptions extends FilterOptions {
 /** The `audit list` command. */
 export function listCommand(): Command {
   return addFilters(new Command('list'))
-    .description('Acts, newest first, a page at a time.')
-    .addOption(new Option('--per-page <n>', 'acts on a page').argParser(whole(1, 200)).default(20))
+    .description('Actions, newest first, a page at a time.')
+    .addOption(new Option('--per-page <n>', 'actions on a page').argParser(whole(1, 200)).default(20))
     .addOption(new Option('--page <n>', 'which page').argParser(whole(1)))
     .addOption(new Option('--cursor <cursor>', 'go on after the page that gave it'))
     .addOption(jsonOption())
@@ -91,7 +91,7 @@ export function listCommand(): Command {
         return;
       }
       const { actions, next, total, totalIsExact } = result;
-      const count = total === undefined ? '' : `${totalIsExact === true ? '' : 'over '}${total} acts in all; `;
+      const count = total === undefined ? '' : `${totalIsExact === true ? '' : 'over '}${total} actions in all; `;
       process.stdout.write(
         `${table(
           ['id', 'created', 'company', 'type', 'status', 'ms', 'reviewed'],
@@ -115,12 +115,12 @@ function shortTime(time: Date): string {
   return time.toISOString().slice(0, 19).replace('T', ' ');
 }
 
-const idArgument = (): Argument => new Argument('<id>', 'the act').argParser(whole(1));
+const idArgument = (): Argument => new Argument('<id>', 'the action').argParser(whole(1));
 
 /** The `audit show` command. */
 export function showCommand(): Command {
   return new Command('show')
-    .description('One act: all its fields, its reviews, its entries in the ledger.')
+    .description('One action: all its fields, its reviews, its entries in the ledger.')
     .addArgument(idArgument())
     .addOption(jsonOption())
     .addHelpText('after', '\nExample: fleetstep audit show 17')
@@ -132,7 +132,7 @@ export function showCommand(): Command {
 /** The `audit review` command. */
 export function reviewCommand(): Command {
   return new Command('review')
-    .description('Put on record that a person has looked at an act. Earlier reviews are kept.')
+    .description('Put on record that a person has looked at an action. Earlier reviews are kept.')
     .addArgument(idArgument())
     .addOption(new Option('--notes <text>', 'up to 1000 characters'))
     .addOption(byOption())
@@ -198,7 +198,7 @@ export function statsCommand(): Command {
       ];
       process.stdout.write(
         `${shortTime(result.from)} to ${shortTime(result.to)} UTC\n${table(
-          ['', 'acts', 'ok', 'failed', 'refused', 'unknown', 'success', 'mean ms', 'p95 ms'],
+          ['', 'actions', 'ok', 'failed', 'refused', 'unknown', 'success', 'mean ms', 'p95 ms'],
           [
             row('all', result.totals),
             ...result.byType.map((figures) => row(figures.actionType, figures)),
@@ -212,14 +212,14 @@ export function statsCommand(): Command {
 /** The `audit export` command. */
 export function exportCommand(): Command {
   return addFilters(new Command('export'))
-    .description('Write acts out, oldest first, as they come: a large record needs no more memory than a small one.')
+    .description('Write actions out, oldest first, as they come: a large record needs no more memory than a small one.')
     .addOption(
       new Option('--format <format>', 'csv, or jsonl: one JSON object a line')
         .choices(['csv', 'jsonl'])
         .default('jsonl'),
     )
     .addOption(new Option('--out <file>', 'where to (default: stdout)'))
-    .addHelpText('after', '\nExample: fleetstep audit export --format csv --from 2026-01-01 --out acts.csv')
+    .addHelpText('after', '\nExample: fleetstep audit export --format csv --from 2026-01-01 --out actions.csv')
     .action(async (options: FilterOptions & { format: 'csv' | 'jsonl'; out?: string }) => {
       const { format, out } = options;
       await withConnection(async (connection) => {

@@ -10,7 +10,7 @@ import { migrateCommand, rollbackCommand, statusCommand } from './audit-schema.j
 /** The `audit` command with its subcommands. */
 export function auditCommand(): Command {
   const command = new Command('audit')
-    .description('Set up, read, limit and verify the record of autonomous acts.')
+    .description('Set up, read, limit and verify the record of autonomous actions.')
     .addHelpText(
       'after',
       `

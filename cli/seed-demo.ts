@@ -23,7 +23,7 @@ interface SeedOptions {
 /** The `seed-demo` command. */
 export function seedDemoCommand(): Command {
   return new Command('seed-demo')
-    .description('Fill the database with an invented company: fleet, bookings, and a record of autonomous acts.')
+    .description('Fill the database with an invented company: fleet, bookings, and a record of autonomous actions.')
     .addOption(new Option('--days <n>', 'service days up to yesterday').argParser(whole(1, 1000)).default(90))
     .addOption(new Option('--drivers <n>', 'size of the fleet').argParser(whole(1, 200)).default(10))
     .addOption(seedOption())

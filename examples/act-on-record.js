@@ -58,7 +58,7 @@ try {
   const { actions } = await listActions(owner, { companyId });
   console.log(`on record: ${actions.map(({ status }) => status).join(', ')}`);
   const { ok, rows, entries } = await verify(database);
-  console.log(`verify: ${ok ? 'ok' : 'not ok'}, ${rows} acts, ${entries} entries`);
+  console.log(`verify: ${ok ? 'ok' : 'not ok'}, ${rows} actions, ${entries} entries`);
 } finally {
   await recorder.close();
   await owner.end();

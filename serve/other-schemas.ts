@@ -62,7 +62,7 @@ export const decisionProps = {
     object({
       kind: oneOf(['outcome', 'acts']),
       by: text,
-      detail: anything('Of an outcome its members; of acts a list of what happened to each assignment'),
+      detail: anything('Of an outcome its members; of actions a list of what happened to each assignment'),
       at: date,
     }),
   ),

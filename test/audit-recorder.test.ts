@@ -132,7 +132,7 @@ describe('an act', () => {
     expect(acted).toBe(1);
     await expect(recorder.act({ ...same, data: { a: 2 } }, () => ++acted)).rejects.toMatchObject({
       code: 'ERR_IDEMPOTENCY',
-      message: expect.stringMatching(/another act/) as string,
+      message: expect.stringMatching(/another action/) as string,
     });
     // Keys are a company's own.
     const elsewhere = await addCompany(owner);

@@ -259,7 +259,7 @@ describe('verify', () => {
         select company_id, action_type, 'forged', trigger_source, created_at, updated_at, status, 'forged', attempt, act_by, seq
         from autonomous_action where status = 'dry_run' limit 1`,
     );
-    expect(forged).toMatchObject({ ok: false, reason: 'the act has no entry' });
+    expect(forged).toMatchObject({ ok: false, reason: 'the action has no entry' });
     const review = await after(
       (tx) =>
         tx`insert into action_review (action_id, reviewer, at) select min(id), 'forged', now() from autonomous_action`,
@@ -375,7 +375,7 @@ describe('verify', () => {
         `update token_bucket set refilled_at = '-infinity' where company_id = ${companyId}`,
         'limit all/hour was edited',
       ],
-      [`update autonomous_action set refusal = 'null' where status = 'succeeded'`, 'the act was edited'],
+      [`update autonomous_action set refusal = 'null' where status = 'succeeded'`, 'the action was edited'],
       [`alter table audit_ledger enable row level security`, 'differs in its row security'],
     ];
     for (const [statement, reason] of forged) {
@@ -399,7 +399,7 @@ describe('verify', () => {
     // Also where the session looks in `public` first.
     const { ok, findings } = await after((tx) => tx.unsafe(`set local search_path = public, pg_catalog; ${plant}`));
     expect(ok).toBe(false);
-    expect(findings).toContainEqual(expect.objectContaining({ what: id, reason: 'the act was edited' }));
+    expect(findings).toContainEqual(expect.objectContaining({ what: id, reason: 'the action was edited' }));
     expect(findings).toContainEqual(expect.objectContaining({ what: 'function public.sha256(text)' }));
   });
 

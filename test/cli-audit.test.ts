@@ -89,7 +89,7 @@ describe('fleetstep audit', () => {
     const [first] = json<ActionPage>('audit', 'list', '--status', 'refused', '--per-page', '1').actions;
     expect(first).toMatchObject({ status: 'refused', success: null });
     expect(fleetstep('audit', 'list').stdout).toMatch(
-      /notify_customer[^]*\d+ acts in all; 20 shown; more: --cursor \S+\n$/,
+      /notify_customer[^]*\d+ actions in all; 20 shown; more: --cursor \S+\n$/,
     );
   });
 
@@ -194,10 +194,10 @@ describe('fleetstep audit', () => {
       await owner`alter table autonomous_action enable trigger user`;
       const { status, stdout } = fleetstep('audit', 'verify', '--json');
       expect(status).toBe(1);
-      expect(JSON.parse(stdout)).toMatchObject({ ok: false, firstBad: 5, reason: 'the act was edited' });
+      expect(JSON.parse(stdout)).toMatchObject({ ok: false, firstBad: 5, reason: 'the action was edited' });
       const plain = fleetstep('audit', 'verify');
       const line = (id: number): string =>
-        `BROKEN: act ${id} of company 1: the act was edited \\(expected digest [0-9a-f]{16}, found digest [0-9a-f]{16}\\)\n`;
+        `BROKEN: action ${id} of company 1: the action was edited \\(expected digest [0-9a-f]{16}, found digest [0-9a-f]{16}\\)\n`;
       expect(plain.status).toBe(1);
       expect(plain.stdout).toMatch(new RegExp(`^${line(5)}${line(9)}$`));
     } finally {

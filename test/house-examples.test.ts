@@ -17,7 +17,7 @@ const printed: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'ride 4: refused (kill_switch)',
     'sent: ride 1, ride 2',
     'on record: refused, refused, succeeded, succeeded',
-    'verify: ok, 4 acts, 21 entries',
+    'verify: ok, 4 actions, 21 entries',
   ],
   'own-policy.js': [
     'random: 92.1% served, 44.7% of these late',
