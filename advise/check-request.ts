@@ -1,11 +1,12 @@
 // Whether a request is valid beyond its schema: names, clocks, tables. A fault of a vehicle refuses the whole request, a fault
 // of a shipment only that shipment.
 
+import { shownJson } from '../engine/index.js';
 import { isTimeZone } from './clock.js';
 import { badField } from './errors.js';
 import { requestProps, shipmentProps } from './request.js';
 import type { RecommendRequest, ShipmentInput } from './request.js';
-import { compile, refuse, show } from './schema.js';
+import { compile, refuse } from './schema.js';
 import type { Id } from './rules.js';
 import type { Fault } from './schema.js';
 import { checkTables } from './tables.js';
@@ -36,12 +37,12 @@ export function checkShipment(value: unknown, asOf: number): Fault | null {
 function windowFault(path: string, window: readonly [number, number] | undefined, asOf: number): Fault | null {
   if (window === undefined) return null;
   const [from, to] = window;
-  if (from > to) return { path, message: `is ${show(window)}: it ends before it begins` };
+  if (from > to) return { path, message: `is ${shownJson(window)}: it ends before it begins` };
   return from > asOf + YEAR || to < asOf - YEAR ? otherClock(path, window, asOf) : null;
 }
 
 function otherClock(path: string, value: unknown, asOf: number): Fault {
-  const message = `is ${show(value)}, more than a year from as_of (${asOf}): expected all times in seconds on the same clock`;
+  const message = `is ${shownJson(value)}, more than a year from as_of (${asOf}): expected all times in seconds on the same clock`;
   return { path, message };
 }
 
@@ -68,7 +69,7 @@ export function checkRequest(body: unknown): RecommendRequest {
   const request = body as RecommendRequest;
   const { vehicles, matrices, matrices_by_time: byTime, time_zone: zone } = request;
   if (zone !== undefined && !isTimeZone(zone)) {
-    throw badField('time_zone', `is ${show(zone)}: expected the IANA name of a time zone, such as Europe/Zurich`);
+    throw badField('time_zone', `is ${shownJson(zone)}: expected the IANA name of a time zone, such as Europe/Zurich`);
   }
   const tables = matrices !== undefined || byTime !== undefined;
   const profile = vehicles[0]?.profile ?? 'car';
@@ -76,12 +77,13 @@ export function checkRequest(body: unknown): RecommendRequest {
   const locked = new Set<Id>();
   for (const [k, vehicle] of vehicles.entries()) {
     const at = `vehicles[${k}]`;
-    if (seen.has(vehicle.id)) throw badField(`${at}.id`, `is ${show(vehicle.id)}: another vehicle has the same id`);
+    if (seen.has(vehicle.id))
+      throw badField(`${at}.id`, `is ${shownJson(vehicle.id)}: another vehicle has the same id`);
     seen.add(vehicle.id);
     if ((vehicle.profile ?? 'car') !== profile) {
       throw badField(
         `${at}.profile`,
-        `is ${show(vehicle.profile)}: expected ${show(profile)}, as all vehicles of a request have the same profile`,
+        `is ${shownJson(vehicle.profile)}: expected ${shownJson(profile)}, as all vehicles of a request have the same profile`,
       );
     }
     const [field, other] = tables ? (['start_index', 'start'] as const) : (['start', 'start_index'] as const);
@@ -99,7 +101,7 @@ export function checkRequest(body: unknown): RecommendRequest {
       refuse(otherClock(`${at}.free_at`, vehicle.free_at, request.as_of));
     for (const [n, shipment] of (vehicle.locked ?? []).entries()) {
       if (locked.has(shipment))
-        throw badField(`${at}.locked[${n}]`, `is ${show(shipment)}: the shipment is locked twice`);
+        throw badField(`${at}.locked[${n}]`, `is ${shownJson(shipment)}: the shipment is locked twice`);
       locked.add(shipment);
     }
   }

@@ -1,6 +1,7 @@
 // A request as the state of a world: clocks, places, skills and promises translated. Shipments at fault become violations, and
 // the others are planned.
 
+import { shownJson } from '../engine/index.js';
 import type {
   CompiledScenario,
   MatrixTravel,
@@ -16,7 +17,7 @@ import { badField } from './errors.js';
 import { farFault, middleOf, onPlane, planeOf } from './places.js';
 import { checkShipment } from './check-request.js';
 import type { RecommendRequest, ShipmentInput, StopInput, VehicleInput } from './request.js';
-import { isId, join, refuse, show } from './schema.js';
+import { isId, join, refuse } from './schema.js';
 import type { Id } from './rules.js';
 import type { Fault } from './schema.js';
 import { NO_SKILL, SkillBits } from './skill-bits.js';
@@ -203,7 +204,7 @@ export function readPlanningInput(request: RecommendRequest, rules: Rules, base:
           : cut
             ? 'the table has no route for the promises of this vehicle'
             : 'another promise of this vehicle is not valid';
-      const message = `${path} is ${show(id)}: ${why}; vehicle ${vehicle.id} is excluded from planning`;
+      const message = `${path} is ${shownJson(id)}: ${why}; vehicle ${vehicle.id} is excluded from planning`;
       violations.push({ shipment: id, path, message });
     }
     return null;

@@ -1,13 +1,11 @@
 // Bodies and queries: one schema each, checked by fastest-validator, and shown in the OpenAPI document as JSON Schema.
 
-import FastestValidator from 'fastest-validator';
 import type { ValidationError } from 'fastest-validator';
-import { shown } from '../engine/index.js';
+import { Validator, shownJson } from '../engine/index.js';
 import { AdviseError } from './errors.js';
 import type { Id, Props, Rule } from './rules.js';
 
-// The package's types describe its ES module, Node gets its CommonJS one.
-const validator = new (FastestValidator as unknown as typeof FastestValidator.default)({
+const validator = new Validator({
   haltOnFirstError: true,
   useNewCustomCheckerFunction: true,
   // A null is a value, and only where it is said one that is allowed.
@@ -39,7 +37,7 @@ export function compile(props: Props): (value: unknown) => Fault | null {
   return (value) => {
     if (isDeep(value, DEEPEST)) return { path: '', message: `is nested more than ${DEEPEST} deep` };
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return { path: '', message: `is ${show(value)}: expected an object` };
+      return { path: '', message: `is ${shownJson(value)}: expected an object` };
     }
     const result = check(value);
     return result === true ? null : faultOf((result as ValidationError[])[0], value, props);
@@ -72,13 +70,6 @@ export function refuse(fault: Fault | null): void {
 export function join(outer: string, inner: string): string {
   if (outer === '' || inner === '') return outer + inner;
   return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`;
-}
-
-/** A value of a request for a message: as the engine shows values, but lists and objects as the JSON that was sent, cut short. */
-export function show(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return shown(value);
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function ruleOf(rule: Rule): unknown {
@@ -129,7 +120,7 @@ function faultOf({ type, field, expected, message }: ValidationError, value: unk
   const remedy = type.startsWith('tuple')
     ? `expected ${shapeOf(rule)}`
     : remedyOf(type, String(expected), message ?? 'it is not allowed');
-  return { path, message: `is ${show(found)}: ${remedy}${about}` };
+  return { path, message: `is ${shownJson(found)}: ${remedy}${about}` };
 }
 
 function remedyOf(type: string, expected: string, message: string): string {

@@ -1,9 +1,10 @@
 // Tables of travel times: whether they are sound, and what the engine makes of them.
 
+import { shownJson } from '../engine/index.js';
 import type { MatrixTravel } from '../engine/index.js';
 import { badField } from './errors.js';
 import type { MatrixInput, MatrixPeriodInput, RecommendRequest, Table } from './request.js';
-import { join, show } from './schema.js';
+import { join } from './schema.js';
 
 /** Where there is no way: later than the latest window. */
 export const NO_WAY = 2_000_000_000;
@@ -78,13 +79,13 @@ function checkTable(matrix: MatrixInput, at: string, expected?: number): number 
     for (let a = 0; a < size; a++) {
       const row = rows[a];
       if (!Array.isArray(row) || row.length !== size) {
-        const found = Array.isArray(row) ? `has ${row.length} numbers` : `is ${show(row)}`;
+        const found = Array.isArray(row) ? `has ${row.length} numbers` : `is ${shownJson(row)}`;
         throw badField(`${path}[${a}]`, `${found}: expected ${size}, the number of rows`);
       }
       for (let b = 0; b < size; b++) {
         const cell: unknown = row[b];
         if (cell === null || (typeof cell === 'number' && cell >= 0 && cell <= LONGEST)) continue;
-        throw badField(`${path}[${a}][${b}]`, `is ${show(cell)}: expected a number from 0 to ${LONGEST}, or null`);
+        throw badField(`${path}[${a}][${b}]`, `is ${shownJson(cell)}: expected a number from 0 to ${LONGEST}, or null`);
       }
     }
   }

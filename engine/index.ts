@@ -15,7 +15,7 @@ export type { KpiName, Kpis } from './kpis.js';
 export { allocate, layoutBytes, viewsOf } from './layout.js';
 export type { FieldKind, LayoutOf, LayoutSpec } from './layout.js';
 export { OptionCheck } from './check-options.js';
-export { shown } from './shown.js';
+export { shown, shownJson } from './shown.js';
 export type { Fault } from './check-options.js';
 export { didYouMean, nearest } from './nearest-name.js';
 export {
@@ -53,6 +53,7 @@ export type { Dataset, Split, Trace, TracePlaces } from './trace.js';
 export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js';
 export type { MatrixTravel } from './travel.js';
 export { validateScenario } from './validate.js';
+export { Validator } from './validator.js';
 export { VectorDispatchEnv } from './vector-env.js';
 export type {
   AutoresetMode,

@@ -11,6 +11,13 @@ export function shown(value: unknown): string {
   return `${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
+/** As `shown`, but lists and objects as JSON, cut short after `most` characters. */
+export function shownJson(value: unknown, most = 60): string {
+  if (typeof value !== 'object' || value === null) return shown(value);
+  const text = JSON.stringify(value);
+  return text.length > most ? `${text.slice(0, most - 3)}...` : text;
+}
+
 /** Name of the kind of an object, of whatever realm: `Int32Array`, `Array`, `Object`, ... */
 export function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);

@@ -1,14 +1,12 @@
 // Scenarios are checked here and nowhere else; the only engine file that uses a library. Every error names the field,
 // the value that was found, and what would be right.
 
-import FastestValidator from 'fastest-validator';
 import type { ValidationError, ValidationSchema } from 'fastest-validator';
 import { EngineError } from './errors.js';
 import { didYouMean } from './nearest-name.js';
 import type { Scenario } from './scenario.js';
-
-// The package is CommonJS with a class on `default`; the types only know the module form.
-const Validator = FastestValidator as unknown as typeof FastestValidator.default;
+import { shownJson } from './shown.js';
+import { Validator } from './validator.js';
 
 const count = (max: number) => ({ type: 'number', integer: true, min: 1, max }) as const;
 const seconds = (min: number, max = 864_000) => ({ type: 'number', integer: true, min, max }) as const;
@@ -141,7 +139,7 @@ const validator = new Validator();
  */
 export function validateScenario(candidate: unknown): Scenario {
   if (typeof candidate !== 'object' || candidate === null || Array.isArray(candidate)) {
-    throw new EngineError('ERR_SCENARIO', `a scenario must be an object, got ${show(candidate)}`);
+    throw new EngineError('ERR_SCENARIO', `a scenario must be an object, got ${shownJson(candidate)}`);
   }
   // The validator writes into what it checks; the caller's object stays as it was.
   const copy = structuredClone(candidate) as Record<string, unknown>;
@@ -235,7 +233,7 @@ function checkWhole(s: Scenario): void {
 }
 
 function fault(field: string, actual: unknown, remedy: string): EngineError {
-  return new EngineError('ERR_SCENARIO', `scenario field "${field}" is ${show(actual)}: it ${remedy}`);
+  return new EngineError('ERR_SCENARIO', `scenario field "${field}" is ${shownJson(actual)}: it ${remedy}`);
 }
 
 /** What the field must be: the library's sentences, where they are ones, and what they leave open. */
@@ -270,14 +268,4 @@ function inWords({ type, field, expected, message }: ValidationError): string {
 
 function step(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-}
-
-/** Characters of a value that a message repeats. */
-const SHOWN = 120;
-
-function show(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (typeof value === 'number') return String(value);
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
 }

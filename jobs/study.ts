@@ -1,17 +1,13 @@
 // A study: what is searched, where, how, and what counts as good. Read from a JSON file and checked here, once.
 
 import { readFileSync } from 'node:fs';
-import FastestValidator from 'fastest-validator';
 import type { ValidationSchema } from 'fastest-validator';
-import { kpiNames, nearest, shown } from '../engine/index.js';
+import { Validator, kpiNames, nearest, shown, shownJson } from '../engine/index.js';
 import { algorithm, checkRunConfig, defaultAlgorithm, defaultSteps } from '../train/index.js';
 import type { RunConfigFile } from '../train/index.js';
 import { JobsError } from './errors.js';
 import { choiceIndex, sameValue } from './space.js';
 import type { Condition, Parameter, ParameterValue, Point, Space } from './space.js';
-
-// The package is CommonJS with a class on `default`; the types only know the module form.
-const Validator = FastestValidator as unknown as typeof FastestValidator.default;
 
 /** Ways to propose the next point. */
 export const samplerNames: readonly ['tpe', 'random'] = ['tpe', 'random'];
@@ -176,12 +172,12 @@ export function checkStudy(value: unknown, from: string): Study {
   }
   const { seeds } = value as StudyFile;
   if (Array.isArray(seeds) && new Set(seeds).size < seeds.length)
-    fail(`seeds is ${told(seeds)}: each must be there once`);
+    fail(`seeds is ${shownJson(seeds)}: each must be there once`);
   const result = new Validator().compile(schema)(structuredClone(value));
   if (result !== true && Array.isArray(result)) {
     const [{ field, message }] = result;
     fail(
-      `${field} is ${told(memberAt(value, field))}: ${(message ?? 'it is not allowed').replace(/^The '[^']*' field /, 'it ')}`,
+      `${field} is ${shownJson(memberAt(value, field))}: ${(message ?? 'it is not allowed').replace(/^The '[^']*' field /, 'it ')}`,
     );
   }
   const file = value as StudyFile;
@@ -316,7 +312,7 @@ function parameterOf(path: string, value: unknown, before: Space, fail: (message
   if (kind === 'choice') {
     if (given['log'] !== undefined) fail(`${path}.log: a choice has no scale; leave it out`);
     if (!Array.isArray(list) || list.length === 0)
-      return fail(`${path}.choice is ${told(list)}: it must be a list of values`);
+      return fail(`${path}.choice is ${shownJson(list)}: it must be a list of values`);
     const choices = list as ParameterValue[];
     const twice = choices.findIndex((one, k) => choices.findIndex((other) => sameValue(one, other)) < k);
     if (twice >= 0) fail(`${path}.choice has ${JSON.stringify(choices[twice])} twice`);
@@ -327,7 +323,7 @@ function parameterOf(path: string, value: unknown, before: Space, fail: (message
   const isNumber = kind === 'int' ? Number.isSafeInteger : Number.isFinite;
   if (!Array.isArray(list) || list.length !== 2 || !list.every((bound) => isNumber(bound))) {
     return fail(
-      `${path}.${kind} is ${told(list)}: it must be [low, high], two ${kind === 'int' ? 'whole ' : ''}numbers`,
+      `${path}.${kind} is ${shownJson(list)}: it must be [low, high], two ${kind === 'int' ? 'whole ' : ''}numbers`,
     );
   }
   const [low, high] = list as [number, number];
@@ -340,7 +336,7 @@ function conditionOf(path: string, value: unknown, before: Space, fail: (message
   const entries = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
   if (entries.length !== 1)
     return fail(
-      `${path} is ${told(value)}: it must be one earlier parameter with its values, such as { "algorithm": ["dqn"] }`,
+      `${path} is ${shownJson(value)}: it must be one earlier parameter with its values, such as { "algorithm": ["dqn"] }`,
     );
   const [[parameter, values]] = entries as [[string, unknown]];
   const other = Object.hasOwn(before, parameter) ? before[parameter] : undefined;
@@ -348,15 +344,10 @@ function conditionOf(path: string, value: unknown, before: Space, fail: (message
     return fail(`${path} names "${parameter}": it must be a choice that is listed before`);
   }
   if (!Array.isArray(values) || values.length === 0)
-    return fail(`${path}.${parameter} is ${told(values)}: it must be a list of values`);
+    return fail(`${path}.${parameter} is ${shownJson(values)}: it must be a list of values`);
   const missing = (values as ParameterValue[]).find((one) => choiceIndex(other, one) < 0);
   if (missing !== undefined) fail(`${path}.${parameter} has ${JSON.stringify(missing)}, which is none of its choices`);
   return { parameter, in: values as ParameterValue[] };
-}
-
-/** A value as it stands in the file. */
-function told(value: unknown): string {
-  return Array.isArray(value) ? JSON.stringify(value) : shown(value);
 }
 
 function memberAt(value: object, path: string): unknown {

@@ -1,7 +1,7 @@
 // Routes of autonomous actions: the record of what was done, its statistics and its reviews.
 
+import { shownJson } from '../engine/index.js';
 import { badField } from '../advise/index.js';
-import { show } from '../advise/schema.js';
 import { flag, oneOf, optional } from '../advise/rules.js';
 import type { Rule } from '../advise/rules.js';
 import {
@@ -147,7 +147,7 @@ function datesOf({
     }
   }
   if (from !== undefined && to !== undefined && timeOf('date_from', from) >= timeOf('date_to', to)) {
-    throw badField('date_to', `is ${show(to)}: expected a time after date_from, ${show(from)}`);
+    throw badField('date_to', `is ${shownJson(to)}: expected a time after date_from, ${shownJson(from)}`);
   }
   return { from, to };
 }

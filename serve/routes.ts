@@ -1,9 +1,10 @@
 // What a route is: method, path, roles, schemas of request and answer, and handler. The server and the OpenAPI document are both
 // made from these.
 
+import { shownJson } from '../engine/index.js';
 import type { Caller, Role } from './auth.js';
 import { ServeError } from './errors.js';
-import { compile, refuse, show } from '../advise/schema.js';
+import { compile, refuse } from '../advise/schema.js';
 import type { ObjectOf, Props, Rule } from '../advise/rules.js';
 import type { Fault } from '../advise/schema.js';
 
@@ -111,7 +112,7 @@ export function wordsReader(props: Props = {}): (words: Readonly<Record<string, 
     // From entries, so that even a name such as __proto__ is checked.
     const entries = Object.entries(words).map(([name, word]) => {
       if (typeof word !== 'string') {
-        refuse({ path: name, message: `is ${show(word)}: give it once` });
+        refuse({ path: name, message: `is ${shownJson(word)}: give it once` });
         return [name, word] as const;
       }
       return [name, Object.hasOwn(props, name) ? valueOf(props[name], word) : word] as const;

@@ -1,6 +1,7 @@
 // The service without its transport: recommends, records decisions, carries out actions within limits, and reports later what was
 // decided and why.
 
+import { shownJson } from '../engine/index.js';
 import { isDeepStrictEqual } from 'node:util';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { v7 as uuid } from 'uuid';
@@ -36,7 +37,6 @@ import type { Way } from './background.js';
 import { debug } from './debug.js';
 import { ServeError, isUnreachable } from './errors.js';
 import { KillSwitch } from './kill-switch.js';
-import { show } from '../advise/schema.js';
 import type { Id } from '../advise/rules.js';
 import type { Decision, Decisions, Outcome, RecordedOutcome, ToldOutcome } from './other-schemas.js';
 import type { Sent } from './routes.js';
@@ -449,10 +449,10 @@ function checkOutcome(
   const assignment = answer.assignments.find((one) => one.shipment === shipment);
   const lots = [answer.assignments, answer.waiting, answer.unassigned];
   if (!lots.some((list) => list.some((one) => one.shipment === shipment))) {
-    throw badField('shipment', `is ${show(shipment)}: the decision does not contain this shipment`);
+    throw badField('shipment', `is ${shownJson(shipment)}: the decision does not contain this shipment`);
   }
   if (vehicle !== undefined && !request.vehicles.some(({ id }) => id === vehicle)) {
-    throw badField('vehicle', `is ${show(vehicle)}: the decision does not contain this vehicle`);
+    throw badField('vehicle', `is ${shownJson(vehicle)}: the decision does not contain this vehicle`);
   }
   if (outcome === 'accepted') {
     if (assignment === undefined) {
@@ -470,7 +470,7 @@ function checkOutcome(
         'reason',
         breaks.length === 0
           ? 'is missing: say why the recommendation was overridden'
-          : `is missing: vehicle ${show(vehicle)} breaks ${breaks.join(', ')}; say why it drives all the same`,
+          : `is missing: vehicle ${shownJson(vehicle)} breaks ${breaks.join(', ')}; say why it drives all the same`,
       );
     }
     if (assignment !== undefined && vehicle === assignment.vehicle) {

@@ -1,18 +1,14 @@
 // A run's config file: what `fleetstep train` is told by options, as JSON. Unknown and impossible fields are refused by name.
 
 import { readFileSync } from 'node:fs';
-import FastestValidator from 'fastest-validator';
 import type { ValidationRule, ValidationSchema } from 'fastest-validator';
-import { nearest, shown } from '../engine/index.js';
+import { Validator, nearest, shown } from '../engine/index.js';
 import { MAX_SEED, MAX_WORKERS } from '../workers/index.js';
 import { backendNames } from './backend.js';
 import { TrainError } from './errors.js';
 import { checkField } from './fields.js';
 import type { ChoiceField, Field, FieldTable, WholeField } from './fields.js';
 import { algorithm, algorithmNames, defaultAlgorithm } from './registry.js';
-
-// The package is CommonJS with a class on `default`; the types only know the module form.
-const Validator = FastestValidator as unknown as typeof FastestValidator.default;
 
 type NumberName =
   | 'seed'
