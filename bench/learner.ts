@@ -182,7 +182,13 @@ export const learnerBenchmark: Benchmark = {
         const run = (): Promise<{ work: number; seconds: number }> => ours.updates();
         if (anchors.length === 0) variants.push({ name, unit: 'updates/s', run });
         for (const [anchor] of anchors) {
-          variants.push({ name: `${name}: simd`, unit: 'updates/s', anchor: `${name}: ${anchor}`, run });
+          variants.push({
+            name: `${name}: simd beside ${anchor}`,
+            unit: 'updates/s',
+            anchor: `${name}: ${anchor}`,
+            anchorLabel: anchor,
+            run,
+          });
         }
       };
 

@@ -24,7 +24,10 @@ export interface Benchmark {
 export interface Variant {
   readonly name: string;
   readonly unit: string;
+  /** Name of the variant that it is compared with. */
   readonly anchor?: string;
+  /** What rows call that one; default: by its name. */
+  readonly anchorLabel?: string;
   run(): Promise<{ work: number; seconds: number }> | { work: number; seconds: number };
 }
 
@@ -37,13 +40,13 @@ export async function interleave(variants: readonly Variant[], rounds: number): 
       if (round > 0) speeds[k].push(work / seconds);
     }
   }
-  return variants.map(({ name, unit, anchor }, k) => {
+  return variants.map(({ name, unit, anchor, anchorLabel }, k) => {
     const row = { name, unit, ...spread(speeds[k]) };
     if (anchor === undefined) return row;
     // The ratio of each round, then their median: both sides of a round saw the same machine.
     const other = speeds[variants.findIndex((variant) => variant.name === anchor)];
     const ratios = speeds[k].map((speed, round) => speed / other[round]);
-    return { ...row, anchor, ratio: spread(ratios).value };
+    return { ...row, anchor: anchorLabel ?? anchor, ratio: spread(ratios).value };
   });
 }
 
