@@ -1,11 +1,15 @@
 // How fast is training on all cores: environment, environment + policy, environment + policy + learning?
 
 import { availableParallelism } from 'node:os';
-import { compileScenario, preset } from '../engine/index.js';
-import { algorithm, backendNames, defaultAlgorithm, loadBackend } from '../train/index.js';
+import { PAIR_COLUMNS, compileScenario, preset } from '../engine/index.js';
+import type { CompiledScenario } from '../engine/index.js';
+import { Ppo, algorithm, backendNames, defaultAlgorithm, loadBackend, ppoDefaults } from '../train/index.js';
 import type { Backend, Metrics } from '../train/index.js';
+import { loadScenario } from '../trips/index.js';
 import type { Benchmark, Row } from './report.js';
-import { spread } from './report.js';
+import { interleave, spread } from './report.js';
+import { Torch } from './torch.js';
+import type { PpoSetting } from './torch.js';
 
 const figures = [
   ['environment', 'charts/SPS_env'],
@@ -13,12 +17,16 @@ const figures = [
   ['environment + policy + training', 'charts/SPS'],
 ] as const satisfies readonly (readonly [string, keyof Metrics])[];
 
-async function measure(backend: Backend, iterations: number): Promise<Row[]> {
+async function measure(
+  backend: Backend,
+  iterations: number,
+  compiled: CompiledScenario = compileScenario(preset('geneva')),
+  label = 'geneva 10 x 20',
+): Promise<Row[]> {
   const definition = algorithm(defaultAlgorithm);
   const { defaults } = definition;
   const samples = defaults.numEnvs * defaults.rolloutSteps;
   const config = { ...defaults, seed: 1, totalSteps: samples * (iterations + 1) };
-  const compiled = compileScenario(preset('geneva'));
   const learning = definition.create({ compiled, backend, workers: availableParallelism() }, config);
   const seen: Metrics[] = [];
   try {
@@ -27,20 +35,69 @@ async function measure(backend: Backend, iterations: number): Promise<Row[]> {
     await learning.close();
   }
   const warm = seen.slice(1);
-  return figures.map(([label, key]) => {
+  return figures.map(([what, key]) => {
     return {
-      name: `geneva 10 x 20, ${backend.name}, all cores: ${label}`,
+      name: `${label}, ${backend.name}, all cores: ${what}`,
       unit: 'steps/s',
       ...spread(warm.map((metrics) => metrics[key])),
     };
   });
 }
 
+/** PPO all in, ours beside PyTorch's on as many threads as suit it best. */
+async function besideTorch(rounds: number, note: (text: string) => void): Promise<Row[]> {
+  const torch = await Torch.start('torch_ppo.py', note);
+  if (torch === null) return [];
+  const cores = availableParallelism();
+  const config = { ...ppoDefaults, seed: 1, totalSteps: 1e9, targetKl: 100, learningRate: 1e-4 };
+  const ours = new Ppo(compileScenario(preset('geneva')), await loadBackend('simd'), config, cores);
+  try {
+    const setting: PpoSetting = {
+      inputs: ours.shape.inputs,
+      pairColumns: PAIR_COLUMNS,
+      // As in the first iterations on geneva.
+      pairs: 10,
+      hidden: config.hidden,
+      criticHidden: config.criticHidden,
+      envs: config.numEnvs,
+      steps: config.rolloutSteps,
+      epochs: config.epochs,
+      minibatch: config.minibatchSize,
+    };
+    let threads = 1;
+    let best = 0;
+    for (const tried of new Set([1, cores])) {
+      await torch.ppo(setting, tried);
+      const { work, seconds } = await torch.ppo(setting, tried);
+      if (work / seconds > best) [threads, best] = [tried, work / seconds];
+    }
+    const anchor = `PyTorch, ${threads === 1 ? '1 thread' : `${threads} threads`}: PPO with the same networks, environment from memory`;
+    return await interleave(
+      [
+        { name: anchor, unit: 'steps/s', run: () => torch.ppo(setting, threads) },
+        {
+          name: 'geneva 10 x 20, all cores, beside PyTorch: simd, environment + policy + training',
+          unit: 'steps/s',
+          anchor,
+          run: async () => {
+            const { seconds } = await ours.step();
+            return { work: config.numEnvs * config.rolloutSteps, seconds };
+          },
+        },
+      ],
+      rounds,
+    );
+  } finally {
+    torch.close();
+    await ours.close();
+  }
+}
+
 /** Benchmark of training. */
 export const trainBenchmark: Benchmark = {
   name: 'train',
   question: 'steps a second on all cores, with the defaults of "fleetstep train", on each backend',
-  run: async (quick, note) => {
+  run: async (quick, note, data) => {
     const rows: Row[] = [];
     // The cpu backend is for checking, not for training.
     for (const name of backendNames.filter((backend) => backend !== 'cpu')) {
@@ -50,6 +107,14 @@ export const trainBenchmark: Benchmark = {
         note(`left out: ${(error as Error).message}`);
       }
     }
+    const trips = data ?? process.env['FLEETSTEP_NYC_AMOD'];
+    if (trips === undefined) {
+      note('left out: nyc-small, as its trips were not given: name their folder with --data or FLEETSTEP_NYC_AMOD');
+    } else {
+      const compiled = loadScenario({ scenario: 'nyc-small', data: trips });
+      rows.push(...(await measure(await loadBackend('simd'), quick ? 3 : 15, compiled, 'nyc-small 24 x 24')));
+    }
+    rows.push(...(await besideTorch(quick ? 3 : 15, note)));
     return rows;
   },
 };

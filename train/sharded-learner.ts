@@ -36,7 +36,7 @@ let learners = 0;
 const worker = fileURLToPath(new URL('./shard-worker.js', import.meta.url));
 
 /** Milliseconds of busy waiting for the last shards, and of waiting with this thread's events held up. */
-const SPIN_MS = 0.5;
+const SPIN_MS = 0.02;
 const HOLD_MS = 250;
 
 /** Actor, critic and Adam in memory that threads share. */
