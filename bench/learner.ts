@@ -7,6 +7,7 @@ import type { NetworkShape } from '../policy/index.js';
 import { Ppo, loadBackend, ppoDefaults } from '../train/index.js';
 import type { Backend, PpoConfig } from '../train/index.js';
 import { interleave } from './report.js';
+import { OnnxNet } from './onnx.js';
 import type { Benchmark, Row, Variant } from './report.js';
 import { Torch } from './torch.js';
 
@@ -125,6 +126,7 @@ export const learnerBenchmark: Benchmark = {
       const simd = await loadBackend('simd');
       const torch = await Torch.start('torch_update.py', note);
       if (torch !== null) open.push(torch);
+      const onnx = await OnnxNet.runtime(note);
       const seconds = quick ? 0.3 : 1;
       const variants: Variant[] = [];
       /** Ours once for each anchor, so that each row has one. */
@@ -163,12 +165,20 @@ export const learnerBenchmark: Benchmark = {
       }
       add('default networks, 1,024 samples, all cores', training(simd, {}, cores), default1024);
 
+      // One shard: the gradients of more would be summed for other threads that are not there.
       for (const minibatchSize of [64, 256, 1024, 4096]) {
         const nets = [{ widths: [122, 128, 128, 201], rows: minibatchSize }];
+        const anchors: (readonly [string, Variant['run']])[] = [];
+        if (torch !== null) anchors.push(['PyTorch, 1 thread', () => torch.updates(nets, 1, seconds)]);
+        if (onnx !== null) {
+          const net = await OnnxNet.create(onnx, nets[0].widths, minibatchSize);
+          open.push(net);
+          anchors.push(['onnxruntime, 1 thread', () => net.updates(seconds)]);
+        }
         add(
           `122-128-128-201, ${minibatchSize} samples, one thread`,
-          training(simd, { ...flat, minibatchSize, epochs: 1 }, 1),
-          torch === null ? [] : [['PyTorch, 1 thread', () => torch.updates(nets, 1, seconds)]],
+          training(simd, { ...flat, minibatchSize, epochs: 1, shards: 1 }, 1),
+          anchors,
         );
       }
 
