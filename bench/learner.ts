@@ -1,17 +1,15 @@
 // How fast does the learner learn: updates of the networks beside TensorFlow.js and PyTorch, and what limits them?
 
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { compileScenario, preset } from '../engine/index.js';
 import { SimdMlp, kernelMemory, learningKernel, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import { Ppo, loadBackend, ppoDefaults } from '../train/index.js';
 import type { Backend, PpoConfig } from '../train/index.js';
 import { interleave } from './report.js';
+import { OnnxNet } from './onnx.js';
 import type { Benchmark, Row, Variant } from './report.js';
+import { Torch } from './torch.js';
 
 const cores: number = availableParallelism();
 /** The original's observation and one output per action, 122-128-128-201, beside as small a critic as there is. */
@@ -43,52 +41,6 @@ class Training {
 
   async close(): Promise<void> {
     await this.#ppo.close();
-  }
-}
-
-interface Net {
-  readonly widths: readonly number[];
-  readonly rows: number;
-}
-
-/** PyTorch in a process of its own; see anchors/torch_update.py. */
-class Torch {
-  readonly version: string;
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, version: string) {
-    this.#child = child;
-    this.#lines = lines;
-    this.version = version;
-  }
-
-  /** @returns null, with the reason given to `note`, if torch cannot be imported */
-  static async start(note: (text: string) => void): Promise<Torch | null> {
-    // The compiled benchmark lies in dist/bench, the script beside its source.
-    const script = fileURLToPath(new URL('../../bench/anchors/torch_update.py', import.meta.url));
-    const python = process.env['FLEETSTEP_PYTHON'] ?? 'python3';
-    const child = spawn(python, ['-W', 'ignore', script], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child.on('error', () => undefined);
-    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-    const first = await lines.next();
-    if (first.done === true) {
-      note(`left out: PyTorch, as ${python} cannot import torch (FLEETSTEP_PYTHON names another Python)`);
-      return null;
-    }
-    return new Torch(child, lines, (JSON.parse(first.value) as { version: string }).version);
-  }
-
-  async updates(nets: readonly Net[], threads: number, seconds: number): Promise<{ work: number; seconds: number }> {
-    this.#child.stdin!.write(`${JSON.stringify({ nets, threads, seconds })}\n`);
-    const line = await this.#lines.next();
-    if (line.done === true) throw new Error('PyTorch ended before its answer');
-    const answer = JSON.parse(line.value) as { updates: number; seconds: number };
-    return { work: answer.updates, seconds: answer.seconds };
-  }
-
-  close(): void {
-    this.#child.kill();
   }
 }
 
@@ -172,8 +124,9 @@ export const learnerBenchmark: Benchmark = {
     const rows: Row[] = await interleave(kernels(), rounds);
     try {
       const simd = await loadBackend('simd');
-      const torch = await Torch.start(note);
+      const torch = await Torch.start('torch_update.py', note);
       if (torch !== null) open.push(torch);
+      const onnx = await OnnxNet.runtime(note);
       const seconds = quick ? 0.3 : 1;
       const variants: Variant[] = [];
       /** Ours once for each anchor, so that each row has one. */
@@ -218,12 +171,20 @@ export const learnerBenchmark: Benchmark = {
       }
       add('default networks, 1,024 samples, all cores', training(simd, {}, cores), default1024);
 
+      // One shard: the gradients of more would be summed for other threads that are not there.
       for (const minibatchSize of [64, 256, 1024, 4096]) {
         const nets = [{ widths: [122, 128, 128, 201], rows: minibatchSize }];
+        const anchors: (readonly [string, Variant['run']])[] = [];
+        if (torch !== null) anchors.push(['PyTorch, 1 thread', () => torch.updates(nets, 1, seconds)]);
+        if (onnx !== null) {
+          const net = await OnnxNet.create(onnx, nets[0].widths, minibatchSize);
+          open.push(net);
+          anchors.push(['onnxruntime, 1 thread', () => net.updates(seconds)]);
+        }
         add(
           `122-128-128-201, ${minibatchSize} samples, one thread`,
-          training(simd, { ...flat, minibatchSize, epochs: 1 }, 1),
-          torch === null ? [] : [['PyTorch, 1 thread', () => torch.updates(nets, 1, seconds)]],
+          training(simd, { ...flat, minibatchSize, epochs: 1, shards: 1 }, 1),
+          anchors,
         );
       }
 

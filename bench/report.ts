@@ -16,8 +16,12 @@ export interface Row {
 export interface Benchmark {
   readonly name: string;
   readonly question: string;
-  /** @param quick a few rounds only: to see that it runs */
-  run(quick: boolean, note: (text: string) => void): Promise<Row[]>;
+  /**
+   * @param quick a few rounds only: to see that it runs
+   * @param note  what is left out, and why
+   * @param data  folder of the New York trips, if it was given
+   */
+  run(quick: boolean, note: (text: string) => void, data?: string): Promise<Row[]>;
 }
 
 /** A variant under test: runs once, gives how many units of work it did and how many seconds they took. */

@@ -1,15 +1,17 @@
 // How fast is training on all cores: environment, environment + policy, environment + policy + learning?
 
 import { availableParallelism } from 'node:os';
-import { compileScenario, preset } from '../engine/index.js';
+import { PAIR_COLUMNS, compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
-import { Ppo, algorithm, backendNames, defaultAlgorithm, loadBackend } from '../train/index.js';
+import { Ppo, algorithm, backendNames, defaultAlgorithm, loadBackend, ppoDefaults } from '../train/index.js';
 import type { Backend, Metrics } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { cartPole, cartPolePpo, greedyReturn } from './cart-pole.js';
 import { LocalRollouts } from './local-rollouts.js';
 import type { Benchmark, Row } from './report.js';
-import { spread } from './report.js';
+import { interleave, spread } from './report.js';
+import { Torch } from './torch.js';
+import type { PpoSetting } from './torch.js';
 
 const figures = [
   ['environment', 'charts/SPS_env'],
@@ -30,20 +32,71 @@ async function measure(name: string, compiled: CompiledScenario, backend: Backen
     await learning.close();
   }
   const warm = seen.slice(1);
-  return figures.map(([label, key]) => {
+  return figures.map(([what, key]) => {
     return {
-      name: `${name}, ${backend.name}, all cores: ${label}`,
+      name: `${name}, ${backend.name}, all cores: ${what}`,
       unit: 'steps/s',
       ...spread(warm.map((metrics) => metrics[key])),
     };
   });
 }
 
+/** PPO all in, ours beside PyTorch's on as many threads as suit it best. */
+async function besideTorch(rounds: number, note: (text: string) => void): Promise<Row[]> {
+  const torch = await Torch.start('torch_ppo.py', note);
+  if (torch === null) return [];
+  const cores = availableParallelism();
+  const config = { ...ppoDefaults, seed: 1, totalSteps: 1e9, targetKl: 100, learningRate: 1e-4 };
+  const ours = new Ppo(compileScenario(preset('geneva')), await loadBackend('simd'), config, cores);
+  try {
+    const setting: PpoSetting = {
+      inputs: ours.shape.inputs,
+      pairColumns: PAIR_COLUMNS,
+      // As in the first iterations on geneva.
+      pairs: 10,
+      hidden: config.hidden,
+      criticHidden: config.criticHidden,
+      envs: config.numEnvs,
+      steps: config.rolloutSteps,
+      epochs: config.epochs,
+      minibatch: config.minibatchSize,
+    };
+    let threads = 1;
+    let best = 0;
+    for (const tried of new Set([1, cores])) {
+      await torch.ppo(setting, tried);
+      const { work, seconds } = await torch.ppo(setting, tried);
+      if (work / seconds > best) [threads, best] = [tried, work / seconds];
+    }
+    const label = `PyTorch, ${threads === 1 ? '1 thread' : `${threads} threads`}`;
+    const anchor = `${label}: PPO with the same networks, environment from memory`;
+    return await interleave(
+      [
+        { name: anchor, unit: 'steps/s', run: () => torch.ppo(setting, threads) },
+        {
+          name: 'geneva 10 x 20, all cores, beside PyTorch: simd, environment + policy + training',
+          unit: 'steps/s',
+          anchor,
+          anchorLabel: label,
+          run: async () => {
+            const { seconds } = await ours.step();
+            return { work: config.numEnvs * config.rolloutSteps, seconds };
+          },
+        },
+      ],
+      rounds,
+    );
+  } finally {
+    torch.close();
+    await ours.close();
+  }
+}
+
 /** Benchmark of training. */
 export const trainBenchmark: Benchmark = {
   name: 'train',
   question: 'steps a second on all cores, with the defaults of "fleetstep train", on each backend',
-  run: async (quick, note) => {
+  run: async (quick, note, data) => {
     const rows: Row[] = [];
     const iterations = quick ? 3 : 15;
     const geneva = compileScenario(preset('geneva'));
@@ -56,12 +109,14 @@ export const trainBenchmark: Benchmark = {
       }
     }
     const simd = await loadBackend('simd');
-    const data = process.env['FLEETSTEP_NYC_DATA'];
-    if (data === undefined) {
-      note('left out: nyc-small, as FLEETSTEP_NYC_DATA does not name the folder of the benchmark');
+    const trips = data ?? process.env['FLEETSTEP_NYC_AMOD'];
+    if (trips === undefined) {
+      note('left out: nyc-small, as its trips were not given: name their folder with --data or FLEETSTEP_NYC_AMOD');
     } else {
-      rows.push(...(await measure('nyc-small', loadScenario({ scenario: 'nyc-small', data }), simd, iterations)));
+      const compiled = loadScenario({ scenario: 'nyc-small', data: trips });
+      rows.push(...(await measure('nyc-small 24 x 24', compiled, simd, iterations)));
     }
+    rows.push(...(await besideTorch(iterations, note)));
     rows.push(await secondsToBalance(simd, quick ? 3 : 10));
     return rows;
   },

@@ -81,7 +81,7 @@ export interface LearningKernel {
 export type KernelMemory = WebAssembly.SharedMemory;
 
 const PAGE = 65536;
-let module: WebAssembly.Module | undefined;
+const modules = new Map<string, WebAssembly.Module>();
 
 /**
  * Zeroed memory of at least `bytes`.
@@ -103,9 +103,29 @@ export function kernelMemory(bytes: number): KernelMemory {
   }
 }
 
-/** The kernels on `memory`, for the thread that calls. */
-export function learningKernel(memory: KernelMemory): LearningKernel {
-  module ??= new WebAssembly.Module(readFileSync(new URL('./learn.wasm', import.meta.url)));
+/**
+ * The kernels on `memory`, for the thread that calls.
+ * @param relaxed whether products may be added with one rounding instead of two (relaxed SIMD): faster on processors with fused
+ *                multiplication, but the last bits then depend on the processor
+ * @throws PolicyError `ERR_NETWORK` if `relaxed` is asked for and this Node has no relaxed SIMD
+ */
+export function learningKernel(memory: KernelMemory, relaxed = false): LearningKernel {
+  const module = compiled(relaxed ? './learn-relaxed.wasm' : './learn.wasm');
   const imports = { env: { memory, abort: () => undefined } };
   return new WebAssembly.Instance(module, imports).exports as unknown as LearningKernel;
+}
+
+function compiled(file: string): WebAssembly.Module {
+  let module = modules.get(file);
+  if (module !== undefined) return module;
+  const bytes = readFileSync(new URL(file, import.meta.url));
+  if (file === './learn-relaxed.wasm' && !WebAssembly.validate(bytes)) {
+    throw new PolicyError(
+      'ERR_NETWORK',
+      `Node ${process.version} on ${process.arch} has no relaxed SIMD: use Node 22 or later, or backend simd`,
+    );
+  }
+  module = new WebAssembly.Module(bytes);
+  modules.set(file, module);
+  return module;
 }

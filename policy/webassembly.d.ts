@@ -1,6 +1,8 @@
 // The little of WebAssembly's interface that we use; TypeScript only declares it together with the whole DOM.
 
 declare namespace WebAssembly {
+  /** Whether this engine can compile the module. */
+  function validate(bytes: Uint8Array): boolean;
   interface Module {
     readonly [Symbol.toStringTag]: 'WebAssembly.Module';
   }

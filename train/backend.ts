@@ -3,17 +3,18 @@
 import type { Layer } from '../policy/index.js';
 import { shown } from '../engine/index.js';
 import { loadSimd } from './backends/simd.js';
+import type { SimdName } from './backends/simd.js';
 import { loadTfjs } from './backends/tfjs.js';
 import type { TfjsBuild, TfjsName } from './backends/tfjs.js';
 import { TrainError } from './errors.js';
 import type { TrainableMlp } from './trainable-mlp.js';
 
 /** Names of all backends. */
-export type BackendName = 'simd' | TfjsName;
+export type BackendName = SimdName | TfjsName;
 /** The backends on TensorFlow.js, the fastest first. */
 export const tfjsNames: readonly TfjsName[] = ['tensorflow', 'wasm', 'cpu'];
-/** All backends, the fastest first. */
-export const backendNames: readonly BackendName[] = ['simd', ...tfjsNames];
+/** All backends: the default one first. `simd-relaxed` is used only if it is asked for: its last bits depend on the processor. */
+export const backendNames: readonly BackendName[] = ['simd', 'simd-relaxed', ...tfjsNames];
 /** What a run uses if nothing else is asked for: the fastest, and the same bytes on every machine. */
 export const defaultBackend: BackendName = 'simd';
 
@@ -46,7 +47,7 @@ export async function loadBackend(name: BackendName): Promise<Backend> {
     throw new TrainError('ERR_BACKEND', `there is no backend ${shown(name)}: choose one of ${backendNames.join(', ')}`);
   }
   try {
-    return { ...(name === 'simd' ? loadSimd() : await loadTfjs(name)), reason: '' };
+    return { ...(name === 'simd' || name === 'simd-relaxed' ? loadSimd(name) : await loadTfjs(name)), reason: '' };
   } catch (cause) {
     throw new TrainError('ERR_BACKEND', `backend ${name}: ${(cause as Error).message}`, { cause });
   }

@@ -220,8 +220,8 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     this.#rows = rows;
     const pool = this.#pool;
     this.#learner =
-      backend.name === 'simd' && pool instanceof RolloutPool
-        ? this.#sharded(pool as RolloutPool<'actor-critic'>)
+      (backend.name === 'simd' || backend.name === 'simd-relaxed') && pool instanceof RolloutPool
+        ? this.#sharded(pool as RolloutPool<'actor-critic'>, backend.name === 'simd-relaxed')
         : new Learner(backend, shape, weights);
     this.#batch = new Minibatch(shape, this.#learner instanceof Learner ? rows : 0, numEnvs, rolloutSteps);
     this.#targets = {
@@ -412,7 +412,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     return { policyLoss, valueLoss, entropy, approxKl, clipFraction, gradientNorm };
   }
 
-  #sharded(pool: RolloutPool<'actor-critic'>): ShardedLearner {
+  #sharded(pool: RolloutPool<'actor-critic'>, relaxed: boolean): ShardedLearner {
     const { numEnvs, rolloutSteps } = this.config;
     const setup: PpoShards = { ...this.#sampleViews(), coefficients: this.#coefficients };
     return new ShardedLearner({
@@ -422,6 +422,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
       steps: rolloutSteps,
       order: this.#order,
       shards: this.config.shards,
+      relaxed,
       loss: { name: 'ppo', setup, here: ppoShardLoss(setup) },
     });
   }

@@ -8,8 +8,8 @@ import type { SampleLoss, ShardTask } from './shards.js';
 /** Losses that threads know, by name. */
 const losses: Readonly<Record<string, (setup: never) => SampleLoss>> = { ppo: ppoShardLoss };
 
-/** Milliseconds of busy waiting before a thread sleeps: waking one takes longer than most waits. */
-const SPIN_MS = 0.2;
+/** Milliseconds of busy waiting before a thread sleeps: about what waking takes. A longer wait takes the core from who works. */
+const SPIN_MS = 0.02;
 
 /** The learner of the last phase, and this thread as each of the numbers that it had. */
 let known: { readonly id: number; readonly threads: Map<number, ShardThread> } = { id: -1, threads: new Map() };

@@ -26,6 +26,8 @@ export interface ShardedLearnerOptions {
   readonly order: Int32Array;
   /** Parts that a minibatch is cut into. */
   readonly shards: number;
+  /** Whether to use the kernels of backend `simd-relaxed`. */
+  readonly relaxed: boolean;
   /** The loss; `setup` is what the threads make it of. */
   readonly loss: { readonly name: string; readonly setup: unknown; readonly here: SampleLoss };
 }
@@ -34,7 +36,7 @@ let learners = 0;
 const worker = fileURLToPath(new URL('./shard-worker.js', import.meta.url));
 
 /** Milliseconds of busy waiting for the last shards, and of waiting with this thread's events held up. */
-const SPIN_MS = 0.5;
+const SPIN_MS = 0.02;
 const HOLD_MS = 250;
 
 /** Actor, critic and Adam in memory that threads share. */
@@ -49,7 +51,7 @@ export class ShardedLearner {
   #step = 0;
 
   /** @throws PolicyError `ERR_NETWORK` if the network needs more memory than there is */
-  constructor({ pool, records, envs, steps, order, shards, loss }: ShardedLearnerOptions) {
+  constructor({ pool, records, envs, steps, order, shards, relaxed, loss }: ShardedLearnerOptions) {
     checkParameters(pool.shape, pool.weights);
     this.#pool = pool;
     this.#shape = pool.shape;
@@ -62,6 +64,7 @@ export class ShardedLearner {
       shards,
       threads: pool.workers,
       memory: kernelMemory(new ShardLayout(pool.shape, shards, pool.workers).bytes),
+      relaxed,
       records,
       envs,
       steps,

@@ -53,6 +53,8 @@ export interface ShardSetup {
   readonly threads: number;
   /** Parameters, optimiser, gradients, and each thread's rows. */
   readonly memory: KernelMemory;
+  /** Whether the kernels are those of backend `simd-relaxed`. */
+  readonly relaxed: boolean;
   /** Where samples are read. */
   readonly records: TransitionViews;
   /** Environments of the records, n. */
@@ -205,6 +207,10 @@ export class ShardThread {
   readonly chains: Chains;
   readonly #setup: ShardSetup;
   readonly #loss: SampleLoss;
+  /** Words of the shared memory, and of the records: numbers are copied as words. */
+  readonly #words: Int32Array;
+  readonly #observations: Int32Array;
+  readonly #features: Int32Array;
   readonly #starts: Int32Array;
   readonly #legal: Int32Array;
   readonly #outputs: Outputs;
@@ -215,8 +221,11 @@ export class ShardThread {
     const { shape, memory } = setup;
     this.#setup = setup;
     this.#loss = loss;
-    this.kernel = learningKernel(memory);
+    this.kernel = learningKernel(memory, setup.relaxed);
     this.floats = new Float32Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#observations = wordsOf(setup.records.observations);
+    this.#features = wordsOf(setup.records.features);
     this.layout = new ShardLayout(shape, setup.shards, setup.threads);
     this.chains = this.layout.chains(this.kernel, thread);
     const { entries } = this.layout;
@@ -262,9 +271,9 @@ export class ShardThread {
   /** Copies samples from place `at` of the order, at most up to `to`; gives how many fit into a block. */
   #gather(at: number, to: number): number {
     const { shape, records, order, envs, steps } = this.#setup;
-    const { observations, legalActions, legalStarts, legalCounts } = records;
+    const { legalActions, legalStarts, legalCounts } = records;
     const { inputs, kind, actions } = shape;
-    const { floats } = this;
+    const words = this.#words;
     const starts = this.#starts;
     const room = this.layout.entries;
     const x = this.chains.observations.x / 4;
@@ -276,12 +285,9 @@ export class ShardThread {
       const count = legalCounts[p];
       if (entries + count > room) break;
       const from = (p % envs) * steps * actions + legalStarts[p];
-      floats.set(observations.subarray(p * inputs, (p + 1) * inputs), x + r * inputs);
+      copyWords(this.#observations, p * inputs, words, x + r * inputs, inputs);
       if (kind === 'pairs') {
-        floats.set(
-          records.features.subarray(from * PAIR_COLUMNS, (from + count) * PAIR_COLUMNS),
-          f + entries * PAIR_COLUMNS,
-        );
+        copyWords(this.#features, from * PAIR_COLUMNS, words, f + entries * PAIR_COLUMNS, count * PAIR_COLUMNS);
       } else {
         for (let k = 0; k < count; k++) this.#legal[entries + k] = legalActions[from + k]!;
       }
@@ -327,4 +333,34 @@ export class ShardThread {
     }
     actor.backward(rows, gradient);
   }
+}
+
+function wordsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, length);
+}
+
+/**
+ * Copies words. `set` between shared memories copies byte by byte where source and target lie differently to 8 bytes, as every
+ * second observation of odd length does: 380 ns for 325 numbers, the loop 135. Otherwise it takes 90.
+ */
+function copyWords(source: Int32Array, at: number, target: Int32Array, to: number, count: number): void {
+  const end = at + count;
+  const offset = to - at;
+  if ((offset & 1) === 0) {
+    target.set(source.subarray(at, end), to);
+    return;
+  }
+  let k = at;
+  for (; k + 8 <= end; k += 8) {
+    const t = k + offset;
+    target[t] = source[k]!;
+    target[t + 1] = source[k + 1]!;
+    target[t + 2] = source[k + 2]!;
+    target[t + 3] = source[k + 3]!;
+    target[t + 4] = source[k + 4]!;
+    target[t + 5] = source[k + 5]!;
+    target[t + 6] = source[k + 6]!;
+    target[t + 7] = source[k + 7]!;
+  }
+  for (; k < end; k++) target[k + offset] = source[k]!;
 }

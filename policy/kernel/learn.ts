@@ -4,6 +4,14 @@
 //
 // `width` is a layer's outputs padded to a multiple of 8; weights, gradients and rows of outputs are padded alike, with zeros.
 
+// a b + c for each lane. Rounded twice, the same on every processor; in the build with relaxed SIMD once where the processor can.
+// @ts-ignore: decorator of AssemblyScript
+@inline
+function mulAdd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_madd<f32>(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
+
 /**
  * y = x w + b; then relu(y), or 0 where `mask` is not positive.
  * @param x       `[rows, stride]` floats, of which the first `inputs` of each row count
@@ -48,14 +56,14 @@ export function multiply(
         const q = v128.load_splat<f32>(xk + xStride);
         const r = v128.load_splat<f32>(xk + 2 * xStride);
         const s = v128.load_splat<f32>(xk + 3 * xStride);
-        p0 = f32x4.add(p0, f32x4.mul(p, w0));
-        p1 = f32x4.add(p1, f32x4.mul(p, w1));
-        q0 = f32x4.add(q0, f32x4.mul(q, w0));
-        q1 = f32x4.add(q1, f32x4.mul(q, w1));
-        r0 = f32x4.add(r0, f32x4.mul(r, w0));
-        r1 = f32x4.add(r1, f32x4.mul(r, w1));
-        s0 = f32x4.add(s0, f32x4.mul(s, w0));
-        s1 = f32x4.add(s1, f32x4.mul(s, w1));
+        p0 = mulAdd(p, w0, p0);
+        p1 = mulAdd(p, w1, p1);
+        q0 = mulAdd(q, w0, q0);
+        q1 = mulAdd(q, w1, q1);
+        r0 = mulAdd(r, w0, r0);
+        r1 = mulAdd(r, w1, r1);
+        s0 = mulAdd(s, w0, s0);
+        s1 = mulAdd(s, w1, s1);
         wk += yStride;
       }
       put(yr, p0, p1, floor, mask, shift);
@@ -71,8 +79,8 @@ export function multiply(
       const end = xr + xBytes;
       for (let xk = xr; xk < end; xk += 4) {
         const p = v128.load_splat<f32>(xk);
-        p0 = f32x4.add(p0, f32x4.mul(p, v128.load(wk)));
-        p1 = f32x4.add(p1, f32x4.mul(p, v128.load(wk, 16)));
+        p0 = mulAdd(p, v128.load(wk), p0);
+        p1 = mulAdd(p, v128.load(wk, 16), p1);
         wk += yStride;
       }
       put(yr, p0, p1, floor, mask, shift);
@@ -125,14 +133,14 @@ export function addOuter(x: usize, stride: i32, d: usize, g: usize, rows: i32, i
         const q = v128.load_splat<f32>(xr, 4);
         const r = v128.load_splat<f32>(xr, 8);
         const s = v128.load_splat<f32>(xr, 12);
-        p0 = f32x4.add(p0, f32x4.mul(p, d0));
-        p1 = f32x4.add(p1, f32x4.mul(p, d1));
-        q0 = f32x4.add(q0, f32x4.mul(q, d0));
-        q1 = f32x4.add(q1, f32x4.mul(q, d1));
-        r0 = f32x4.add(r0, f32x4.mul(r, d0));
-        r1 = f32x4.add(r1, f32x4.mul(r, d1));
-        s0 = f32x4.add(s0, f32x4.mul(s, d0));
-        s1 = f32x4.add(s1, f32x4.mul(s, d1));
+        p0 = mulAdd(p, d0, p0);
+        p1 = mulAdd(p, d1, p1);
+        q0 = mulAdd(q, d0, q0);
+        q1 = mulAdd(q, d1, q1);
+        r0 = mulAdd(r, d0, r0);
+        r1 = mulAdd(r, d1, r1);
+        s0 = mulAdd(s, d0, s0);
+        s1 = mulAdd(s, d1, s1);
         xr += xStride;
       }
       v128.store(a, p0);
@@ -153,8 +161,8 @@ export function addOuter(x: usize, stride: i32, d: usize, g: usize, rows: i32, i
       let xr = xi;
       for (let dr = d + o; dr < end; dr += dStride) {
         const p = v128.load_splat<f32>(xr);
-        p0 = f32x4.add(p0, f32x4.mul(p, v128.load(dr)));
-        p1 = f32x4.add(p1, f32x4.mul(p, v128.load(dr, 16)));
+        p0 = mulAdd(p, v128.load(dr), p0);
+        p1 = mulAdd(p, v128.load(dr, 16), p1);
         xr += xStride;
       }
       v128.store(gi + o, p0);
@@ -202,15 +210,31 @@ export function compress(
   at2: usize,
   values2: usize,
 ): i32 {
+  const zero = f32x4.splat(0);
   memory.fill(starts2, 0, (<usize>inputs + 2) << 2);
   let n: usize = 0;
   let xk = x;
   for (let r: i32 = 0; r < rows; r++) {
     store<i32>(starts + (<usize>r << 2), <i32>n);
-    for (let i: i32 = 0; i < inputs; i++) {
+    let i: i32 = 0;
+    // Most of a row is zeros: eight at a time.
+    for (; i + 8 <= inputs; i += 8) {
+      // NaN is not equal to 0: it is kept.
+      let found =
+        i32x4.bitmask(f32x4.ne(v128.load(xk), zero)) | (i32x4.bitmask(f32x4.ne(v128.load(xk, 16), zero)) << 4);
+      for (; found != 0; found &= found - 1) {
+        const lane = ctz(found);
+        store<i32>(at + (n << 2), i + lane);
+        store<f32>(values + (n << 2), load<f32>(xk + (<usize>lane << 2)));
+        n++;
+        const count = starts2 + ((<usize>(i + lane) + 2) << 2);
+        store<i32>(count, load<i32>(count) + 1);
+      }
+      xk += 32;
+    }
+    for (; i < inputs; i++) {
       const value = load<f32>(xk);
       xk += 4;
-      // NaN is not equal to 0: it is kept.
       if (value != 0) {
         store<i32>(at + (n << 2), i);
         store<f32>(values + (n << 2), value);
@@ -272,14 +296,14 @@ export function multiplySparse(
       for (let k = from; k < to; k += 4) {
         const a = v128.load_splat<f32>(values + k);
         const p = m + o + <usize>load<i32>(at + k) * stride;
-        v0 = f32x4.add(v0, f32x4.mul(a, v128.load(p)));
-        v1 = f32x4.add(v1, f32x4.mul(a, v128.load(p, 16)));
-        v2 = f32x4.add(v2, f32x4.mul(a, v128.load(p, 32)));
-        v3 = f32x4.add(v3, f32x4.mul(a, v128.load(p, 48)));
-        v4 = f32x4.add(v4, f32x4.mul(a, v128.load(p, 64)));
-        v5 = f32x4.add(v5, f32x4.mul(a, v128.load(p, 80)));
-        v6 = f32x4.add(v6, f32x4.mul(a, v128.load(p, 96)));
-        v7 = f32x4.add(v7, f32x4.mul(a, v128.load(p, 112)));
+        v0 = mulAdd(a, v128.load(p), v0);
+        v1 = mulAdd(a, v128.load(p, 16), v1);
+        v2 = mulAdd(a, v128.load(p, 32), v2);
+        v3 = mulAdd(a, v128.load(p, 48), v3);
+        v4 = mulAdd(a, v128.load(p, 64), v4);
+        v5 = mulAdd(a, v128.load(p, 80), v5);
+        v6 = mulAdd(a, v128.load(p, 96), v6);
+        v7 = mulAdd(a, v128.load(p, 112), v7);
       }
       const t = y + o;
       v128.store(t, f32x4.max(v0, floor));
@@ -297,8 +321,8 @@ export function multiplySparse(
       for (let k = from; k < to; k += 4) {
         const a = v128.load_splat<f32>(values + k);
         const p = m + o + <usize>load<i32>(at + k) * stride;
-        v0 = f32x4.add(v0, f32x4.mul(a, v128.load(p)));
-        v1 = f32x4.add(v1, f32x4.mul(a, v128.load(p, 16)));
+        v0 = mulAdd(a, v128.load(p), v0);
+        v1 = mulAdd(a, v128.load(p, 16), v1);
       }
       v128.store(y + o, f32x4.max(v0, floor));
       v128.store(y + o, f32x4.max(v1, floor), 16);
@@ -320,8 +344,8 @@ export function dot(x: usize, w: usize, b: usize, y: usize, rows: i32, inputs: i
   for (let r: i32 = 0; r < rows; r++) {
     let s0 = f32x4.splat(0), s1 = f32x4.splat(0);
     for (let i: usize = 0; i < bytes; i += 32) {
-      s0 = f32x4.add(s0, f32x4.mul(v128.load(x + i), v128.load(w + i)));
-      s1 = f32x4.add(s1, f32x4.mul(v128.load(x + i, 16), v128.load(w + i, 16)));
+      s0 = mulAdd(v128.load(x + i), v128.load(w + i), s0);
+      s1 = mulAdd(v128.load(x + i, 16), v128.load(w + i, 16), s1);
     }
     store<f32>(y + (<usize>r << 2), bias + across(f32x4.add(s0, s1)));
     x += bytes;
@@ -366,8 +390,8 @@ export function dotBack(
     for (let r: usize = 0; r < <usize>rows; r++) {
       const a = v128.load_splat<f32>(d + (r << 2));
       const x0 = v128.load(xr), x1 = v128.load(xr, 16);
-      s0 = f32x4.add(s0, f32x4.mul(a, x0));
-      s1 = f32x4.add(s1, f32x4.mul(a, x1));
+      s0 = mulAdd(a, x0, s0);
+      s1 = mulAdd(a, x1, s1);
       if (dx) {
         v128.store(dr, v128.and(f32x4.mul(a, w0), f32x4.gt(x0, zero)));
         v128.store(dr, v128.and(f32x4.mul(a, w1), f32x4.gt(x1, zero)), 16);
@@ -470,24 +494,24 @@ export function peak(x: usize, rounds: i32): f32 {
   for (let k: i32 = 0; k < rounds; k++) {
     const y = v128.load_splat<f32>(x + ((<usize>k & 7) << 2));
     const z = v128.load_splat<f32>(x + ((<usize>k & 7) << 2), 32);
-    p = f32x4.add(p, f32x4.mul(y, a));
-    q = f32x4.add(q, f32x4.mul(y, b));
-    r = f32x4.add(r, f32x4.mul(y, c));
-    s = f32x4.add(s, f32x4.mul(y, d));
-    t = f32x4.add(t, f32x4.mul(z, a));
-    u = f32x4.add(u, f32x4.mul(z, b));
-    v = f32x4.add(v, f32x4.mul(z, c));
-    w = f32x4.add(w, f32x4.mul(z, d));
+    p = mulAdd(y, a, p);
+    q = mulAdd(y, b, q);
+    r = mulAdd(y, c, r);
+    s = mulAdd(y, d, s);
+    t = mulAdd(z, a, t);
+    u = mulAdd(z, b, u);
+    v = mulAdd(z, c, v);
+    w = mulAdd(z, d, w);
     const y2 = v128.load_splat<f32>(x + ((<usize>k & 7) << 2), 64);
     const z2 = v128.load_splat<f32>(x + ((<usize>k & 7) << 2), 96);
-    p = f32x4.add(p, f32x4.mul(y2, a));
-    q = f32x4.add(q, f32x4.mul(y2, b));
-    r = f32x4.add(r, f32x4.mul(y2, c));
-    s = f32x4.add(s, f32x4.mul(y2, d));
-    t = f32x4.add(t, f32x4.mul(z2, a));
-    u = f32x4.add(u, f32x4.mul(z2, b));
-    v = f32x4.add(v, f32x4.mul(z2, c));
-    w = f32x4.add(w, f32x4.mul(z2, d));
+    p = mulAdd(y2, a, p);
+    q = mulAdd(y2, b, q);
+    r = mulAdd(y2, c, r);
+    s = mulAdd(y2, d, s);
+    t = mulAdd(z2, a, t);
+    u = mulAdd(z2, b, u);
+    v = mulAdd(z2, c, v);
+    w = mulAdd(z2, d, w);
   }
   return across(
     f32x4.add(f32x4.add(f32x4.add(p, q), f32x4.add(r, s)), f32x4.add(f32x4.add(t, u), f32x4.add(v, w))),
@@ -519,8 +543,8 @@ export function dotListed(
       const row = t + a * bytes;
       let s0 = f32x4.splat(0), s1 = f32x4.splat(0);
       for (let i: usize = 0; i < bytes; i += 32) {
-        s0 = f32x4.add(s0, f32x4.mul(v128.load(x + i), v128.load(row + i)));
-        s1 = f32x4.add(s1, f32x4.mul(v128.load(x + i, 16), v128.load(row + i, 16)));
+        s0 = mulAdd(v128.load(x + i), v128.load(row + i), s0);
+        s1 = mulAdd(v128.load(x + i, 16), v128.load(row + i, 16), s1);
       }
       store<f32>(y + (k << 2), load<f32>(b + (a << 2)) + across(f32x4.add(s0, s1)));
     }
@@ -555,8 +579,8 @@ export function addListed(
       const row = gt + a * bytes;
       const v = f32x4.splat(value);
       for (let i: usize = 0; i < bytes; i += 32) {
-        v128.store(row + i, f32x4.add(v128.load(row + i), f32x4.mul(v, v128.load(x + i))));
-        v128.store(row + i, f32x4.add(v128.load(row + i, 16), f32x4.mul(v, v128.load(x + i, 16))), 16);
+        v128.store(row + i, mulAdd(v, v128.load(x + i), v128.load(row + i)));
+        v128.store(row + i, mulAdd(v, v128.load(x + i, 16), v128.load(row + i, 16)), 16);
       }
     }
     x += bytes;

@@ -10,9 +10,12 @@ import type { TrainableMlp } from '../trainable-mlp.js';
 /** Rows that go through all layers together: enough to use each weight often, few enough to stay in cache. */
 const BLOCK = 64;
 
+/** Names of the two builds of our kernels: the exact one, and the one that may fuse multiplications with additions. */
+export type SimdName = 'simd' | 'simd-relaxed';
+
 /** What `loadBackend` makes its backend of. */
 export interface SimdBuild {
-  readonly name: 'simd';
+  readonly name: SimdName;
   /** Version of this package, whose kernels they are. */
   readonly version: string;
   /** A new trainable network; dispose of it after use. */
@@ -20,10 +23,11 @@ export interface SimdBuild {
 }
 
 /** The kernels' backend. @throws Error with the reason if this Node cannot run them */
-export function loadSimd(): SimdBuild {
+export function loadSimd(name: SimdName): SimdBuild {
+  const relaxed = name === 'simd-relaxed';
   // Compiles the kernels: an engine without SIMD or shared memory fails here.
-  learningKernel(kernelMemory(1));
-  return { name: 'simd', version: `fleetstep ${version}`, mlp: (layers) => new SimdTrainable(layers) };
+  learningKernel(kernelMemory(1), relaxed);
+  return { name, version: `fleetstep ${version}`, mlp: (layers) => new SimdTrainable(layers, relaxed) };
 }
 
 class SimdTrainable implements TrainableMlp {
@@ -40,7 +44,7 @@ class SimdTrainable implements TrainableMlp {
   #y = new Float32Array(0);
   #rows = 0;
 
-  constructor(layers: readonly Layer[]) {
+  constructor(layers: readonly Layer[], relaxed: boolean) {
     this.#layers = layers;
     const arena = new Arena();
     const padded = this.#block.add(layers);
@@ -56,7 +60,7 @@ class SimdTrainable implements TrainableMlp {
     chainOn(null as never, arena);
     const memory = kernelMemory(arena.top);
     arena.top = start;
-    this.#kernel = learningKernel(memory);
+    this.#kernel = learningKernel(memory, relaxed);
     ({ input: this.#input, chain: this.#chain } = chainOn(this.#kernel, arena));
     this.#floats = new Float32Array(memory.buffer);
   }
