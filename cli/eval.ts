@@ -2,7 +2,10 @@
 
 import { Command, Option } from 'commander';
 import type { Split } from '../engine/index.js';
-import { evaluatePolicies } from '../workers/index.js';
+import { halfWidth } from '../policy/index.js';
+import { loadScenario } from '../trips/index.js';
+import { TrainError, whyNoHindsight } from '../train/index.js';
+import { episodeCount, episodeId, evaluatePolicies } from '../workers/index.js';
 import {
   dataOption,
   hangSecondsOption,
@@ -14,8 +17,9 @@ import {
   whole,
   workersOption,
 } from './options.js';
+import { HINDSIGHT, boundsOf, foresightLine, foresightOf } from './hindsight.js';
 import { askedPolicy } from './policies.js';
-import { counted, evaluationTable, printJson, progress, withInterval } from './print.js';
+import { counted, evaluationTable, printJson, progress, table, withInterval } from './print.js';
 
 interface EvalOptions {
   readonly policy: string;
@@ -49,13 +53,23 @@ export function evalCommand(): Command {
     .addHelpText(
       'after',
       `
+On recorded trips paid by fares, such as nyc-small, the bound of perfect foresight stands beside the table, and the share of the way
+to it from greedy that the policy goes. "--policy hindsight" gives the bound of each day; it is no policy and has no key figures.
+Bounds are kept in data/hindsight, or under FLEETSTEP_DATA.
+
 Examples:
   fleetstep eval --policy hungarian
   fleetstep eval --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --split validation --json
+  fleetstep eval --policy hindsight --scenario nyc-small --data ../HybridMADRL-AMoD
+  fleetstep eval --policy lookahead:runs/geneva-ppo-s1-20260131-120000
   fleetstep eval --policy ./mine.mjs --hang-seconds 10
   fleetstep eval --policy runs/geneva-ppo-s1-20260131-120000 --split test --episodes 1000`,
     )
     .action(async (options: EvalOptions, command: Command) => {
+      if (options.policy === HINDSIGHT) {
+        await evaluateHindsight(options);
+        return;
+      }
       const { compiled, policy } = await askedPolicy(options, command);
       const bar = progress('evaluating', options.json);
       const [evaluation] = await evaluatePolicies({
@@ -68,8 +82,9 @@ Examples:
         hangSeconds: options.hangSeconds,
         progress: (done, total) => bar.update(done, total, `${done}/${total} episodes`),
       }).finally(() => bar.stop());
+      const foresight = await foresightOf(compiled, [evaluation], options.workers, options.json);
       if (options.json) {
-        printJson(evaluation);
+        printJson(foresight === null ? evaluation : { ...evaluation, hindsight: foresight });
         return;
       }
       const { episodes, split, scenario, meanReturn, halfWidth } = evaluation;
@@ -77,5 +92,30 @@ Examples:
         `${counted(episodes.length, `${split} episode`)} of ${scenario}:\n${evaluationTable([evaluation])}\n` +
           `mean return ${withInterval(meanReturn, halfWidth)}\n`,
       );
+      if (foresight !== null) process.stdout.write(`${foresightLine(foresight)}\n`);
     });
+}
+
+/** The bound of each day, in the shape of an evaluation. */
+async function evaluateHindsight(options: EvalOptions): Promise<void> {
+  const { split, seed, workers, json } = options;
+  const compiled = loadScenario(options);
+  // Refused first where there is no bound, whatever else is asked.
+  const reason = whyNoHindsight(compiled);
+  if (reason !== null) throw new TrainError('ERR_TRAIN_OPTION', `--policy is "${HINDSIGHT}": ${reason}`);
+  const count = episodeCount(compiled, split, options.episodes);
+  const bounds = Array.from(await boundsOf(compiled, split, count, workers, json));
+  const episodes = bounds.map((bound, k) => ({ id: episodeId(compiled, split, k), return: bound }));
+  const meanReturn = bounds.reduce((sum, bound) => sum + bound, 0) / bounds.length;
+  const half = halfWidth(bounds);
+  const { name } = compiled.scenario;
+  if (json) {
+    printJson({ policy: HINDSIGHT, scenario: name, split, seed, episodes, meanReturn, halfWidth: half });
+    return;
+  }
+  const rows = episodes.map(({ id, return: bound }) => [id, bound.toFixed(2)]);
+  process.stdout.write(
+    `${counted(count, `${split} day`)} of ${name}, each with what no policy can pass:\n${table(['day', 'bound'], rows)}\n` +
+      `mean bound ${withInterval(meanReturn, half)}\n`,
+  );
 }

@@ -59,7 +59,7 @@ export const dataOption = (): Option =>
 export const policyOption = (): Option =>
   new Option(
     '--policy <name|run|file.js>',
-    `${heuristicNames.join(', ')}, lookahead (slow), the folder of a training run, or a module of your own that exports a policy`,
+    `${heuristicNames.join(', ')}, the folder of a training run, lookahead or lookahead:BASE (slow; BASE is a rule or a run), or a module of your own that exports a policy`,
   ).default('greedy');
 /** `--split`: `validation` (default) or `test`. Training episodes are not held out. */
 export const splitOption = (): Option =>

@@ -5,8 +5,8 @@ import { basename, join, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CompiledScenario } from '../engine/index.js';
-import { isHeuristic, isModule, loadOwnPolicy, ownPolicy } from '../policy/index.js';
-import { Policies } from '../advise/index.js';
+import { PolicyError, isHeuristic, isModule, loadOwnPolicy, ownPolicy } from '../policy/index.js';
+import { LOOKAHEAD, Policies } from '../advise/index.js';
 import type { TrainedNetwork } from '../advise/index.js';
 import { TrainError, checkFits, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
 import type { Checkpoint } from '../train/index.js';
@@ -94,9 +94,24 @@ export async function askedPolicy(
   const { policy } = options;
   if (isModule(policy)) return { compiled: loadScenario(options), policy: await ownPolicy(policy) };
   if (isHeuristic(policy)) return { compiled: loadScenario(options), policy: { kind: 'heuristic', name: policy } };
-  if (policy === 'lookahead') return { compiled: loadScenario(options), policy: { kind: 'lookahead', name: policy } };
+  if (policy === LOOKAHEAD) return { compiled: loadScenario(options), policy: { kind: 'lookahead', name: policy } };
+  if (policy.startsWith(`${LOOKAHEAD}:`)) return askedLookahead(policy.slice(LOOKAHEAD.length + 1), options, command);
   const checkpoint = readCheckpoint(policy);
   return { compiled: playableWorld(checkpoint, policy, options, command), policy: policyOf(checkpoint, policy) };
+}
+
+/** Look-ahead on a rule or a run. @throws PolicyError `ERR_POLICY` for another base */
+async function askedLookahead(
+  base: string,
+  options: AskedOptions,
+  command: Command,
+): Promise<{ readonly compiled: CompiledScenario; readonly policy: PolicySpec }> {
+  const asked = await askedPolicy({ ...options, policy: base }, command);
+  const { policy } = asked;
+  if (policy.kind !== 'heuristic' && policy.kind !== 'network') {
+    throw new PolicyError('ERR_POLICY', `the base of ${LOOKAHEAD}:${base} is a ${policy.kind}: give a rule or a run`);
+  }
+  return { ...asked, policy: { kind: 'lookahead', name: `${LOOKAHEAD}:${policy.name}`, base: policy } };
 }
 
 /**

@@ -28,6 +28,7 @@ import type { BackendName, Metrics, TrainingConfig, TrainingResult } from '../tr
 import { loadScenario } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
 import { dataOption, jsonOption, path, scenarioOption, seedOption, whole, workersOption } from './options.js';
+import { foresightLine, foresightOf } from './hindsight.js';
 import { askedWorld } from './policies.js';
 import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
 import { seedList, trainReplicates } from './replicates.js';
@@ -349,11 +350,14 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
   if (!result.finished) process.exitCode = exitCode;
 
   if (replicate !== undefined && options.json) return result;
+  const foresight =
+    result.evaluations.length === 0 ? null : await foresightOf(compiled, result.evaluations, workers, options.json);
   if (options.json) {
     const { evaluations, ...summary } = result;
     printJson({
       ...summary,
       heuristics: Object.fromEntries(evaluations.slice(1).map((e) => [e.policy, e.meanReturn])),
+      ...(foresight === null ? {} : { hindsight: foresight }),
     });
     return result;
   }
@@ -369,6 +373,7 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
       );
     }
   }
+  if (foresight !== null) process.stdout.write(`${foresightLine(foresight)}\n`);
   process.stdout.write(
     `\n${result.finished ? 'done' : 'interrupted'}: ${short(result.steps)} steps in ${duration(result.seconds)}, ${short(result.sps)} steps/s all in\n` +
       `run:  ${result.run}  (config.json, metrics.jsonl, checkpoint.msgpack${ours === undefined ? '' : ', evaluation.json'})\n` +

@@ -4,6 +4,7 @@
 import { Purpose } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { AssignmentSolver } from './assignment.js';
+import { LinearRule } from './linear.js';
 import { PolicyError } from './policy.js';
 import { PlannerPolicy } from './planner-policy.js';
 import type { Policy } from './policy.js';
@@ -248,7 +249,7 @@ export class BatchedHungarian extends Heuristic {
 }
 
 /** Name of a rule, as `heuristic` and the command line take it. */
-export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian' | 'planner';
+export type HeuristicName = 'random' | 'nearest' | 'edf' | 'greedy' | 'myopic' | 'hungarian' | 'planner' | 'linear';
 
 const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   random: () => new RandomLegal(),
@@ -258,6 +259,7 @@ const makers: Readonly<Record<HeuristicName, () => Policy>> = {
   myopic: () => new Myopic(),
   hungarian: () => new BatchedHungarian(),
   planner: () => new PlannerPolicy(),
+  linear: () => new LinearRule(),
 };
 
 /** Names of all rules. */

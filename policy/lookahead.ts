@@ -1,7 +1,7 @@
 // Look-ahead: tries each candidate action in copies of the world, all in the same sampled futures, and lets a base policy decide
-// from there on. It explains single recommendations, and is a policy itself.
+// from there on. It explains single recommendations; lookahead-policy.ts makes a policy of it.
 
-import { NEVER, Purpose, Sum, SUMS, VectorDispatchEnv, shown } from '../engine/index.js';
+import { Sum, SUMS, VectorDispatchEnv, shown } from '../engine/index.js';
 import type { World } from '../engine/index.js';
 import { heuristic } from './heuristics.js';
 import type { HeuristicName } from './heuristics.js';
@@ -41,8 +41,8 @@ export interface LookaheadOptions {
   readonly futures?: number;
   /** Length of the look-ahead in simulated seconds, at least 1; default 7200. */
   readonly seconds?: number;
-  /** Rule that decides after the first action, default `hungarian`. */
-  readonly base?: HeuristicName;
+  /** Who decides after the first action: a rule by its name, or a policy; default `hungarian`. */
+  readonly base?: HeuristicName | Policy;
   /** Futures played together, at least 1; the time is checked between batches. Default 8. */
   readonly batch?: number;
 }
@@ -56,6 +56,8 @@ export interface Forecasts {
 }
 
 const BATCH = 8;
+/** Copies that the base policy decides for at once; in between the time is looked at. */
+const BLOCK = 32;
 
 /** Plays copies of an environment on; its memory is reused from one question to the next. */
 export class Lookahead {
@@ -65,7 +67,8 @@ export class Lookahead {
   readonly seconds: number;
   /** The policy that decides after the first action. */
   readonly base: Policy;
-  readonly #batch: number;
+  /** Futures played together. */
+  readonly batch: number;
   #env: VectorDispatchEnv | null = null;
   #like: World | null = null;
   #actions = new Int32Array(0);
@@ -74,8 +77,9 @@ export class Lookahead {
   constructor(options: LookaheadOptions = {}) {
     this.futures = atLeastOne('futures', options.futures ?? 16);
     this.seconds = atLeastOne('seconds', options.seconds ?? 7200);
-    this.base = heuristic(options.base ?? 'hungarian');
-    this.#batch = atLeastOne('batch', options.batch ?? BATCH);
+    const base = options.base ?? 'hungarian';
+    this.base = typeof base === 'string' ? heuristic(base) : base;
+    this.batch = atLeastOne('batch', options.batch ?? BATCH);
   }
 
   /**
@@ -92,7 +96,6 @@ export class Lookahead {
     most: number = this.futures,
   ): Forecasts {
     const count = actions.length;
-    const copies = this.#copiesOf(world, count * this.#batch);
     const from = figuresOf(world, e);
     const samples = Array.from({ length: count }, () => ({
       returns: [] as number[],
@@ -102,16 +105,10 @@ export class Lookahead {
     }));
     let played = 0;
     do {
-      const futures = Math.min(this.#batch, most - played);
-      for (let f = 0; f < futures; f++) {
-        for (let c = 0; c < count; c++) {
-          const k = f * count + c;
-          copies.copy(k, world, e);
-          copies.resampleDemand(k, seed, played + f, 0);
-        }
-      }
+      const futures = Math.min(this.batch, most - played);
       const n = futures * count;
-      if (!this.#play(copies, n, actions, () => timeIsUp(played))) break;
+      const copies = this.#branch(world, e, actions, seed, played, futures, () => timeIsUp(played));
+      if (copies === null) break;
       for (let k = 0; k < n; k++) {
         const to = figuresOf(copies, k);
         const accepted = to.accepted - from.accepted;
@@ -139,6 +136,48 @@ export class Lookahead {
     return { forecasts, futures: played };
   }
 
+  /**
+   * Returns of each action in futures `first` to `first + futures` (exclusive): at `f * actions.length + c` what action c earns
+   * in the f-th of them.
+   * @returns null if it was interrupted
+   */
+  returns(
+    world: World,
+    e: number,
+    actions: readonly number[],
+    seed: number,
+    first: number,
+    futures: number,
+    interrupted: () => boolean,
+  ): Float64Array | null {
+    const before = world.state.episodeReturn[e];
+    const copies = this.#branch(world, e, actions, seed, first, futures, interrupted);
+    if (copies === null) return null;
+    return Float64Array.from({ length: futures * actions.length }, (_, k) => copies.state.episodeReturn[k] - before);
+  }
+
+  /** Copies of environment e, one for each future and action, that have been played to the look-ahead's end. */
+  #branch(
+    world: World,
+    e: number,
+    actions: readonly number[],
+    seed: number,
+    first: number,
+    futures: number,
+    interrupted: () => boolean,
+  ): World | null {
+    const count = actions.length;
+    const copies = this.#copiesOf(world, count * Math.max(futures, this.batch));
+    for (let f = 0; f < futures; f++) {
+      for (let c = 0; c < count; c++) {
+        const k = f * count + c;
+        copies.copy(k, world, e);
+        copies.resampleDemand(k, seed, first + f, 0);
+      }
+    }
+    return this.#play(copies, futures * count, actions, interrupted) ? copies : null;
+  }
+
   /** The first actions, then the base policy until the look-ahead's or the episode's end; false if it was interrupted. */
   #play(world: World, n: number, first: readonly number[], interrupted: () => boolean): boolean {
     const { now, tick } = world.state;
@@ -147,12 +186,17 @@ export class Lookahead {
     for (let k = 0; k < n; k++) world.step(k, first[k % first.length]);
     for (;;) {
       let some = false;
-      for (let k = 0; k < n; k++) {
-        if (!running(k)) continue;
+      for (let k = 0; k < n;) {
+        if (!running(k)) {
+          k++;
+          continue;
+        }
         if (interrupted()) return false;
         some = true;
-        this.base.act(world, k, k + 1, this.#actions);
-        world.step(k, this.#actions[k]);
+        let end = k + 1;
+        while (end < n && end - k < BLOCK && running(end)) end++;
+        this.base.act(world, k, end, this.#actions);
+        for (; k < end; k++) world.step(k, this.#actions[k]);
       }
       if (!some) return true;
     }
@@ -174,7 +218,8 @@ export class Lookahead {
   }
 }
 
-function atLeastOne(name: string, value: number): number {
+/** @throws PolicyError `ERR_OPTION` for a number that is not whole and at least 1 */
+export function atLeastOne(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 1) return value;
   throw new PolicyError(
     'ERR_OPTION',
@@ -219,56 +264,4 @@ export function promising(world: World, e: number, chosen: number, most: number)
   paid.sort((a, b) => b.reward - a.reward || a.action - b.action);
   const others = [...(chosen === 0 ? [] : [0]), ...paid.map(({ action }) => action)];
   return [chosen, ...others.slice(0, most - 1)];
-}
-
-/** Takes the candidate with the highest mean return over the sampled futures; the base policy's own action on ties. */
-export class LookaheadPolicy implements Policy {
-  /** For tables. */
-  readonly name = 'lookahead';
-  readonly #lookahead: Lookahead;
-  readonly #candidates: number;
-  #actions = new Int32Array(0);
-
-  /**
-   * @param options.candidates actions tried at each decision, at least 1; default 5
-   * @throws PolicyError `ERR_OPTION` or `ERR_POLICY`, as `Lookahead` does
-   */
-  constructor(options: LookaheadOptions & { readonly candidates?: number } = {}) {
-    this.#lookahead = new Lookahead({ futures: BATCH, ...options });
-    this.#candidates = atLeastOne('candidates', options.candidates ?? 5);
-  }
-
-  act(world: World, from: number, to: number, actions: Int32Array): void {
-    for (let e = from; e < to; e++) actions[e] = this.choose(world, e).action;
-  }
-
-  /** Sampled futures in which each action is tried. */
-  get futures(): number {
-    return this.#lookahead.futures;
-  }
-
-  /**
-   * The action for environment e, and the number of futures it rests on: 0 where there is no choice or no time, and the action
-   * is then the base policy's own.
-   * @param most     largest number of futures, default that of the options
-   * @param timeIsUp as of `Lookahead.evaluate`
-   */
-  choose(
-    world: World,
-    e: number,
-    most: number = this.futures,
-    timeIsUp: (played: number) => boolean = () => false,
-  ): { readonly action: number; readonly futures: number } {
-    if (this.#actions.length <= e) this.#actions = new Int32Array(e + 1);
-    this.#lookahead.base.act(world, e, e + 1, this.#actions);
-    const own = this.#actions[e];
-    const candidates = promising(world, e, own, this.#candidates);
-    if (candidates.length === 1) return { action: own, futures: 0 };
-    // The futures are a function of the environment and its step, not of who asks.
-    const seed = Math.floor(world.floatNow(e, Purpose.action) * NEVER);
-    const { forecasts, futures } = this.#lookahead.evaluate(world, e, candidates, seed, timeIsUp, most);
-    if (futures === 0) return { action: own, futures };
-    const best = forecasts.reduce((a, b) => (b.return.mean > a.return.mean ? b : a));
-    return { action: best.action, futures };
-  }
 }

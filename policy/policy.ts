@@ -13,6 +13,22 @@ export interface Policy {
   act(world: World, from: number, to: number, actions: Int32Array): void;
 }
 
+/** What a policy thinks of the legal actions of one environment; the arrays may be longer, and are valid until its next call. */
+export interface Proposal {
+  /** Legal actions, at least 1. */
+  readonly count: number;
+  /** `[count]` ascending */
+  readonly actions: Int32Array;
+  /** `[count]` */
+  readonly logProbabilities: Float64Array;
+}
+
+/** A policy that takes its most probable action, and says how probable each one is. */
+export interface ProposingPolicy extends Policy {
+  /** What it thinks of the legal actions of environment e. */
+  propose(world: World, e: number): Proposal;
+}
+
 /** What went wrong: an unknown policy, an option, a network or its weights, or the costs of an assignment problem. */
 export type PolicyErrorCode = 'ERR_POLICY' | 'ERR_OPTION' | 'ERR_NETWORK' | 'ERR_ASSIGNMENT';
 

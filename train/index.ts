@@ -47,6 +47,8 @@ export { checkField, checkFields, defaultsOf } from './fields.js';
 export type { Field, FieldTable, Fields } from './fields.js';
 export { compatible, datasetSha256, identityOf, scenarioSha256, version } from './identity.js';
 export type { DataIdentity, Identity } from './identity.js';
+export { hindsightBounds, shareOfGap, whyNoHindsight } from './hindsight.js';
+export type { HindsightRequest } from './hindsight.js';
 export { checkFits, extended, networkSettings, schedulesOf } from './init.js';
 export type { InitialPolicy } from './init.js';
 export { defaultRunFolder, defaultSteps, resumable, runCheckpoint, runTraining } from './job.js';

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CompiledScenario } from '../engine/index.js';
-import { heuristicNames } from '../policy/index.js';
+import { heuristicNames, isHeuristic } from '../policy/index.js';
 import type { ScenarioRequest } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS, OptionCheck, WorkerError, episodeCount, evaluatePolicies } from '../workers/index.js';
 import type { Evaluation } from '../workers/index.js';
@@ -289,7 +289,8 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       evaluations = await evaluatePolicies({
         compiled,
         policies: [
-          policyOf(saved!, definition.name),
+          // The rule that is fitted stands beside the one that comes with the package.
+          policyOf(saved!, isHeuristic(definition.name) ? `${definition.name} (fitted)` : definition.name),
           ...heuristicNames.map((name) => ({ kind: 'heuristic' as const, name })),
         ],
         split: 'validation',

@@ -4,24 +4,34 @@
 import { VectorDispatchEnv, observationKinds } from '../engine/index.js';
 import type { CompiledScenario, EventLog, ObservationKind, Scenario, Split } from '../engine/index.js';
 import { LookaheadPolicy, NetworkPolicy, OwnPolicy, heuristic, heuristicNames } from '../policy/index.js';
-import type { HeuristicName, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
+import type { HeuristicName, LookaheadPolicyOptions, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
 import { check } from './check-options.js';
 import type { Beats } from './watchdog.js';
 
 /** A policy as plain data that threads can be sent. */
 export type PolicySpec =
   | { readonly kind: 'heuristic'; readonly name: HeuristicName }
-  /** Tries actions in sampled futures; see policy/lookahead.ts. */
-  | { readonly kind: 'lookahead'; readonly name: 'lookahead' }
+  | LookaheadSpec
   /** A module of your own that exports one: what `ownPolicy` gives. */
   | OwnPolicySpec
-  | {
-      readonly kind: 'network';
-      readonly name: string;
-      readonly shape: NetworkShape;
-      readonly observation: ObservationKind;
-      readonly weights: Float32Array;
-    };
+  | NetworkSpec;
+
+/** A trained network. */
+export interface NetworkSpec {
+  readonly kind: 'network';
+  readonly name: string;
+  readonly shape: NetworkShape;
+  readonly observation: ObservationKind;
+  readonly weights: Float32Array;
+}
+
+/** Tries actions in sampled futures; see policy/lookahead-policy.ts. */
+export interface LookaheadSpec extends Omit<LookaheadPolicyOptions, 'base'> {
+  readonly kind: 'lookahead';
+  readonly name: string;
+  /** Who decides after the first action, and of a network which actions are tried; default `hungarian`. */
+  readonly base?: { readonly kind: 'heuristic'; readonly name: HeuristicName } | NetworkSpec;
+}
 
 /** Some episodes of one policy, for one thread. */
 export interface EvaluationTask {
@@ -71,12 +81,21 @@ export function heldOutSeed(seed: number, split: Split): number {
 /** Largest seed that a user may give. */
 export const MAX_SEED: number = 2 ** 40 - 1;
 
+const lookaheadMembers = ['base', 'futures', 'seconds', 'batch', 'candidates', 'leastProbability', 'kappa'];
+
+/** Which observation a policy reads; rules read none. */
+export function observationOf(spec: PolicySpec): ObservationKind {
+  if (spec.kind === 'lookahead') return spec.base === undefined ? 'classic' : observationOf(spec.base);
+  return spec.kind === 'heuristic' ? 'classic' : spec.observation;
+}
+
 /** @throws WorkerError `ERR_WORKERS_OPTION` naming what is missing, unknown or none of the choices */
 export function checkPolicySpec(spec: PolicySpec): void {
   const members = ['kind', 'name', 'shape', 'observation', 'weights', 'url', 'sha256'];
-  check.members('the policy', spec, members, ['kind', 'name']);
+  check.members('the policy', spec, [...members, ...lookaheadMembers], ['kind', 'name']);
   check.oneOf('the policy’s kind', spec.kind, ['heuristic', 'lookahead', 'network', 'module']);
   if (spec.kind === 'heuristic') check.oneOf('the policy’s name', spec.name, heuristicNames);
+  if (spec.kind === 'lookahead' && spec.base !== undefined) checkPolicySpec(spec.base);
   if (spec.kind === 'network' || spec.kind === 'module') {
     check.oneOf('the policy’s observation', spec.observation, observationKinds);
   }
@@ -94,12 +113,16 @@ export function makePolicy(spec: PolicySpec, scenario: Scenario): Policy {
     case 'heuristic':
       return heuristic(spec.name);
     case 'lookahead':
-      return new LookaheadPolicy();
+      return lookaheadOf(spec, scenario);
     case 'module':
       return new OwnPolicy(spec, scenario);
     case 'network':
       return new NetworkPolicy(spec.name, spec.shape, spec.weights);
   }
+}
+
+function lookaheadOf({ kind: _, base, ...options }: LookaheadSpec, scenario: Scenario): Policy {
+  return new LookaheadPolicy(base === undefined ? options : { ...options, base: makePolicy(base, scenario) });
 }
 
 /** Name of an episode: its day on recorded trips, else split and number. */
@@ -118,7 +141,7 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
     scenario: task.compiled,
     numEnvs: count,
     firstEnv: task.from,
-    observation: 'observation' in task.policy ? task.policy.observation : 'classic',
+    observation: observationOf(task.policy),
     autoresetMode: 'DISABLED',
     source: { mode: 'listed', days: task.days },
   });

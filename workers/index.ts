@@ -3,8 +3,15 @@
 export { OptionCheck } from '../engine/index.js';
 export { WorkerError } from './errors.js';
 export type { WorkerErrorCode } from './errors.js';
-export { MAX_SEED, evaluateEpisodes, heldOutSeed, makePolicy } from './evaluate.js';
-export type { EvaluationPart, EvaluationTask, PolicyFault, PolicySpec } from './evaluate.js';
+export { MAX_SEED, episodeId, evaluateEpisodes, heldOutSeed, makePolicy, observationOf } from './evaluate.js';
+export type {
+  EvaluationPart,
+  EvaluationTask,
+  LookaheadSpec,
+  NetworkSpec,
+  PolicyFault,
+  PolicySpec,
+} from './evaluate.js';
 export { episodeCount, evaluatePolicies } from './evaluation.js';
 export type { EpisodeResult, Evaluation, EvaluationRequest } from './evaluation.js';
 export { recorderNames } from './recorder.js';
