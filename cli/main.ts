@@ -19,6 +19,7 @@ process.stderr.on('error', () => process.exit(process.exitCode ?? 1));
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   fit: async () => (await import('./fit.js')).fitCommand(),
+  distill: async () => (await import('./distill.js')).distillCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),
   compare: async () => (await import('./compare.js')).compareCommand(),
   simulate: async () => (await import('./simulate.js')).simulateCommand(),
