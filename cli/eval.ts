@@ -19,6 +19,7 @@ import {
 } from './options.js';
 import { HINDSIGHT, boundsOf, foresightLine, foresightOf } from './hindsight.js';
 import { askedPolicy } from './policies.js';
+import { countTestUse } from './test-uses.js';
 import { counted, evaluationTable, printJson, progress, table, withInterval } from './print.js';
 
 interface EvalOptions {
@@ -82,6 +83,12 @@ Examples:
         hangSeconds: options.hangSeconds,
         progress: (done, total) => bar.update(done, total, `${done}/${total} episodes`),
       }).finally(() => bar.stop());
+      if (options.split === 'test') {
+        const uses = countTestUse(options.policy, 'eval', evaluation.episodes.length, new Date());
+        if (uses !== null && !options.json) {
+          process.stderr.write(`note: use ${uses} of the test split by ${options.policy}\n`);
+        }
+      }
       const foresight = await foresightOf(compiled, [evaluation], options.workers, options.json);
       if (options.json) {
         printJson(foresight === null ? evaluation : { ...evaluation, hindsight: foresight });

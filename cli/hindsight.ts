@@ -39,33 +39,52 @@ export async function boundsOf(
   return bounds!;
 }
 
-/**
- * What stands beside a table of evaluations on the same episodes; null for a scenario that has no such bound.
- * @param evaluations at least one; greedy is played if it is none of them
- */
+/** What stands beside a table of evaluations on the same episodes, at least one; null for a scenario that has no such bound. */
 export async function foresightOf(
   compiled: CompiledScenario,
   evaluations: readonly Evaluation[],
   workers: number,
   silent: boolean,
 ): Promise<Foresight | null> {
-  if (whyNoHindsight(compiled) !== null) return null;
   const [{ split, seed, episodes }] = evaluations;
-  const bounds = await boundsOf(compiled, split, episodes.length, workers, silent);
+  const means = Object.fromEntries(evaluations.map(({ policy, meanReturn }) => [policy, meanReturn]));
+  return foresightOfMeans(compiled, { split, seed, episodes: episodes.length, workers }, means, silent);
+}
+
+/** Which episodes were played. */
+interface PlayedEpisodes {
+  readonly split: Split;
+  readonly seed: number;
+  readonly episodes: number;
+  readonly workers: number;
+}
+
+/**
+ * The same for mean returns.
+ * @param means by policy; greedy is played if it is none of them
+ */
+export async function foresightOfMeans(
+  compiled: CompiledScenario,
+  { split, seed, episodes, workers }: PlayedEpisodes,
+  means: Readonly<Record<string, number>>,
+  silent: boolean,
+): Promise<Foresight | null> {
+  if (whyNoHindsight(compiled) !== null) return null;
+  const bounds = await boundsOf(compiled, split, episodes, workers, silent);
+  const mean = bounds.reduce((sum, bound) => sum + bound, 0) / bounds.length;
   const greedy =
-    evaluations.find(({ policy }) => policy === 'greedy') ??
+    means['greedy'] ??
     (
       await evaluatePolicies({
-        ...{ compiled, split, seed, workers, episodes: episodes.length },
+        ...{ compiled, split, seed, workers, episodes },
         policies: [{ kind: 'heuristic', name: 'greedy' }],
       })
-    )[0];
-  const mean = bounds.reduce((sum, bound) => sum + bound, 0) / bounds.length;
+    )[0].meanReturn;
   return {
     mean,
-    greedy: greedy.meanReturn,
+    greedy,
     shareOfGap: Object.fromEntries(
-      evaluations.map(({ policy, meanReturn }) => [policy, shareOfGap(meanReturn, greedy.meanReturn, mean)]),
+      Object.entries(means).map(([policy, value]) => [policy, shareOfGap(value, greedy, mean)]),
     ),
   };
 }

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
   fit: async () => (await import('./fit.js')).fitCommand(),
+  distill: async () => (await import('./distill.js')).distillCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),
   compare: async () => (await import('./compare.js')).compareCommand(),
   simulate: async () => (await import('./simulate.js')).simulateCommand(),

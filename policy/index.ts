@@ -14,7 +14,7 @@ export type { LinearPreset } from './linear-weights.js';
 export { Lookahead, promising } from './lookahead.js';
 export type { Estimate, Forecast, Forecasts, LookaheadOptions } from './lookahead.js';
 export { LookaheadPolicy, likely } from './lookahead-policy.js';
-export type { Chosen, LookaheadPolicyOptions } from './lookahead-policy.js';
+export type { Chosen, LookaheadPolicyOptions, Weighed } from './lookahead-policy.js';
 export { checkWeights, initialiseNetwork, networkKinds, networkLayout } from './network.js';
 export type { Layer, NetworkKind, NetworkLayout, NetworkShape } from './network.js';
 export { NetworkPolicy } from './network-policy.js';

@@ -11,9 +11,9 @@ import type { Policy, Proposal, ProposingPolicy } from './policy.js';
 
 /** How to look ahead, and what to try. */
 export interface LookaheadPolicyOptions extends LookaheadOptions {
-  /** Actions tried at each decision, at least 1; default 5, of a network 8. */
+  /** Actions tried at each decision, at least 1; default 5, of a network 12. */
   readonly candidates?: number;
-  /** Of a network: actions of less probability are not tried, 0 to 1; default 0.01. */
+  /** Of a network: actions of less probability are not tried, 0 to 1; default 0.0001. */
   readonly leastProbability?: number;
   /**
    * Of a network: return that a factor of e in probability is worth, at least 0; default 10 where rewards are weighted sums, 0.1
@@ -32,7 +32,7 @@ export interface Chosen {
 
 /** Futures of a rule's decision and of a network's, unless told otherwise: a network's candidates drop out early. */
 const FUTURES = 8;
-const NETWORK_FUTURES = 48;
+const NETWORK_FUTURES = 128;
 
 /** Futures before any candidate drops out: fewer say too little of their spread. */
 const LEAST_FUTURES = 6;
@@ -55,8 +55,8 @@ export class LookaheadPolicy implements Policy {
     const proposes = typeof options.base === 'object' && isProposing(options.base);
     this.name = options.name ?? 'lookahead';
     this.#lookahead = new Lookahead({ futures: proposes ? NETWORK_FUTURES : FUTURES, ...options });
-    this.#candidates = atLeastOne('candidates', options.candidates ?? (proposes ? 8 : 5));
-    this.#least = within('leastProbability', options.leastProbability ?? 0.01, 0, 1);
+    this.#candidates = atLeastOne('candidates', options.candidates ?? (proposes ? 12 : 5));
+    this.#least = within('leastProbability', options.leastProbability ?? 0.0001, 0, 1);
     this.#kappa = options.kappa === undefined ? undefined : within('kappa', options.kappa, 0, 1e9);
   }
 
@@ -94,20 +94,43 @@ export class LookaheadPolicy implements Policy {
     return { action: best.action, futures };
   }
 
-  /** Plays batches of futures; after each, candidates that are surely worse than the best drop out. */
+  /**
+   * What each probable action of environment e earns, in the order of their probability; the base must be a network.
+   * @returns a single one without futures where there is no choice
+   * @throws PolicyError `ERR_POLICY` if the base is a rule
+   */
+  weigh(world: World, e: number): readonly Weighed[] {
+    const { base } = this.#lookahead;
+    if (!isProposing(base)) {
+      throw new PolicyError('ERR_POLICY', `look-ahead: the base is ${base.name}, a rule: it has no probabilities`);
+    }
+    return this.#weigh(base.propose(world, e), world, e, this.futures, () => false).all;
+  }
+
   #search(proposal: Proposal, world: World, e: number, most: number, timeIsUp: (played: number) => boolean): Chosen {
-    const candidates = likely(proposal, this.#least, this.#candidates);
-    const [own] = candidates;
-    if (candidates.length === 1) return { action: own.action, futures: 0 };
-    const kappa = this.#kappa ?? (world.compiled.scenario.reward.kind === 'weighted' ? 10 : 0.1);
+    const { best, futures } = this.#weigh(proposal, world, e, most, timeIsUp);
+    return { action: best.action, futures };
+  }
+
+  /** Plays batches of futures; after each, candidates that are surely worse than the best drop out. */
+  #weigh(
+    proposal: Proposal,
+    world: World,
+    e: number,
+    most: number,
+    timeIsUp: (played: number) => boolean,
+  ): { readonly best: Weighed; readonly all: readonly Weighed[]; readonly futures: number } {
     const lookahead = this.#lookahead;
-    const seed = seedOf(world, e);
-    let left = candidates.map(({ action, logProbability }) => ({
+    const kappa = this.#kappa ?? (world.compiled.scenario.reward.kind === 'weighted' ? 10 : 0.1);
+    const all = likely(proposal, this.#least, this.#candidates).map(({ action, logProbability }) => ({
       action,
+      logProbability,
       prior: kappa * logProbability,
       returns: [] as number[],
     }));
-    let best = left[0];
+    const seed = seedOf(world, e);
+    let left = all;
+    let best = all[0];
     let played = 0;
     while (left.length > 1 && played < most) {
       const futures = Math.min(lookahead.batch, most - played);
@@ -123,8 +146,18 @@ export class LookaheadPolicy implements Policy {
       left = left.filter((candidate) => candidate === best || !isSurelyWorse(candidate, best));
       if (timeIsUp(played)) break;
     }
-    return { action: best.action, futures: played };
+    return { best, all, futures: played };
   }
+}
+
+/** An action, and what it earned. */
+export interface Weighed {
+  /** Number of the action. */
+  readonly action: number;
+  /** Of the base policy. */
+  readonly logProbability: number;
+  /** `[futures]`: in the first so many futures, the same for all actions; fewer for one that has dropped out. */
+  readonly returns: readonly number[];
 }
 
 interface Tried {

@@ -73,7 +73,8 @@ describe('summaries', () => {
 
 describe('a comparison', () => {
   it('finds no difference between a policy and itself', async () => {
-    const result = (await comparePolicies({ ...request, contenders: [rule('edf'), rule('edf')] }))!;
+    const baselines = [{ kind: 'heuristic', name: 'edf' } as const];
+    const result = (await comparePolicies({ ...request, contenders: [rule('edf'), rule('edf')], baselines }))!;
     expect(result.verdict).toBe('undecided');
     expect(result.baseline).toBe('edf');
     expect(result.entries.map(({ policy }) => policy)).toEqual(['edf', 'edf (2)']);
@@ -84,9 +85,9 @@ describe('a comparison', () => {
 
   it('finds a policy that is worse, and one that is better than the rules it is held against', async () => {
     const worse = (await comparePolicies({ ...request, contenders: [rule('random')] }))!;
-    expect(worse).toMatchObject({ verdict: 'fail', baseline: 'edf', episodes: 12, split: 'validation' });
+    expect(worse).toMatchObject({ verdict: 'fail', baseline: 'linear', episodes: 12, split: 'validation' });
     expect(worse.differences[0].high).toBeLessThan(0);
-    expect(worse.entries.map(({ policy }) => policy)).toEqual(['random', 'edf']);
+    expect(worse.entries.map(({ policy }) => policy)).toEqual(['random', 'linear']);
     const better = (await comparePolicies({
       ...request,
       contenders: [rule('edf')],
@@ -109,7 +110,7 @@ describe('a comparison', () => {
 
   it('chooses the baseline on validation, whatever split is compared', async () => {
     const result = (await comparePolicies({ ...request, split: 'test', episodes: 4, contenders: [rule('nearest')] }))!;
-    expect(result).toMatchObject({ split: 'test', episodes: 4, baseline: 'edf' });
+    expect(result).toMatchObject({ split: 'test', episodes: 4, baseline: 'linear' });
   });
 
   it('is given up when it is no longer wanted', async () => {

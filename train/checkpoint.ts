@@ -99,6 +99,8 @@ export interface Checkpoint {
   readonly settings: RunSettings;
   /** Where its first weights are from; absent if they were drawn. */
   readonly origin?: Origin | undefined;
+  /** Rounds by which it was distilled from `origin`, which was trained; absent of a run that was trained itself. */
+  readonly distilled?: number | undefined;
   /** What it is trained on, in full. */
   readonly scenario: Scenario;
   /** The network that plays. */

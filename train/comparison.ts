@@ -1,11 +1,13 @@
 // An honest comparison: policies play the same episodes, several training seeds count as one policy, and the first is held against
 // the strongest simple rule. Which rule that is, is decided on validation episodes, whatever split is compared.
 
-import { meanKpis } from '../engine/index.js';
+import { actionCount, meanKpis, observationSize } from '../engine/index.js';
 import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
-import { evaluatePolicies } from '../workers/index.js';
-import type { Evaluation, PolicySpec } from '../workers/index.js';
+import { evaluatePolicies, guardNames } from '../workers/index.js';
+import type { Evaluation, GuardName, Guards, PolicySpec } from '../workers/index.js';
+import { variantNames, variantOf } from './robustness.js';
+import type { VariantName } from './robustness.js';
 import { bootstrap, interquartileMean, probabilityOfImprovement } from './statistics.js';
 import type { Interval } from './statistics.js';
 import { check } from './fields.js';
@@ -30,6 +32,10 @@ export interface ComparisonRequest {
   readonly split: Split;
   /** Episodes per policy; default 200, or all days of the split. */
   readonly episodes?: number | undefined;
+  /** Whether the first policy and the baseline also play the scenario's variants, as `variantOf` makes them; default false. */
+  readonly robustness?: boolean | undefined;
+  /** Whether a guardrail that is broken makes the verdict `fail`; default false. */
+  readonly strict?: boolean | undefined;
   /** Base seed. */
   readonly seed: number;
   /** Threads, 1 to 256; results do not depend on their number. */
@@ -50,7 +56,27 @@ export interface ComparedEntry extends Interval {
   readonly interquartileMean: number;
   /** Means over seeds and episodes. */
   readonly kpis: Kpis;
+  /** Figures of the guardrails, means over seeds and episodes. */
+  readonly guards: Guards;
 }
+
+/** `held`: not worse than the baseline by more than is tolerated; `broken`: worse, with all of the interval; else `undecided`. */
+export type GuardState = 'held' | 'broken' | 'undecided';
+
+/** One guardrail: a figure of the first policy less the baseline's, episode by episode; the less, the better. */
+export interface Guardrail extends Interval {
+  /** Name of the figure. */
+  readonly name: GuardName;
+  /** What the difference may be. */
+  readonly tolerance: number;
+  readonly state: GuardState;
+}
+
+/** The first policy against the baseline in a variant of the scenario. */
+export type RobustnessEntry =
+  | ({ readonly variant: VariantName; readonly verdict: Verdict; readonly baselineMean: number } & Difference)
+  /** Of a policy that does not fit the variant, and why. */
+  | { readonly variant: VariantName; readonly reason: string };
 
 /** Returns of one policy less another's, episode by episode. */
 export interface Difference extends Interval {
@@ -81,7 +107,14 @@ export interface ComparisonResult {
   readonly entries: readonly ComparedEntry[];
   /** The first policy against the baseline, then against each other policy; then each other one against the baseline. */
   readonly differences: readonly Difference[];
+  /** Of the first policy against the baseline; empty where it is the baseline. */
+  readonly guardrails: readonly Guardrail[];
+  /** In the order of `variantNames`; empty where it was not asked for, or the first policy is the baseline. */
+  readonly robustness: readonly RobustnessEntry[];
 }
+
+/** By how much more than the baseline's a figure may be. */
+const tolerances: Guards = { topLateMinutes: 1, waitP90Minutes: 5, expiredShare: 0.01, emptyKm: 0.5, worstLoad: 1 };
 
 /**
  * Plays and compares.
@@ -121,6 +154,7 @@ export async function comparePolicies(request: ComparisonRequest): Promise<Compa
     policies: isContender ? members : [...members, baseline],
     split,
     episodes: request.episodes,
+    guards: true,
     progress: progress('policies'),
   });
   if (evaluations.length === 0) return null;
@@ -133,7 +167,93 @@ export async function comparePolicies(request: ComparisonRequest): Promise<Compa
     isBaseline: isSameRule(own[0], baseline),
   }));
   const base = played.findIndex(({ isBaseline }) => isBaseline);
-  return { ...figures(played, base), scenario: compiled.scenario.name, split };
+  const result = figures(played, base);
+  const isBroken = request.strict === true && result.guardrails.some(({ state }) => state === 'broken');
+  const robustness =
+    request.robustness === true && base !== 0 ? await underVariants(request, contenders[0], baseline) : [];
+  if (robustness === null) return null;
+  return {
+    ...result,
+    verdict: isBroken ? 'fail' : result.verdict,
+    scenario: compiled.scenario.name,
+    split,
+    robustness,
+  };
+}
+
+/** The first policy against the baseline in each variant; null if the signal aborted. */
+async function underVariants(
+  { compiled, split, episodes, seed, workers, signal }: ComparisonRequest,
+  first: Contender,
+  baseline: PolicySpec,
+): Promise<RobustnessEntry[] | null> {
+  const entries: RobustnessEntry[] = [];
+  for (const variant of variantNames) {
+    const varied = variantOf(compiled, variant);
+    const [reason] = first.members.flatMap((member) => misfit(member, varied) ?? []);
+    if (reason !== undefined) {
+      entries.push({ variant, reason });
+      continue;
+    }
+    const evaluations = await evaluatePolicies({
+      ...{ split, episodes, seed, workers, signal },
+      compiled: varied,
+      policies: [...first.members, baseline],
+    });
+    if (evaluations.length === 0) return null;
+    const ours = evaluations.slice(0, -1).map(returnsOf);
+    const theirs = [returnsOf(evaluations.at(-1)!)];
+    const [difference, mean] = bootstrap(
+      [ours, theirs],
+      [
+        [1, -1],
+        [0, 1],
+      ],
+    );
+    entries.push({
+      variant,
+      verdict: verdictOf(difference),
+      baselineMean: mean.mean,
+      ...{ policy: first.policy, against: baseline.name, ...difference },
+      probabilityOfImprovement: probabilityOfImprovement(ours, theirs),
+    });
+  }
+  return entries;
+}
+
+/** Why a policy cannot play a scenario: a flat network plays its own number of drivers only; null if it can. */
+function misfit(spec: PolicySpec, { scenario }: Pick<CompiledScenario, 'scenario'>): string | null {
+  if (spec.kind === 'lookahead') return spec.base === undefined ? null : misfit(spec.base, { scenario });
+  if (spec.kind !== 'network' || spec.shape.kind === 'pairs') return null;
+  const inputs = observationSize(scenario, spec.observation);
+  const actions = actionCount(scenario);
+  if (spec.shape.inputs === inputs && spec.shape.actions === actions) return null;
+  return `the network of ${spec.name} takes ${spec.shape.inputs} numbers and ${spec.shape.actions} actions, the variant has ${inputs} and ${actions}`;
+}
+
+function returnsOf({ episodes }: Evaluation): number[] {
+  return episodes.map((episode) => episode.return);
+}
+
+/** The first policy's figures less the baseline's. */
+function guardrailsOf(first: Played, baseline: Played): Guardrail[] {
+  return guardNames.map((name): Guardrail => {
+    const table = ({ own }: Played): number[][] =>
+      own.map(({ episodes }) => episodes.map(({ guards }) => guards![name]));
+    const [difference] = bootstrap([table(first), table(baseline)], [[1, -1]]);
+    const tolerance = tolerances[name];
+    const { low, high } = difference;
+    const state =
+      low !== null && low > tolerance ? 'broken' : high !== null && high <= tolerance ? 'held' : 'undecided';
+    return { name, tolerance, state, ...difference };
+  });
+}
+
+/** Means over the episodes of several evaluations. */
+function meanGuards(own: readonly Evaluation[]): Guards {
+  const all = own.flatMap(({ episodes }) => episodes.map(({ guards }) => guards!));
+  const mean = (name: GuardName): number => all.reduce((sum, guards) => sum + guards[name], 0) / all.length;
+  return Object.fromEntries(guardNames.map((name) => [name, mean(name)])) as unknown as Guards;
 }
 
 interface Played {
@@ -141,8 +261,8 @@ interface Played {
   readonly own: readonly Evaluation[];
 }
 
-function figures(played: readonly Played[], base: number): Omit<ComparisonResult, 'scenario' | 'split'> {
-  const tables = played.map(({ own }) => own.map(({ episodes }) => episodes.map((episode) => episode.return)));
+function figures(played: readonly Played[], base: number): Omit<ComparisonResult, 'scenario' | 'split' | 'robustness'> {
+  const tables = played.map(({ own }) => own.map(returnsOf));
   const unit = (k: number): number[] => played.map((_, other) => (other === k ? 1 : 0));
   const pairs: [number, number][] = [];
   if (base !== 0) pairs.push([0, base]);
@@ -158,6 +278,7 @@ function figures(played: readonly Played[], base: number): Omit<ComparisonResult
     seeds: own.length,
     interquartileMean: interquartileMean(tables[k]),
     kpis: meanKpis(own.map(({ kpis }) => kpis)),
+    guards: meanGuards(own),
   }));
   const differences = pairs.map(([a, b], k): Difference => ({
     policy: played[a].policy,
@@ -171,6 +292,7 @@ function figures(played: readonly Played[], base: number): Omit<ComparisonResult
     episodes: tables[0][0].length,
     entries,
     differences,
+    guardrails: base === 0 ? [] : guardrailsOf(played[0], played[base]),
   };
 }
 

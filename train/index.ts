@@ -28,6 +28,8 @@ export {
 export type { Checkpoint, Origin, RunSettings, Selection } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
+export { checkDistillSettings, distill, distillDefaults, distillProgress } from './distill.js';
+export type { DistillJob, DistillResult, DistillRound, DistillSettings } from './distill.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
 export type { DqnConfig, DuelingBaseline, DuelingOptions, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
 export { comparePolicies } from './comparison.js';
@@ -37,6 +39,9 @@ export type {
   ComparisonResult,
   Contender,
   Difference,
+  GuardState,
+  Guardrail,
+  RobustnessEntry,
   Verdict,
 } from './comparison.js';
 export { TrainError } from './errors.js';
@@ -73,6 +78,8 @@ export { RewardScale } from './reward-scale.js';
 export type { RewardScaleState } from './reward-scale.js';
 export { checkRunConfig, readRunConfig, runFields } from './run-config.js';
 export type { RunConfigFile } from './run-config.js';
+export { variantNames, variantOf } from './robustness.js';
+export type { VariantName } from './robustness.js';
 export { RunFolder } from './run-folder.js';
 export { bootstrap, interquartileMean, probabilityOfImprovement } from './statistics.js';
 export type { Interval, Returns } from './statistics.js';

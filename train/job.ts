@@ -373,7 +373,14 @@ export function runCheckpoint(run: string): Checkpoint {
   if (statSync(run, { throwIfNoEntry: false })?.isFile() === true) {
     throw new TrainError('ERR_CHECKPOINT', `${run} is a file: give the folder of the run`);
   }
-  return readCheckpoint(run);
+  const checkpoint = readCheckpoint(run);
+  if (checkpoint.distilled !== undefined) {
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${run} was distilled: "fleetstep distill --resume ${run}" goes on with it, "fleetstep train --init ${run}" starts from its weights`,
+    );
+  }
+  return checkpoint;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { CompiledScenario, EventLog, ObservationKind, Scenario, Split } fro
 import { LookaheadPolicy, NetworkPolicy, OwnPolicy, heuristic, heuristicNames } from '../policy/index.js';
 import type { HeuristicName, LookaheadPolicyOptions, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
 import { check } from './check-options.js';
+import { GuardCounter } from './guardrails.js';
 import type { Beats } from './watchdog.js';
 
 /** A policy as plain data that threads can be sent. */
@@ -48,6 +49,8 @@ export interface EvaluationTask {
   readonly days: Int32Array;
   /** Base seed of the held-out episodes, as `heldOutSeed` gives it. */
   readonly seed: number;
+  /** Whether the figures of guardrails are counted, too. */
+  readonly guards?: boolean;
   /** Counts the steps of task `slot`, for the watchdog. */
   readonly beats?: Beats;
   /** Index in `beats` at which the task counts; default 0. */
@@ -62,6 +65,8 @@ export interface EvaluationPart {
   readonly returns: Float64Array;
   /** `[episodes, kpiNames.length]` */
   readonly kpis: Float64Array;
+  /** `[episodes, guardNames.length]`; null if they were not asked for. */
+  readonly guards: Float64Array | null;
   /** Environment steps of all episodes. */
   readonly steps: number;
   /** Milliseconds in the environment alone. */
@@ -150,6 +155,7 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
   const policy = makePolicy(task.policy, task.compiled.scenario);
   const actions = new Int32Array(count);
   env.reset({ seed: task.seed });
+  const guards = task.guards === true ? new GuardCounter(world, count) : null;
   const { beats, slot = 0 } = task;
   // One step of look-ahead takes seconds for all episodes together: count each episode.
   const stride = task.policy.kind === 'lookahead' ? 1 : count;
@@ -161,6 +167,7 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
       policy.act(world, e, Math.min(count, e + stride), actions);
     }
     for (let e = 0; e < count; e++) steps += 1 - world.state.ended[e];
+    guards?.count(actions);
     const before = performance.now();
     env.step(actions);
     envMs += performance.now() - before;
@@ -169,6 +176,7 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
     from: task.from,
     returns: Float64Array.from(world.out.episodeReturns),
     kpis: Float64Array.from(world.out.episodeKpis),
+    guards: guards?.rows() ?? null,
     steps,
     envMs,
   };

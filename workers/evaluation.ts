@@ -6,6 +6,8 @@ import type { CompiledScenario, Kpis, Split } from '../engine/index.js';
 import { PolicyError, halfWidth } from '../policy/index.js';
 import { check } from './check-options.js';
 import { WorkerError } from './errors.js';
+import { guardsOf } from './guardrails.js';
+import type { Guards } from './guardrails.js';
 import { MAX_SEED, checkPolicySpec, episodeId, heldOutSeed, makePolicy } from './evaluate.js';
 import type { EvaluationPart, EvaluationTask, PolicyFault, PolicySpec } from './evaluate.js';
 import { MAX_WORKERS, closeThreads, openThreads, runAll } from './threads.js';
@@ -25,6 +27,8 @@ export interface EvaluationRequest {
   readonly seed: number;
   /** Threads, 1 to 256; results do not depend on their number. */
   readonly workers: number;
+  /** Whether the figures of guardrails are counted, too; default false. */
+  readonly guards?: boolean | undefined;
   /** Ends the evaluation early: the result is then empty. */
   readonly signal?: AbortSignal | undefined;
   /** Seconds without a step after which a worker counts as hanging, default 300. */
@@ -41,6 +45,8 @@ export interface EpisodeResult {
   readonly return: number;
   /** The episode's figures. */
   readonly kpis: Kpis;
+  /** Figures of guardrails, if they were asked for. */
+  readonly guards?: Guards;
 }
 
 /** Results of one policy. */
@@ -66,7 +72,18 @@ export interface Evaluation {
 /** Episodes that a thread plays as one batch; small enough that threads end together. */
 const BATCH = 25;
 
-const known = ['compiled', 'policies', 'split', 'episodes', 'seed', 'workers', 'signal', 'hangSeconds', 'progress'];
+const known = [
+  'compiled',
+  'policies',
+  'split',
+  'episodes',
+  'seed',
+  'workers',
+  'guards',
+  'signal',
+  'hangSeconds',
+  'progress',
+];
 
 /**
  * How many episodes an evaluation plays.
@@ -117,7 +134,8 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
     Array.from({ length: Math.ceil(episodes / BATCH) }, (_, k) => {
       const from = k * BATCH;
       const to = Math.min(episodes, from + BATCH);
-      return { index, compiled, policy, from, to, days: Int32Array.from(days?.slice(from, to) ?? []), seed };
+      const played = Int32Array.from(days?.slice(from, to) ?? []);
+      return { index, compiled, policy, from, to, days: played, seed, guards: request.guards === true };
     }),
   );
   const beats = beatsOf(tasks.length);
@@ -149,6 +167,7 @@ export async function evaluatePolicies(request: EvaluationRequest): Promise<Eval
               id: episodeId(compiled, split, part.from + row),
               return: value,
               kpis: kpisOf(part.kpis, row),
+              ...(part.guards === null ? {} : { guards: guardsOf(part.guards, row) }),
             })),
       );
       return {

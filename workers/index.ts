@@ -14,6 +14,8 @@ export type {
 } from './evaluate.js';
 export { episodeCount, evaluatePolicies } from './evaluation.js';
 export type { EpisodeResult, Evaluation, EvaluationRequest } from './evaluation.js';
+export { guardMeaning, guardNames } from './guardrails.js';
+export type { GuardName, Guards } from './guardrails.js';
 export { recorderNames } from './recorder.js';
 export type { ActorCriticViews, RecordedViews, RecorderName, ReplayViews, TransitionViews } from './recorder.js';
 export { RolloutPool } from './rollout-pool.js';
