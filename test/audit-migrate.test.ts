@@ -182,7 +182,7 @@ describe('migrations', () => {
     expect(await verify(made.database)).toMatchObject({ ok: true });
     await expect(rollback(made.database, from(8), false)).rejects.toMatchObject({
       code: 'ERR_MIGRATION',
-      message: expect.stringMatching(/who may approve their own acts/) as string,
+      message: expect.stringMatching(/who may approve their own actions/) as string,
     });
     await rollback(made.database, from(8), true);
     await migrate(made.database);
