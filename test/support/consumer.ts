@@ -8,6 +8,8 @@ import type { Act, Database, Intent, VerifyResult } from 'fleetstep/audit';
 import { VectorDispatchEnv, compileScenario, kpisOf, preset } from 'fleetstep/engine';
 import type { CompiledScenario, Kpis, Scenario, StepResult, World } from 'fleetstep/engine';
 import { SealError, writeFileAtomic } from 'fleetstep/files';
+import { Schedule, checkStudy } from 'fleetstep/jobs';
+import type { Study } from 'fleetstep/jobs';
 import { heuristic } from 'fleetstep/policy';
 import type { HeuristicName, Policy } from 'fleetstep/policy';
 import { KeyRing, Service, dryRunConnector } from 'fleetstep/serve';
@@ -47,9 +49,10 @@ export const open = async (request: ScenarioRequest): Promise<[CompiledScenario,
   loadScenario(request),
   await openDatabase({}),
 ];
+export const study = (file: unknown): Study => checkStudy(file, 'study.json');
 export const backend: Promise<Backend> = loadBackend('cpu');
 export type Everything = [Algorithm, TrainingConfig, TrainingJob, ImportResult, Caller, Connector, ServerOptions];
 export const values: readonly unknown[] = [
   ...[AdviseError, AuditError, KeyRing, Ppo, SealError, Service, algorithm, checkRequest, createServer],
-  ...[dryRunConnector, importOwnTrips, writeFileAtomic],
+  ...[Schedule, dryRunConnector, importOwnTrips, writeFileAtomic],
 ];
