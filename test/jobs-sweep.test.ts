@@ -1,7 +1,7 @@
 // Studies that run: the same bytes with one process and with two, after kills of the trainings and of the study itself.
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,10 +11,10 @@ import type { StudyTable } from '#jobs/index.js';
 const file = {
   name: 'tiny',
   scenario: 'geneva',
-  config: { steps: 1152, numEnvs: 4, rolloutSteps: 32, hidden: [8], criticHidden: [8], minibatchSize: 64 },
+  config: { steps: 384, numEnvs: 4, rolloutSteps: 32, hidden: [8], criticHidden: [8], minibatchSize: 64 },
   space: { learningRate: { float: [1e-4, 1e-1], log: true }, gamma: { choice: [0.9, 0.99] } },
   seeds: [1, 2],
-  trials: 6,
+  trials: 4,
   slots: 3,
   pruner: { minSteps: 128 },
   objective: { episodes: 4 },
@@ -54,9 +54,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test('each trial comes to a rung, the best to the last, and every result is on file', () => {
-  expect(reference.trials).toHaveLength(6);
+  expect(reference.trials).toHaveLength(4);
   const best = reference.trials[reference.best!];
-  expect(best.rungs.map(({ steps }) => steps)).toEqual([128, 384, 1152]);
+  expect(best.rungs.map(({ steps }) => steps)).toEqual([128, 384]);
   expect(best.rungs.at(-1)!.seeds).toHaveLength(2);
   const [first, second] = best.rungs.at(-1)!.seeds;
   if ('failure' in first || 'failure' in second) throw new Error('a training failed');
@@ -102,7 +102,10 @@ test('the command itself may be killed at any moment; --resume ends it, with the
   writeFileSync(studyFile, JSON.stringify(file));
   const out = join(root, 'command');
   const first = sweep(studyFile, '--out', out, '--json');
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  // In its midst, however quick the machine is: some results are there, and others are not.
+  const results = join(out, 'results');
+  while (!existsSync(results) || readdirSync(results).length < 2)
+    await new Promise((resolve) => setTimeout(resolve, 5));
   tryKill(first.pid);
   expect((await first.ended).code).toBeNull();
   const { code, stdout } = await sweep('--resume', out, '--json', '--parallel', '2').ended;
@@ -112,7 +115,7 @@ test('the command itself may be killed at any moment; --resume ends it, with the
   const best = reference.trials[reference.best!];
   expect(line).toMatchObject({
     study: 'tiny',
-    trials: 6,
+    trials: 4,
     best: { trial: best.trial, value: best.rungs.at(-1)!.value, config: { ...file.config, ...best.config } },
     resultsSha256: reference.resultsSha256,
   });

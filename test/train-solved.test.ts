@@ -5,9 +5,11 @@ import { argmax } from '#policy/index.js';
 import { Dqn, Ppo, dqnDefaults, loadBackend, ppoDefaults } from '#train/index.js';
 import type { DqnConfig, PpoConfig } from '#train/index.js';
 import { ProcessRollouts, bandit, river, valueIteration } from './support/tabular.js';
+import { sized } from './support/size.js';
 import type { Process } from './support/tabular.js';
 
-const seeds = [1, 2];
+/** The second one only in the long form. */
+const seeds = [1, 2].slice(0, sized(1, 2));
 
 async function trainedDqn(process: Process, config: DqnConfig): Promise<(state: number) => number[]> {
   const rollouts = new ProcessRollouts(process, config.numEnvs, config.rolloutSteps, config.seed);
@@ -46,7 +48,7 @@ const small: Partial<DqnConfig> & { numEnvs: number; rolloutSteps: number } = {
   explorationShare: 0.3,
 };
 
-describe('DQN', () => {
+describe('DQN', { tags: ['attack'] }, () => {
   it.each([
     ['plain', { double: false, dueling: false, nSteps: 1 }],
     ['double, dueling, prioritised', { prioritised: true, nSteps: 1 }],
@@ -102,7 +104,7 @@ describe('DQN', () => {
   );
 });
 
-describe('PPO', () => {
+describe('PPO', { tags: ['attack'] }, () => {
   const small: Partial<PpoConfig> = {
     network: 'flat',
     numEnvs: 8,
