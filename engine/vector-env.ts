@@ -282,25 +282,65 @@ export class VectorDispatchEnv {
     for (let e = from; e < to; e++) this.#stepOne(e, actions[e]);
   }
 
+  /**
+   * One joint decision in each environment, which ends its tick: every driver gets a booking or none. For scenarios that allow any
+   * number of decisions in a tick.
+   * @param slotOf `[numEnvs, N]`: the slot that each driver gets, -1 for none. Pairs that are not legal are left out and flagged
+   * @throws EngineError `ERR_ACTION` as `step`
+   */
+  stepJoint(slotOf: Int32Array): StepResult {
+    if (!this.#ready) throw new EngineError('ERR_ACTION', 'stepJoint() before reset(): call reset({ seed }) first');
+    const { drivers } = this.world;
+    if (!(slotOf instanceof Int32Array) && kindOf(slotOf) !== 'Int32Array') {
+      throw new EngineError(
+        'ERR_ACTION',
+        `slotOf is ${shown(slotOf)}: expected an Int32Array of ${this.numEnvs} x ${drivers}`,
+      );
+    }
+    if (slotOf.length !== this.numEnvs * drivers) {
+      throw new EngineError(
+        'ERR_ACTION',
+        `slotOf has ${slotOf.length} entries, expected ${this.numEnvs * drivers}: one for each driver of each environment`,
+      );
+    }
+    for (let e = 0; e < this.numEnvs; e++) {
+      if (this.#standsStill(e)) continue;
+      this.world.stepJoint(e, slotOf, e * drivers);
+      this.#finish(e);
+    }
+    return this.#result;
+  }
+
   #stepOne(e: number, action: number): void {
+    if (this.#standsStill(e)) return;
+    this.world.step(e, action);
+    this.#finish(e);
+  }
+
+  /** Whether environment e has ended before; it is reset then, where the mode says so. */
+  #standsStill(e: number): boolean {
     const out = this.#out;
     const world = this.world;
     const { ended } = world.state;
-    if (ended[e] === 1) {
-      // Under DISABLED an ended environment stands still until it is reset.
-      out.rewards[e] = 0;
-      if (this.#mode === 'DISABLED') return;
-      ended[e] = 0;
-      out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
-      world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
-      return;
-    }
-    world.step(e, action);
+    if (ended[e] === 0) return false;
+    // Under DISABLED an ended environment stands still until it is reset.
+    out.rewards[e] = 0;
+    if (this.#mode === 'DISABLED') return true;
+    ended[e] = 0;
+    out.terminations[e] = out.truncations[e] = out.invalidActions[e] = 0;
+    world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
+    return true;
+  }
+
+  /** What follows a step that has ended an episode. */
+  #finish(e: number): void {
+    const out = this.#out;
+    const world = this.world;
     if ((out.terminations[e] | out.truncations[e]) === 0) return;
     world.writeEpisode(e);
     this.#keepFinal(e);
     if (this.#mode === 'SAME_STEP') world.reset(e, world.state.seed[e], world.state.episode[e] + 1);
-    else ended[e] = 1;
+    else world.state.ended[e] = 1;
   }
 
   /** Copies what the episode ended on into buffers of its own, before a reset rewrites the rows. */

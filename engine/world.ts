@@ -248,14 +248,68 @@ export class World extends SnapshotLoader {
     } else {
       reward = waitReward(scenario, st.open[e]);
     }
-    reward += this.#advance(e);
+    return this.#endTick(e, reward);
+  }
+
+  /** Moves the clock and writes what that brings; `earned` is what the tick's last decision, or all of them, earned. */
+  #endTick(e: number, earned: number): number {
+    const st = this.state;
+    const { out } = this;
+    const reward = earned + this.#advance(e);
     this.refresh(e);
     const ended = st.tick[e] >= this.compiled.ticks ? 1 : 0;
-    const terminate = scenario.horizonEnd === 'terminate' ? 1 : 0;
+    const terminate = this.compiled.scenario.horizonEnd === 'terminate' ? 1 : 0;
     st.episodeReturn[e] += reward;
     out.rewards[e] = reward;
     out.terminations[e] = ended & terminate;
     out.truncations[e] = ended & (terminate ^ 1);
+    return reward;
+  }
+
+  /**
+   * Ends a tick with one joint decision: assigns to each driver its booking, drivers ascending, and moves the clock. The same as
+   * one `step` for each assignment and one that waits, without the observations in between. Pairs that are not legal by then are
+   * left out, flagged, and cost `invalidActionReward` each.
+   * @param slotOf `[>= at + N]`: the slot that driver i gets is `slotOf[at + i]`, -1 for none
+   * @returns the reward in full precision
+   * @throws EngineError `ERR_ACTION` before the first reset
+   */
+  stepJoint(e: number, slotOf: Int32Array, at = 0): number {
+    const st = this.state;
+    const { out } = this;
+    if (st.started[e] !== 1) this.#refuse(e);
+    const { scenario } = this.compiled;
+    // Added one by one to the episode's return, as steps would, so that it is the same to the last bit.
+    let sum = 0;
+    let last = 0;
+    out.invalidActions[e] = 0;
+    for (let i = 0; i < this.drivers; i++) {
+      const j = slotOf[at + i];
+      if (j < 0) continue;
+      sum += last;
+      st.episodeReturn[e] += last;
+      if (j < this.slots && st.decisions[e] < this.decisionLimit && this.accepts(e, i, j)) {
+        last = this.assignmentReward(e, i, j);
+        this.assign(e, i, j, false);
+        this.observePlace(e, i);
+        st.steps[e]++;
+        st.decisions[e]++;
+      } else {
+        last = scenario.invalidActionReward;
+        out.invalidActions[e] = 1;
+        st.invalid[e]++;
+        this.log?.record(st.now[e], 'invalid', -1, -1);
+      }
+    }
+    if (st.decisions[e] < this.decisionLimit) {
+      sum += last;
+      st.episodeReturn[e] += last;
+      st.steps[e]++;
+      last = waitReward(scenario, st.open[e]);
+    }
+    // Else the last decision that a tick allows has ended it.
+    const reward = sum + this.#endTick(e, last);
+    out.rewards[e] = reward;
     return reward;
   }
 

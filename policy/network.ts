@@ -1,18 +1,21 @@
 // Actor and critic: two multilayer perceptrons with ReLU, their weights in one flat Float32Array. This file says what is
 // where in that array and fills it at the start; simd-mlp.ts computes.
 //
-// Two kinds of actor. `pairs` scores each legal (driver, booking) from its own features, with the same weights for all: it
+// Three kinds of actor. `pairs` scores each legal (driver, booking) from its own features, with the same weights for all: it
 // learns from few samples and plays problems of any size. `flat` maps the whole observation to one logit per action, as
-// in the original contract; it is tied to its N and M.
+// in the original contract; it is tied to its N and M. `matching` scores assignments against leaving driver and booking free, for
+// one matching per tick; it has no critic that is used.
 
 import { PAIR_COLUMNS } from '../engine/index.js';
 import type { RandomStream } from '../engine/index.js';
 import { PolicyError } from './policy.js';
 
 /** How an actor reads the world: see the top of this file. */
-export type NetworkKind = 'pairs' | 'flat';
+export type NetworkKind = 'pairs' | 'flat' | 'matching';
 /** All kinds of network. */
-export const networkKinds: readonly NetworkKind[] = ['pairs', 'flat'];
+export const networkKinds: readonly NetworkKind[] = ['pairs', 'flat', 'matching'];
+/** Kinds whose outputs are one for each action. */
+export const actorKinds = ['pairs', 'flat'] as const satisfies readonly NetworkKind[];
 
 /** Sizes of actor and critic: they fix the layout of the flat weights. */
 export interface NetworkShape {
@@ -84,8 +87,8 @@ export function networkLayout(shape: NetworkShape): NetworkLayout {
       return { inputs: widths[k], outputs: width, weights, biases };
     });
   };
-  const actor =
-    shape.kind === 'pairs' ? chain(PAIR_COLUMNS, shape.hidden, 1) : chain(shape.inputs, shape.hidden, shape.actions);
+  const inputs = shape.kind === 'pairs' ? PAIR_COLUMNS : shape.inputs;
+  const actor = chain(inputs, shape.hidden, shape.kind === 'flat' ? shape.actions : 1);
   const critic = chain(shape.inputs, shape.criticHidden, 1);
   return { actor, critic, size: offset };
 }

@@ -13,6 +13,15 @@ export interface Policy {
   act(world: World, from: number, to: number, actions: Int32Array): void;
 }
 
+/** A policy that decides a whole tick at once, where a tick takes any number of decisions. */
+export interface JointPolicy extends Policy {
+  /**
+   * Writes the slot that each driver of environment e gets in this tick, -1 for none.
+   * @param slotOf output, `[>= at + N]`
+   */
+  decide(world: World, e: number, slotOf: Int32Array, at?: number): void;
+}
+
 /** What a policy thinks of the legal actions of one environment; the arrays may be longer, and are valid until its next call. */
 export interface Proposal {
   /** Legal actions, at least 1. */
@@ -42,4 +51,9 @@ export class PolicyError extends Error {
     this.name = 'PolicyError';
     this.code = code;
   }
+}
+
+/** Whether a policy can decide a whole tick at once. */
+export function isJoint(policy: Policy): policy is JointPolicy {
+  return 'decide' in policy;
 }

@@ -3,7 +3,7 @@
 
 import { observationKinds } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind } from '../engine/index.js';
-import { networkKinds } from '../policy/index.js';
+import { actorKinds } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
 import { MAX_SEED } from '../workers/index.js';
 import type { Backend } from './backend.js';
@@ -135,7 +135,7 @@ export const trainingFields: Fields<TrainingConfig> = {
   },
   network: {
     kind: 'choice',
-    choices: networkKinds,
+    choices: actorKinds,
     default: 'pairs',
     doc: 'pairs scores each legal assignment, flat maps the whole observation',
   },

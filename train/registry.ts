@@ -5,8 +5,9 @@ import { dqn } from './dqn.js';
 import { check } from './fields.js';
 import { linear } from './linear.js';
 import { ppo } from './ppo.js';
+import { rollout } from './rollout-iteration.js';
 
-const definitions: readonly AlgorithmDefinition[] = [ppo, dqn, linear];
+const definitions: readonly AlgorithmDefinition[] = [ppo, dqn, linear, rollout];
 
 /** Names of all algorithms. */
 export const algorithmNames: readonly string[] = definitions.map(({ name }) => name);

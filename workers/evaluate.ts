@@ -3,7 +3,15 @@
 
 import { VectorDispatchEnv, observationKinds } from '../engine/index.js';
 import type { CompiledScenario, EventLog, ObservationKind, Scenario, Split } from '../engine/index.js';
-import { LookaheadPolicy, NetworkPolicy, OwnPolicy, heuristic, heuristicNames } from '../policy/index.js';
+import {
+  LookaheadPolicy,
+  MatchingPolicy,
+  NetworkPolicy,
+  OwnPolicy,
+  heuristic,
+  heuristicNames,
+  isJoint,
+} from '../policy/index.js';
 import type { HeuristicName, LookaheadPolicyOptions, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
 import { check } from './check-options.js';
 import { GuardCounter } from './guardrails.js';
@@ -122,7 +130,9 @@ export function makePolicy(spec: PolicySpec, scenario: Scenario): Policy {
     case 'module':
       return new OwnPolicy(spec, scenario);
     case 'network':
-      return new NetworkPolicy(spec.name, spec.shape, spec.weights);
+      return spec.shape.kind === 'matching'
+        ? new MatchingPolicy(spec.name, spec.shape, spec.weights)
+        : new NetworkPolicy(spec.name, spec.shape, spec.weights);
   }
 }
 
@@ -153,7 +163,8 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
   const { world } = env;
   world.log = log;
   const policy = makePolicy(task.policy, task.compiled.scenario);
-  const actions = new Int32Array(count);
+  const joint = isJoint(policy) && task.compiled.scenario.decisionsPerTick > 1 ? policy : null;
+  const actions = new Int32Array(joint === null ? count : count * world.drivers);
   env.reset({ seed: task.seed });
   const guards = task.guards === true ? new GuardCounter(world, count) : null;
   const { beats, slot = 0 } = task;
@@ -164,14 +175,18 @@ export function evaluateEpisodes(task: EvaluationTask, log: EventLog | null = nu
   while (world.state.ended.includes(0)) {
     for (let e = 0; e < count; e += stride) {
       if (beats !== undefined) Atomics.add(beats, slot, 1);
-      policy.act(world, e, Math.min(count, e + stride), actions);
+      const end = Math.min(count, e + stride);
+      if (joint === null) policy.act(world, e, end, actions);
+      else for (let k = e; k < end; k++) joint.decide(world, k, actions, k * world.drivers);
     }
-    for (let e = 0; e < count; e++) steps += 1 - world.state.ended[e];
-    guards?.count(actions);
+    if (joint === null) guards?.count(actions);
+    else guards?.countJoint(actions);
     const before = performance.now();
-    env.step(actions);
+    if (joint === null) env.step(actions);
+    else env.stepJoint(actions);
     envMs += performance.now() - before;
   }
+  for (let e = 0; e < count; e++) steps += world.state.steps[e];
   return {
     from: task.from,
     returns: Float64Array.from(world.out.episodeReturns),

@@ -47,15 +47,32 @@ export class GuardCounter {
       const action = actions[e];
       if (st.ended[e] === 1 || action === 0 || world.out.actionMasks[e * world.actions + action] === 0) continue;
       const i = Math.floor((action - 1) / world.slots);
-      const j = action - 1 - i * world.slots;
-      const s = e * world.slots + j;
-      const pickup = world.pickupSecond(e, i, j);
-      this.#waits[e].push((pickup - st.knownAt[s]) / 60);
-      this.#metres[e] += world.approachMetres(e, i, j);
-      if (st.priority[s] < TOP) continue;
-      this.#top[e]++;
-      this.#topLate[e] += world.latenessAt(e, j, pickup) / 60;
+      this.#countPair(e, i, action - 1 - i * world.slots);
     }
+  }
+
+  /** Before a joint step with these slots of all drivers, `[environments, N]`. */
+  countJoint(slotOf: Int32Array): void {
+    const { state: st, drivers, slots, actions, out } = this.#world;
+    for (let e = 0; e < this.#waits.length; e++) {
+      if (st.ended[e] === 1) continue;
+      for (let i = 0; i < drivers; i++) {
+        const j = slotOf[e * drivers + i];
+        if (j >= 0 && out.actionMasks[e * actions + 1 + i * slots + j] === 1) this.#countPair(e, i, j);
+      }
+    }
+  }
+
+  #countPair(e: number, i: number, j: number): void {
+    const world = this.#world;
+    const { state: st } = world;
+    const s = e * world.slots + j;
+    const pickup = world.pickupSecond(e, i, j);
+    this.#waits[e].push((pickup - st.knownAt[s]) / 60);
+    this.#metres[e] += world.approachMetres(e, i, j);
+    if (st.priority[s] < TOP) return;
+    this.#top[e]++;
+    this.#topLate[e] += world.latenessAt(e, j, pickup) / 60;
   }
 
   /** Once the episodes have ended: `[count, guardNames.length]`. Where there is nothing to take a mean of, it is 0. */

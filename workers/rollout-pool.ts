@@ -13,7 +13,7 @@ import {
   viewsOf,
 } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, OutputViews, StateViews } from '../engine/index.js';
-import { networkKinds, networkLayout } from '../policy/index.js';
+import { actorKinds, networkLayout } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
 import { check } from './check-options.js';
 import { MAX_SEED } from './evaluate.js';
@@ -122,7 +122,7 @@ export class RolloutPool<Name extends RecorderName = RecorderName> implements Ro
     check.compiled('compiled', options.compiled);
     check.oneOf('observation', options.observation, observationKinds);
     check.oneOf('recorder', options.recorder, recorderNames);
-    check.oneOf('network', options.network, networkKinds);
+    check.oneOf('network', options.network, actorKinds);
     check.whole('numEnvs', options.numEnvs, 1, 65_536);
     check.whole('steps', options.steps, 1, 65_536);
     check.whole('workers', options.workers, 1, MAX_WORKERS);
