@@ -22,6 +22,8 @@ export interface ForceTask {
   readonly ticks: number;
   /** Assignments tried at such a tick. */
   readonly tries: number;
+  /** Ticks that the copies are played on after it; 0: to the end of the episode. */
+  readonly horizonTicks: number;
   readonly beats: Beats;
   readonly slot: number;
 }
@@ -42,7 +44,7 @@ export interface ForcedLabels {
 
 /** Labels some episodes. */
 export function force(task: ForceTask): ForcedLabels {
-  const { compiled, scorer, from, to, seed, tries, beats, slot } = task;
+  const { compiled, scorer, from, to, seed, tries, horizonTicks, beats, slot } = task;
   const options = {
     scenario: compiled,
     observation: 'classic',
@@ -91,14 +93,15 @@ export function force(task: ForceTask): ForcedLabels {
           copies.copy(2 * k + 1, world, 0);
           copies.stepJoint(2 * k + 1, slotOf);
         }
-        for (let t = tick + 1; t < compiled.ticks; t++) {
+        const end = horizonTicks === 0 ? compiled.ticks : Math.min(compiled.ticks, tick + 1 + horizonTicks);
+        for (let t = tick + 1; t < end; t++) {
           for (let b = 0; b < 2 * tried; b++) {
             after.consider(b);
             after.solve(slotOf);
             copies.stepJoint(b, slotOf);
           }
         }
-        steps += 2 * tried * (compiled.ticks - tick);
+        steps += 2 * tried * (end - tick);
         for (let k = 0; k < tried; k++) {
           const row = order[k];
           features.set(matching.features.subarray(row * columns, (row + 1) * columns), rows * columns);

@@ -31,6 +31,7 @@ import { fitRidge } from './ridge.js';
 /** The settings; `rolloutFields` has their meanings, ranges and defaults. */
 export interface RolloutConfig extends TrainingConfig {
   readonly tries: number;
+  readonly horizonTicks: number;
   readonly pool: number;
   readonly linearRounds: number;
   readonly ridge: number;
@@ -54,6 +55,12 @@ export const rolloutFields: Fields<RolloutConfig> = {
   numEnvs: { ...trainingFields.numEnvs, default: 200, doc: 'parallel environments; of rollout episodes per round' },
   rolloutSteps: { ...trainingFields.rolloutSteps, default: 20 },
   tries: { kind: 'whole', min: 1, max: 1000, default: 10, doc: 'assignments tried at a tick' },
+  horizonTicks: {
+    kind: 'whole',
+    min: 0,
+    default: 0,
+    doc: 'ticks that copies are played on; 0: to the end of the episode',
+  },
   pool: { kind: 'whole', min: 1, max: 100, default: 4, doc: 'rounds whose labels are learned from together' },
   linearRounds: {
     kind: 'whole',
@@ -292,7 +299,7 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
 
   /** The round's labels, in order of their episodes. */
   #label(): Promise<ForcedLabels[]> {
-    const { numEnvs, rolloutSteps, tries, seed } = this.config;
+    const { numEnvs, rolloutSteps, tries, horizonTicks, seed } = this.config;
     const first = this.#iteration * numEnvs;
     const parts = ranges(numEnvs, this.workers * TASKS);
     const beats = beatsOf(parts.length);
@@ -304,6 +311,7 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
       seed,
       ticks: rolloutSteps,
       tries,
+        horizonTicks,
       beats,
       slot,
     }));
