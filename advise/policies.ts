@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind, World } from '../engine/index.js';
-import { Actor, OwnPolicy, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
+import { Actor, MatchingPolicy, OwnPolicy, argmax, heuristic, heuristicNames, logSumExp } from '../policy/index.js';
 import type { HeuristicName, NetworkShape, OwnPolicySpec, Policy } from '../policy/index.js';
 import type { Decider } from './decider.js';
 import { AdviseError } from './errors.js';
@@ -190,6 +190,7 @@ function networkPolicy({ name, shape, weights, observation, compiled, training }
     observation,
     worldHash: worldHash(compiled),
     decider: (world) => {
+      if (shape.kind === 'matching') return ruleDecider(new MatchingPolicy(name, shape, weights), world);
       const actor = new Actor(shape, world);
       actor.load(weights);
       return new NetworkDecider(actor);

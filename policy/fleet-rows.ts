@@ -58,9 +58,11 @@ export function fleetColumns(compiled: CompiledScenario): number {
 export class FleetRows {
   /** Numbers in a row. */
   readonly columns: number;
-  /** Drivers, slots and immediate rewards of the rows last written, `[rows]`. */
+  /** Driver of each row last written, `[rows]`. */
   readonly drivers: Int32Array;
+  /** Slot of each row last written, `[rows]`. */
   readonly slots: Int32Array;
+  /** What each assignment earns at once, `[rows]`. */
   readonly rewards: Float64Array;
   readonly #world: World;
   readonly #table: DemandTable;
@@ -113,8 +115,8 @@ export class FleetRows {
   }
 
   /**
-   * Writes a row for each legal assignment of environment e, drivers ascending, then slots. Where fares are paid, those that would
-   * come too late for the fare are left out.
+   * Writes a row for each legal assignment of environment e, drivers ascending, then slots. Where fares are paid, those that
+   * cost as much as they earn are left out: to be elsewhere has not been worth a loss in any policy that was learned.
    * @param features output, `[rows, columns]` from its beginning on; room for N * M rows is always enough
    * @returns how many
    */
@@ -142,14 +144,14 @@ export class FleetRows {
       for (let k = 0; k < open; k++) {
         const j = this.#open[k];
         if (masks[row + j] === 0) continue;
-        if (pairs === null && world.latenessAt(e, j, world.pickupSecond(e, i, j)) > 0) continue;
+        const reward = world.assignmentReward(e, i, j);
+        if (pairs === null && reward <= 0) continue;
         if (!isWritten) {
           isWritten = true;
           this.#writeNode(this.#zone[i], this.#free[i], length, i, staying, 0);
         }
         const s = e * slots + j;
         const first = count * columns;
-        const reward = world.assignmentReward(e, i, j);
         // Zones' shares but the two that are written are 0.
         for (let p = first + own + NODE_COLUMNS; p < first + own + half; p++) features[p] = 0;
         for (let p = first + own + half + NODE_COLUMNS; p < first + columns; p++) features[p] = 0;

@@ -224,7 +224,7 @@ async function underVariants(
 /** Why a policy cannot play a scenario: a flat network plays its own number of drivers only; null if it can. */
 function misfit(spec: PolicySpec, { scenario }: Pick<CompiledScenario, 'scenario'>): string | null {
   if (spec.kind === 'lookahead') return spec.base === undefined ? null : misfit(spec.base, { scenario });
-  if (spec.kind !== 'network' || spec.shape.kind === 'pairs') return null;
+  if (spec.kind !== 'network' || spec.shape.kind !== 'flat') return null;
   const inputs = observationSize(scenario, spec.observation);
   const actions = actionCount(scenario);
   if (spec.shape.inputs === inputs && spec.shape.actions === actions) return null;

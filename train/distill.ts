@@ -177,7 +177,10 @@ export async function distill(job: DistillJob): Promise<DistillResult> {
   checkDistillSettings(settings);
   const { shape } = job.checkpoint;
   if (shape.kind !== 'pairs') {
-    throw new TrainError('ERR_TRAIN_OPTION', `${job.from} has a flat network: networks of kind "pairs" are distilled`);
+    throw new TrainError(
+      'ERR_TRAIN_OPTION',
+      `${job.from} has a network of kind "${shape.kind}": those of kind "pairs" are distilled`,
+    );
   }
   const folder = job.resume ? RunFolder.open(out) : RunFolder.create(out);
   let teacher = job.checkpoint;

@@ -65,7 +65,13 @@ export async function exportNetworks(checkpoint: Checkpoint, format: ExportForma
     actor:
       shape.kind === 'pairs'
         ? { input: 'a row for each legal action', columns: pairColumns, output: 'its score' }
-        : { input: 'an observation', columns: shape.inputs, output: 'a score for each action, legal or not' },
+        : shape.kind === 'matching'
+          ? {
+              input: 'a row for each assignment',
+              columns: shape.inputs,
+              output: 'its worth, less what it earns at once',
+            }
+          : { input: 'an observation', columns: shape.inputs, output: 'a score for each action, legal or not' },
     critic: {
       input: 'an observation',
       columns: shape.inputs,

@@ -5,14 +5,14 @@
 import { Purpose, RandomStream, VectorDispatchEnv } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { Matching } from '../policy/index.js';
-import type { NetworkShape } from '../policy/index.js';
 import type { Beats } from '../workers/index.js';
+import type { Scorer } from './rollout-iteration.js';
 
 /** Episodes to label. */
 export interface ForceTask {
   readonly compiled: CompiledScenario;
   /** The scorer; null for what assignments earn at once. */
-  readonly scorer: { readonly shape: NetworkShape; readonly weights: Float32Array } | null;
+  readonly scorer: Scorer | null;
   /** Numbers of the training episodes, `from` to `to` (exclusive). */
   readonly from: number;
   readonly to: number;

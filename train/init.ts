@@ -3,7 +3,7 @@
 
 import { observationShape } from '../engine/index.js';
 import type { CompiledScenario, Scenario } from '../engine/index.js';
-import { networkLayout } from '../policy/index.js';
+import { fleetColumns, networkLayout } from '../policy/index.js';
 import type { Algorithm, TrainingConfig, TrainingState } from './algorithm.js';
 import { weightsSha256 } from './checkpoint.js';
 import type { Checkpoint, Origin } from './checkpoint.js';
@@ -36,12 +36,22 @@ function observeAlike(a: Scenario, b: Scenario): boolean {
 
 /**
  * Checks that a run's network can play a scenario. A `pairs` network scores single pairs, so it plays any number of drivers and
- * slots; a `flat` one has an input for each of its own.
+ * slots; a `matching` one does so in any world of as many zones; a `flat` one has an input for each of its own.
  * @throws TrainError `ERR_CHECKPOINT` naming both sizes
  */
-export function checkFits(checkpoint: Checkpoint, { scenario }: CompiledScenario, path: string): void {
+export function checkFits(checkpoint: Checkpoint, compiled: CompiledScenario, path: string): void {
   const own = checkpoint.scenario;
-  if (checkpoint.shape.kind === 'pairs' || observeAlike(own, scenario)) return;
+  const { scenario } = compiled;
+  const { kind, inputs } = checkpoint.shape;
+  if (kind === 'matching') {
+    const columns = fleetColumns(compiled);
+    if (columns === inputs) return;
+    throw new TrainError(
+      'ERR_CHECKPOINT',
+      `${path} scores rows of ${inputs} numbers ("${own.name}"): those of "${scenario.name}" have ${columns}, as it has another number of zones or another kind of reward`,
+    );
+  }
+  if (kind === 'pairs' || observeAlike(own, scenario)) return;
   const size = ({ drivers, slots, skills }: Scenario): string =>
     `${drivers} drivers, ${slots} slots and ${skills.length} skills`;
   throw new TrainError(

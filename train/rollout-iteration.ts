@@ -119,10 +119,28 @@ export interface RolloutMetrics extends Metrics {
 export interface RolloutState extends TrainingState {
   /** Widths of the present scorer's hidden layers; null before the first round that counts: assignments are worth what they earn. */
   readonly present: readonly number[] | null;
+  /** Who plays training episodes and copies; null as `present`. */
+  readonly player: Scorer | null;
   /** Mean return of the present policy on validation episodes; null before it is known. */
   readonly best: number | null;
   /** Labels of the rounds that are learned from: `features<k>`, `worths<k>` and `heldOut<k>` of round k. */
   readonly replay: SavedViews;
+}
+
+/** A scorer, and its flat weights. */
+export interface Scorer {
+  /** Its network. */
+  readonly shape: NetworkShape;
+  /** Flat, as `networkLayout(shape)`. */
+  readonly weights: Float32Array;
+}
+
+/** What a round has fitted. */
+interface Candidate extends Scorer {
+  /** One of the networks that it averages, or itself: nearly as good a player, and several times faster. */
+  readonly player: Scorer;
+  /** Mean squared error of the held-out labels. */
+  readonly error: number;
 }
 
 /** Labels of one round. */
@@ -162,8 +180,8 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
   #iteration = 0;
   #shape: NetworkShape;
   #weights: Float32Array;
-  /** Whether the scorer counts yet: before that, assignments are worth what they earn. */
-  #isFitted = false;
+  /** Null before the scorer counts: assignments are worth what they earn. */
+  #player: Scorer | null = null;
   #best: number | null = null;
   #rounds: readonly Round[] = [];
 
@@ -225,7 +243,7 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
     if (isBetter) {
       this.#shape = fitted.shape;
       this.#weights = fitted.weights;
-      this.#isFitted = true;
+      this.#player = fitted.player;
       this.#best = value;
     }
     this.#iteration++;
@@ -260,13 +278,14 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
     return {
       iteration: this.#iteration,
       weights: this.#weights.slice(),
-      present: this.#isFitted ? this.#shape.hidden : null,
+      present: this.#player === null ? null : this.#shape.hidden,
+      player: this.#player,
       best: this.#best,
       replay,
     };
   }
 
-  restore({ iteration, weights, present, best, replay }: RolloutState): void {
+  restore({ iteration, weights, present, player, best, replay }: RolloutState): void {
     const shape = this.#shapeOf(present ?? []);
     if (weights.length !== networkLayout(shape).size) {
       throw new TrainError(
@@ -277,7 +296,7 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
     this.#iteration = iteration;
     this.#shape = shape;
     this.#weights = Float32Array.from(weights);
-    this.#isFitted = present !== null;
+    this.#player = player;
     this.#best = best;
     const numbers = Object.keys(replay).flatMap((name) => (name.startsWith('worths') ? [Number(name.slice(6))] : []));
     this.#rounds = numbers
@@ -305,13 +324,13 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
     const beats = beatsOf(parts.length);
     const tasks = parts.map(({ from, to }, slot): ForceTask => ({
       compiled: this.#compiled,
-      scorer: this.#isFitted ? { shape: this.#shape, weights: this.#weights } : null,
+      scorer: this.#player,
       from: first + from,
       to: first + to,
       seed,
       ticks: rolloutSteps,
       tries,
-        horizonTicks,
+      horizonTicks,
       beats,
       slot,
     }));
@@ -340,7 +359,7 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
 
   // ---------------------------------------------------------------- fit
 
-  #fitLinear(rows: Pool): { shape: NetworkShape; weights: Float32Array; error: number } {
+  #fitLinear(rows: Pool): Candidate {
     const shape = this.#shapeOf([]);
     const columns = shape.inputs;
     const { features, worths, used, heldOut } = rows;
@@ -354,11 +373,11 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
       for (let c = 0; c < columns; c++) sum += fitted.weights[c] * features[row * columns + c];
       error += (sum - worths[row]) * (sum - worths[row]);
     }
-    return { shape, weights, error: error / Math.max(1, heldOut.length) };
+    return { shape, weights, player: { shape, weights }, error: error / Math.max(1, heldOut.length) };
   }
 
   /** Networks that differ in their first weights and in the order of the labels, as one that averages them. */
-  async #fitNetworks(rows: Pool): Promise<{ shape: NetworkShape; weights: Float32Array; error: number }> {
+  async #fitNetworks(rows: Pool): Promise<Candidate> {
     const { hidden, members, epochs, minibatchSize, learningRate, weightDecay, seed } = this.config;
     const shape = this.#shapeOf(hidden);
     const beats = beatsOf(members);
@@ -390,7 +409,12 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
       wide,
       fitted.map((each) => each.weights),
     );
-    return { shape: wide, weights, error: fitted.reduce((sum, { error }) => sum + error, 0) / members };
+    return {
+      shape: wide,
+      weights,
+      player: { shape, weights: fitted[0].weights },
+      error: fitted.reduce((sum, { error }) => sum + error, 0) / members,
+    };
   }
 
   // ---------------------------------------------------------------- accept
