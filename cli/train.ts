@@ -237,7 +237,7 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
   const config: TrainingConfig = resume?.config ?? {
     ...settings,
     seed: replicate?.seed ?? asked.seed,
-    totalSteps: asked.steps ?? defaultSteps(name),
+    totalSteps: asked.steps ?? defaultSteps(name, definition.name),
   };
   // A resumed run keeps its backend: another one would round differently.
   const backend = await loadBackend(asked.backend === 'auto' ? (resume?.backend ?? defaultBackend) : asked.backend);
@@ -389,7 +389,7 @@ function printConfig(asked: TrainOptions, settings: object, withWorkers: boolean
   const { algorithm: name, scenario, data, seed, workers, backend, checkpointSeconds, hangSeconds } = asked;
   const { evalEpisodes, evalEvery, earlyStop, keepEvery } = asked;
   // The scenario says how many steps it takes, and may need its data for that.
-  const steps = asked.steps ?? defaultSteps(loadScenario(asked).scenario.name);
+  const steps = asked.steps ?? defaultSteps(loadScenario(asked).scenario.name, name);
   const resolved = {
     ...{ algorithm: name, scenario, data, seed, steps, backend, checkpointSeconds, hangSeconds },
     ...{ evalEpisodes, evalEvery, earlyStop, keepEvery },

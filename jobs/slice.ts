@@ -161,7 +161,7 @@ async function train(slice: Slice, options: SliceOptions, resume: Checkpoint | n
     ...definition.defaults,
     ...Object.fromEntries(own),
     seed,
-    totalSteps: file.steps ?? defaultSteps(compiled.scenario.name),
+    totalSteps: file.steps ?? defaultSteps(compiled.scenario.name, definition.name),
   };
   const asked = file.backend === undefined || file.backend === 'auto' ? defaultBackend : (file.backend as BackendName);
   const pause = new AbortController();

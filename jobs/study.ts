@@ -213,7 +213,8 @@ export function checkStudy(value: unknown, from: string): Study {
   }
   const space = spaceOf(file.space, fail);
   const scenario = file.scenario ?? 'geneva';
-  const steps = (config['steps'] as number | undefined) ?? defaultSteps(scenario);
+  const steps =
+    (config['steps'] as number | undefined) ?? defaultSteps(scenario, config['algorithm'] as string | undefined);
   const eta = file.pruner?.eta ?? 3;
   const minSteps = file.pruner?.minSteps ?? steps;
   if (minSteps > steps) fail(`pruner.minSteps is ${minSteps}: it must be at most the ${steps} steps of a run`);

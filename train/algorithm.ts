@@ -3,10 +3,11 @@
 
 import { observationKinds } from '../engine/index.js';
 import type { CompiledScenario, ObservationKind } from '../engine/index.js';
-import { actorKinds } from '../policy/index.js';
+import { networkKinds } from '../policy/index.js';
 import type { NetworkKind, NetworkShape } from '../policy/index.js';
 import { MAX_SEED } from '../workers/index.js';
 import type { Backend } from './backend.js';
+import { TrainError } from './errors.js';
 import { check, checkFields } from './fields.js';
 import type { FieldTable, Fields } from './fields.js';
 import type { SavedViews } from './records.js';
@@ -119,6 +120,8 @@ export interface AlgorithmDefinition<
    * @throws TrainError `ERR_TRAIN_OPTION`, WorkerError `ERR_WORKERS_OPTION`, PolicyError `ERR_NETWORK`, EngineError
    */
   create(setup: AlgorithmSetup, config: Config): Algorithm<Config, State>;
+  /** Steps of a training unless told otherwise; default: by scenario, as `defaultSteps` says. */
+  readonly steps?: number;
   /** Settings of `config` that change with the share of all steps that are done. Default: none. */
   schedules?(config: Config): readonly string[];
   /** Its losses in a few words, for the progress line. */
@@ -135,17 +138,24 @@ export const trainingFields: Fields<TrainingConfig> = {
   },
   network: {
     kind: 'choice',
-    choices: actorKinds,
+    choices: networkKinds,
     default: 'pairs',
-    doc: 'pairs scores each legal assignment, flat maps the whole observation',
+    doc: 'pairs scores each legal assignment, flat maps the whole observation, matching is the one of rollout',
   },
-  numEnvs: { kind: 'whole', min: 1, max: 65_536, default: 64, flag: 'envs', doc: 'parallel environments' },
+  numEnvs: {
+    kind: 'whole',
+    min: 1,
+    max: 65_536,
+    default: 64,
+    flag: 'envs',
+    doc: 'parallel environments; of rollout episodes per round',
+  },
   rolloutSteps: {
     kind: 'whole',
     min: 1,
     max: 65_536,
     default: 128,
-    doc: 'steps of each environment per iteration; of linear 0, for whole episodes',
+    doc: 'steps of each environment per iteration; of linear 0, for whole episodes; of rollout ticks of an episode that are tried',
   },
 };
 
@@ -180,6 +190,15 @@ export function fallen(final: number, done: number, all: number): number {
 /** Checks all settings of a config. @throws TrainError `ERR_TRAIN_OPTION` naming what is unknown, missing or out of range */
 export function checkTrainingConfig(fields: FieldTable, config: TrainingConfig): void {
   checkFields(fields, config);
+  const own = fields['network']?.default;
+  if ((config.network === 'matching') !== (own === 'matching')) {
+    throw new TrainError(
+      'ERR_TRAIN_OPTION',
+      own === 'matching'
+        ? `network is "${config.network}": rollout trains a network of kind "matching"`
+        : 'network is "matching": only rollout trains such a network (--algorithm rollout)',
+    );
+  }
   check.whole('totalSteps', config.totalSteps, 1);
   check.whole('seed', config.seed, 0, MAX_SEED);
 }

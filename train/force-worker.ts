@@ -6,7 +6,15 @@ import { Purpose, RandomStream, VectorDispatchEnv } from '../engine/index.js';
 import type { CompiledScenario } from '../engine/index.js';
 import { Matching } from '../policy/index.js';
 import type { Beats } from '../workers/index.js';
-import type { Scorer } from './rollout-iteration.js';
+import type { NetworkShape } from '../policy/index.js';
+
+/** A scorer, and its flat weights. */
+export interface Scorer {
+  /** Its network. */
+  readonly shape: NetworkShape;
+  /** Flat, as `networkLayout(shape)`. */
+  readonly weights: Float32Array;
+}
 
 /** Episodes to label. */
 export interface ForceTask {

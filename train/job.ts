@@ -93,8 +93,10 @@ export interface TrainingResult {
   readonly evaluations: readonly Evaluation[];
 }
 
-/** Steps that train a good policy for a scenario of this name in a few minutes on two cores. */
-export function defaultSteps(scenario: string): number {
+/** Steps with which an algorithm trains a good policy for a scenario of this name in a few minutes on two cores. */
+export function defaultSteps(scenario: string, algorithmName: string = defaultAlgorithm): number {
+  const { steps } = algorithm(algorithmName);
+  if (steps !== undefined) return steps;
   return scenario === 'nyc-small' ? 1_000_000 : scenario === 'nyc-large' ? 500_000 : 1_500_000;
 }
 

@@ -24,7 +24,7 @@ import { TrainError } from './errors.js';
 import { check, defaultsOf } from './fields.js';
 import type { Fields } from './fields.js';
 import type { FitTask, Fitted } from './fit-worker.js';
-import type { ForceTask, ForcedLabels } from './force-worker.js';
+import type { ForceTask, ForcedLabels, Scorer } from './force-worker.js';
 import type { SavedViews } from './records.js';
 import { fitRidge } from './ridge.js';
 
@@ -46,22 +46,17 @@ export interface RolloutConfig extends TrainingConfig {
 /** The settings but the run's own. */
 export const rolloutFields: Fields<RolloutConfig> = {
   observation: { ...trainingFields.observation, default: 'classic' },
-  network: {
-    ...trainingFields.network,
-    choices: ['matching'],
-    default: 'matching',
-    doc: 'scores assignments for a matching',
-  },
-  numEnvs: { ...trainingFields.numEnvs, default: 200, doc: 'parallel environments; of rollout episodes per round' },
+  network: { ...trainingFields.network, default: 'matching' },
+  numEnvs: { ...trainingFields.numEnvs, default: 400 },
   rolloutSteps: { ...trainingFields.rolloutSteps, default: 20 },
   tries: { kind: 'whole', min: 1, max: 1000, default: 10, doc: 'assignments tried at a tick' },
   horizonTicks: {
     kind: 'whole',
     min: 0,
-    default: 0,
+    default: 15,
     doc: 'ticks that copies are played on; 0: to the end of the episode',
   },
-  pool: { kind: 'whole', min: 1, max: 100, default: 4, doc: 'rounds whose labels are learned from together' },
+  pool: { kind: 'whole', min: 1, max: 100, default: 6, doc: 'rounds whose labels are learned from together' },
   linearRounds: {
     kind: 'whole',
     min: 0,
@@ -70,13 +65,9 @@ export const rolloutFields: Fields<RolloutConfig> = {
     doc: 'first rounds, in which the scorer is linear',
   },
   ridge: { kind: 'number', above: 0, max: 1e9, default: 10, doc: 'penalty on the weights of a linear scorer' },
-  hidden: {
-    ...sharedFields.hidden,
-    default: [48, 24],
-    doc: 'widths of the scorer’s hidden layers, none for a linear one',
-  },
+  hidden: { ...sharedFields.hidden, default: [48, 24] },
   members: { kind: 'whole', min: 1, max: 16, default: 3, doc: 'networks that are averaged' },
-  epochs: { kind: 'whole', min: 1, max: 1000, default: 8, doc: 'passes over the labels of each network' },
+  epochs: { kind: 'whole', min: 1, max: 1000, default: 8, doc: 'passes over each rollout' },
   minibatchSize: { ...sharedFields.minibatchSize, default: 1024 },
   learningRate: { ...sharedFields.learningRate, default: 2e-3 },
   weightDecay: {
@@ -125,14 +116,6 @@ export interface RolloutState extends TrainingState {
   readonly best: number | null;
   /** Labels of the rounds that are learned from: `features<k>`, `worths<k>` and `heldOut<k>` of round k. */
   readonly replay: SavedViews;
-}
-
-/** A scorer, and its flat weights. */
-export interface Scorer {
-  /** Its network. */
-  readonly shape: NetworkShape;
-  /** Flat, as `networkLayout(shape)`. */
-  readonly weights: Float32Array;
 }
 
 /** What a round has fitted. */
@@ -527,6 +510,7 @@ function shared<A extends Float32Array | Float64Array>(kind: new (buffer: Shared
 /** The entry in the registry. */
 export const rollout: AlgorithmDefinition<RolloutConfig, RolloutState> = {
   name: 'rollout',
+  steps: 64_000,
   description:
     'a scorer for one matching a tick, learned from what assignments turn out to be worth (policy iteration by rollouts)',
   fields: rolloutFields,
