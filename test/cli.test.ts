@@ -378,7 +378,7 @@ describe('fleetstep', () => {
         cwd: root,
         encoding: 'utf8',
         timeout: 540_000,
-        env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
+        env: { ...process.env, NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --require ${preload}` },
       },
     );
     expect(status).toBe(1);
@@ -401,7 +401,7 @@ describe('fleetstep', () => {
           env: {
             ...process.env,
             NODE_DEBUG: 'fleetstep:workers,fleetstep:trips',
-            NODE_OPTIONS: `--require ${sabotage('traced', act)}`,
+            NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --require ${sabotage('traced', act)}`,
           },
         },
       ).stderr;
@@ -434,7 +434,10 @@ describe('fleetstep', () => {
           '--out',
           out,
         ],
-        { cwd: root, env: { ...process.env, NODE_OPTIONS: `--require ${preload}` } },
+        {
+          cwd: root,
+          env: { ...process.env, NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --require ${preload}` },
+        },
       );
       let stderr = '';
       child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
