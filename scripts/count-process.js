@@ -8,7 +8,6 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import process from 'node:process';
 import { URL } from 'node:url';
-import { stopCoverage } from 'node:v8';
 import threads from 'node:worker_threads';
 
 const folder = process.env.FLEETSTEP_COUNT_LINES;
@@ -34,20 +33,23 @@ function countMainThread() {
 
 function countThreads() {
   const { Worker } = threads;
+  let starting = 0;
   threads.Worker = class extends Worker {
     constructor(...args) {
-      // A thread looks there when it begins, some time later; most modules of this one have been loaded by now.
+      // A thread looks there when it begins, some time later.
       process.env.NODE_V8_COVERAGE = folder;
       super(...args);
+      starting++;
+      this.once('online', () => {
+        if (--starting === 0) delete process.env.NODE_V8_COVERAGE;
+      });
     }
   };
   syncBuiltinESMExports();
 }
 
-if (threads.isMainThread && folder !== undefined) {
-  // Set by a parent that has threads.
-  stopCoverage();
-  delete process.env.NODE_V8_COVERAGE;
+// A process that was started while a thread of its parent began has the variable, and is counted by Node as a whole.
+if (threads.isMainThread && folder !== undefined && process.env.NODE_V8_COVERAGE === undefined) {
   countMainThread();
   countThreads();
 }
