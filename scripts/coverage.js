@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
-import { URL, fileURLToPath } from 'node:url';
+import { URL, fileURLToPath, pathToFileURL } from 'node:url';
 import { mergeProcessCovs } from '@bcoe/v8-coverage';
 import { CoverageReport } from 'monocart-coverage-reports';
 
@@ -24,8 +24,8 @@ const counted = new RegExp(`^file://${root}dist/(?:${rooms.join('|')})/.*\\.js$`
 let merged = { result: [] };
 
 /**
- * Takes in what processes have written since. Each writes a megabyte or more, most of it about Node itself, so that thousands of
- * files must not wait for the end.
+ * Takes in what processes and threads have written since. A thread writes a megabyte or more, most of it about Node itself, so that
+ * thousands of files must not wait for the end.
  * @param isEnd whether every file is complete
  */
 function drain(isEnd) {
@@ -50,7 +50,12 @@ function drain(isEnd) {
 
 /** The command's exit code. */
 function run([command, ...args]) {
-  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, NODE_V8_COVERAGE: raw } });
+  const preload = `--import ${JSON.stringify(new URL('count-process.js', import.meta.url).href)}`;
+  const options = [process.env.NODE_OPTIONS, preload].filter(Boolean).join(' ');
+  const child = spawn(command, args, {
+    stdio: 'inherit',
+    env: { ...process.env, NODE_OPTIONS: options, FLEETSTEP_COUNT_LINES: raw },
+  });
   // The terminal has sent it to the command, too, which ends by itself.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => undefined);
   const timer = setInterval(() => drain(false), 500);
@@ -63,17 +68,29 @@ function run([command, ...args]) {
   });
 }
 
+/** Files that nothing has loaded count, too: as one function that was never called. */
+function unloaded() {
+  const loaded = new Set(merged.result.map(({ url }) => url));
+  return rooms.flatMap((room) =>
+    readdirSync(join(root, 'dist', room), { recursive: true })
+      .map((name) => pathToFileURL(join(root, 'dist', room, name)))
+      .filter(({ href }) => counted.test(href) && !loaded.has(href))
+      .map((url) => {
+        const ranges = [{ startOffset: 0, endOffset: readFileSync(url, 'utf8').length, count: 0 }];
+        return { scriptId: '0', url: url.href, functions: [{ functionName: '', isBlockCoverage: true, ranges }] };
+      }),
+  );
+}
+
 /** Lines of each room, and how many of them were run. */
 async function count() {
   const kept = join(folder, 'merged');
   mkdirSync(kept, { recursive: true });
-  writeFileSync(join(kept, 'coverage-all.json'), JSON.stringify(merged));
+  writeFileSync(join(kept, 'coverage-all.json'), JSON.stringify({ result: [...merged.result, ...unloaded()] }));
   const report = new CoverageReport({
     logging: 'error',
     outputDir: join(folder, 'lines'),
     reports: [['json-summary', { file: 'coverage-summary.json' }]],
-    // Files that nothing has loaded count, too.
-    all: { dir: rooms.map((room) => join(root, 'dist', room)), filter: (path) => path.endsWith('.js') },
   });
   await report.addFromDir(kept);
   await report.generate();

@@ -21,7 +21,7 @@ function ask(request: unknown, decisionId = 'd'): Answer {
 }
 
 describe('a recommendation', () => {
-  const requests = sized(1000, 10_000);
+  const requests = sized(400, 10_000);
   it(
     `never breaks a lock, a skill, a load, a window, a shift or a queue, in ${told(requests)} random requests`,
     { tags: ['attack'] },
@@ -47,9 +47,9 @@ describe('a recommendation', () => {
     },
   );
 
-  it('gives reasons that hold: without them a named vehicle could take the shipment', () => {
+  it('gives reasons that hold: without them a named vehicle could take the shipment', { tags: ['attack'] }, () => {
     const counts: Record<string, number> = {};
-    for (let seed = 1; seed <= 2500; seed++) {
+    for (let seed = 1; seed <= sized(1250, 5000); seed++) {
       const request = JSON.parse(JSON.stringify(randomRequest(seed))) as Asked;
       for (const { shipment, reasons } of ask(request).unassigned) {
         if (request.vehicles.length === 0) continue;
@@ -407,24 +407,29 @@ describe('a simulated company', () => {
 });
 
 describe('waiting', () => {
-  it('is safe until it says: at that second a vehicle, its plan driven as told, can still take the shipment', () => {
-    let compared = 0;
-    for (let seed = 1; seed <= 3000; seed++) {
-      const request = JSON.parse(JSON.stringify(randomRequest(seed))) as Asked;
-      const answer = ask(request);
-      for (const { shipment, latest_safe: safe } of answer.waiting) {
-        // Beyond its area the service's plane is about the middle of each request, and seconds differ between two.
-        if (safe === null || request.vehicles.some(({ start }) => start !== undefined && beyond(start))) continue;
-        if (request.shipments.some((one) => one?.pickup?.location !== undefined && beyond(one.pickup.location)))
-          continue;
-        compared++;
-        const became = outcomeAt(request, answer, shipment, safe);
-        if (became !== 'assigned')
-          throw new Error(`${seed} ${shipment} at ${safe}: ${became} ${JSON.stringify(request)}`);
+  const asked = sized(1000, 10_000);
+  it(
+    'is safe until it says: at that second a vehicle, its plan driven as told, can still take the shipment',
+    { tags: ['attack'] },
+    () => {
+      let compared = 0;
+      for (let seed = 1; seed <= asked; seed++) {
+        const request = JSON.parse(JSON.stringify(randomRequest(seed))) as Asked;
+        const answer = ask(request);
+        for (const { shipment, latest_safe: safe } of answer.waiting) {
+          // Beyond its area the service's plane is about the middle of each request, and seconds differ between two.
+          if (safe === null || request.vehicles.some(({ start }) => start !== undefined && beyond(start))) continue;
+          if (request.shipments.some((one) => one?.pickup?.location !== undefined && beyond(one.pickup.location)))
+            continue;
+          compared++;
+          const became = outcomeAt(request, answer, shipment, safe);
+          if (became !== 'assigned')
+            throw new Error(`${seed} ${shipment} at ${safe}: ${became} ${JSON.stringify(request)}`);
+        }
       }
-    }
-    expect(compared).toBeGreaterThan(1000);
-  });
+      expect(compared).toBeGreaterThan(asked / 3);
+    },
+  );
 });
 
 function beyond([longitude, latitude]: readonly [number, number]): boolean {

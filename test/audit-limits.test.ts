@@ -41,12 +41,20 @@ interface Attack {
 }
 
 /** Tries from `processes` processes with 16 connections each, and then whether every bucket held. */
-async function attack(made: TestDatabase, owner: Connection, processes: number, tries: number): Promise<Attack> {
+async function attack(
+  made: TestDatabase,
+  owner: Connection,
+  { processes, tries, capacity }: { readonly processes: number; readonly tries: number; readonly capacity: number },
+): Promise<Attack> {
   const companies: number[] = [];
   for (let k = 0; k < 4; k++) companies.push((await addCompany(owner, `attacked ${k}`)).id);
   // Rates and capacities that a run both fills and empties.
   const limits = ['all' as const, ...actionTypes].flatMap((scope) => {
-    return periods.map((per) => ({ scope, per, capacity: (scope === 'all' ? 1000 : 300) * (per === 'hour' ? 1 : 2) }));
+    return periods.map((per) => ({
+      scope,
+      per,
+      capacity: (scope === 'all' ? 1 : 0.3) * capacity * (per === 'hour' ? 1 : 2),
+    }));
   });
   for (const id of companies) {
     await configure(owner, id, { breakerFailures: 0 }, 'test');
@@ -108,15 +116,16 @@ describe('limits under concurrency', () => {
     await made.remove();
   });
 
-  const tries = sized(12_000, 100_000);
+  const tries = sized(6000, 100_000);
+  const capacity = sized(500, 1000);
   it(
     `hold over 4 processes of 16 connections and ${told(tries)} tries, every bucket debited alike, without a deadlock`,
     { tags: ['attack'] },
     async () => {
-      const { totals, violations } = await attack(made, owner, 4, tries);
+      const { totals, violations } = await attack(made, owner, { processes: 4, tries, capacity });
       expect(violations).toEqual([]);
       // The test has teeth only if buckets ran dry, and tries came through.
-      expect(totals.intended).toBeGreaterThan(3000);
+      expect(totals.intended).toBeGreaterThan(3 * capacity);
       expect(totals.refused).toBeGreaterThan(tries / 2);
       expect(await verify(made.database)).toMatchObject({ ok: true });
     },
@@ -135,7 +144,7 @@ describe('limits under concurrency', () => {
     expect(unlocked.length).toBeLessThan(intend.length - 100);
     try {
       await owner.unsafe(unlocked);
-      const { violations } = await attack(made, owner, 2, 20_000);
+      const { violations } = await attack(made, owner, { processes: 2, tries: 6000, capacity: 500 });
       expect(violations.join('\n')).toMatch(/admitted|debited/);
     } finally {
       await owner.unsafe(intend);

@@ -375,7 +375,7 @@ describe('with the database', () => {
     await recorder.close();
   });
 
-  const kills = sized(5, 50);
+  const kills = sized(2, 50);
   it(
     `killed ${kills} times under load: no acknowledged row is lost, and the record is sound`,
     { tags: ['attack'] },
@@ -493,6 +493,7 @@ describe('an acting process', () => {
       await sweeper.close();
       const unknown = await owner<{ id: number; seconds: number }[]>`
       select id, extract(epoch from updated_at - created_at)::double precision as seconds from autonomous_action where status = 'unknown'`;
+      console.error('UNKNOWN', unknown.length, acts.length);
       expect(unknown.length).toBeGreaterThan(0);
       expect(new Set(told.map(({ id }) => id))).toEqual(new Set(unknown.map(({ id }) => id)));
       expect(told).toHaveLength(unknown.length);

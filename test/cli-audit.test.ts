@@ -1,6 +1,7 @@
 // The record on the command line: a demo company, its acts, its limits, its proof, and the scenario that is collected of it.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,10 +13,10 @@ import type { ActionDetail, ActionPage, Controls, Statistics } from '#audit/inde
 import type { EmbeddedServer } from '#audit/embedded.js';
 import { shippedMigrations } from '#audit/migrate.js';
 import { heuristicNames } from '#policy/index.js';
-import { openServer, reachableFolder, signalServer, superuser } from './support/database.js';
+import { clusterFolder, openServer, signalServer, superuser } from './support/database.js';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const folder = reachableFolder();
+let folder: string;
 const work = mkdtempSync(join(tmpdir(), 'fleetstep-cli-audit-'));
 let server: EmbeddedServer;
 
@@ -25,17 +26,32 @@ interface Ended {
   readonly stderr: string;
 }
 
-function fleetstepWith(env: Record<string, string>, ...args: string[]): Ended {
+function environment(env: Record<string, string>): NodeJS.ProcessEnv {
   const { DATABASE_URL: _, DATABASE_OWNER_URL: __, ...rest } = process.env;
+  return { ...rest, FLEETSTEP_DATA: folder, ...env };
+}
+
+function fleetstepWith(env: Record<string, string>, ...args: string[]): Ended {
   return spawnSync(process.execPath, [main, ...args], {
     cwd: work,
     encoding: 'utf8',
     timeout: 540_000,
-    env: { ...rest, FLEETSTEP_DATA: folder, ...env },
+    env: environment(env),
   });
 }
 
 const fleetstep = (...args: string[]): Ended => fleetstepWith({}, ...args);
+
+/** The same beside others. */
+async function fleetstepBeside(env: Record<string, string>, ...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], { cwd: work, env: environment(env) });
+  const told = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => (told[name] += text));
+  }
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, ...told };
+}
 
 /** The one JSON object that a command prints, which must end well and silently. */
 function json<T>(...args: string[]): T {
@@ -45,6 +61,7 @@ function json<T>(...args: string[]): T {
 }
 
 beforeAll(async () => {
+  folder = await clusterFolder(false);
   // Held open, so that the commands below share it instead of starting one each.
   server = await openServer(folder);
   expect(fleetstep('seed-demo', '--days', '10', '--seed', '3').status).toBe(0);
@@ -84,6 +101,7 @@ describe('fleetstep audit', () => {
       cursor = page.next;
       if (cursor === null) break;
     }
+
     expect(byCursor).toEqual(byNumber);
     expect(new Set(byNumber).size).toBe(byNumber.length);
     const [first] = json<ActionPage>('audit', 'list', '--status', 'refused', '--per-page', '1').actions;
@@ -286,29 +304,30 @@ describe('fleetstep audit', () => {
     });
   });
 
-  it('answers while the database is frozen: what was to be changed is not known to have taken effect', () => {
+  it('answers while the database is frozen: what was to be changed is not known to have taken effect', async () => {
     const { appUrl, ownerUrl } = server;
-    const changes: [string[], string][] = [
-      [['stop', '--company', '1'], 'the stop of company 1'],
-      [['stop', '--all'], 'the stop of all companies'],
-      [['resume', '--company', '1'], 'the resumption of company 1'],
-      [['limits', '1', '--set', 'all/hour=600'], 'the change of limits of company 1'],
-      [['settings', '1', '--mode', 'MANUAL'], 'the change of settings of company 1'],
+    const byUrl = { DATABASE_URL: appUrl };
+    const changes: [Record<string, string>, string[], string][] = [
+      [byUrl, ['stop', '--company', '1'], 'the stop of company 1'],
+      [byUrl, ['stop', '--all'], 'the stop of all companies'],
+      [byUrl, ['resume', '--company', '1'], 'the resumption of company 1'],
+      [byUrl, ['limits', '1', '--set', 'all/hour=600'], 'the change of limits of company 1'],
+      [byUrl, ['settings', '1', '--mode', 'MANUAL'], 'the change of settings of company 1'],
+      [{}, ['stop', '--company', '1'], 'the stop of company 1'],
     ];
     const before = json<Controls>('audit', 'settings', '1');
     signalServer(server, 'SIGSTOP');
     try {
-      for (const [args, what] of changes) {
-        const { status, stdout, stderr } = fleetstepWith({ DATABASE_URL: appUrl }, 'audit', ...args);
-        expect([status, stdout]).toEqual([1, '']);
-        expect(stderr).toMatch(new RegExp(`^fleetstep: ${what} is not known to have taken effect: .*\\n$`));
-      }
-      const embedded = fleetstep('audit', 'stop', '--company', '1');
-      expect([embedded.status, embedded.stdout]).toEqual([1, '']);
-      expect(embedded.stderr).toMatch(/^fleetstep: the stop of company 1 is not known to have taken effect: .*\n$/);
-      const look = fleetstepWith({ DATABASE_URL: appUrl }, 'audit', 'limits', '1');
+      const [look, ...changed] = await Promise.all([
+        fleetstepBeside(byUrl, 'audit', 'limits', '1'),
+        ...changes.map(([env, args]) => fleetstepBeside(env, 'audit', ...args)),
+      ]);
       expect([look.status, look.stdout]).toEqual([1, '']);
       expect(look.stderr).toMatch(/^fleetstep: the database did not answer within 2000 ms\n$/);
+      for (const [k, { status, stdout, stderr }] of changed.entries()) {
+        expect([status, stdout]).toEqual([1, '']);
+        expect(stderr).toMatch(new RegExp(`^fleetstep: ${changes[k][2]} is not known to have taken effect: .*\\n$`));
+      }
     } finally {
       signalServer(server, 'SIGCONT');
     }

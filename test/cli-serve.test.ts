@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { reachableFolder, testDatabase } from './support/database.js';
+import { openServer, reachableFolder, testDatabase } from './support/database.js';
 import { callService } from './support/service.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -219,6 +219,8 @@ describe('fleetstep serve', () => {
   });
 
   it('says what is wrong: a port that is taken, a role that is none, a webhook without a secret', async () => {
+    // Held open, so that each command below need not start it.
+    const database = await openServer(join(folder, 'data'));
     const taken = createServer();
     await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
     const { port } = taken.address() as AddressInfo;
@@ -254,6 +256,7 @@ describe('fleetstep serve', () => {
       'closed',
     ]);
     expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
+    await database.close();
   });
 });
 

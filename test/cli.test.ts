@@ -33,24 +33,35 @@ const quick = [
   '6',
 ];
 
+/** Ends by what happens to it alone. */
+const endless = [
+  ...['--steps', '1e9', '--envs', '8', '--rollout-steps', '32', '--minibatch', '128'],
+  ...['--backend', 'wasm', '--eval-episodes', '0'],
+];
+
 interface TrainSummary {
   readonly run: string;
   readonly steps: number;
   readonly weightsSha256: string;
 }
 
-/** A file to preload that acts in a worker thread, within its step 300. */
-function sabotage(name: string, act: string): string {
+/** An environment in which each process preloads `text`. */
+function preloading(name: string, text: string): NodeJS.ProcessEnv {
   const file = join(root, `${name}.cjs`);
-  writeFileSync(
-    file,
+  writeFileSync(file, text);
+  return { ...process.env, NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --require ${file}` };
+}
+
+/** An environment in which worker threads act within their step 300. */
+function sabotage(name: string, act: string): NodeJS.ProcessEnv {
+  return preloading(
+    name,
     `if (!require('node:worker_threads').isMainThread) {
       const { add } = Atomics;
       let steps = 0;
       Atomics.add = (...args) => { if (++steps === 300) { ${act} } return add(...args); };
     }`,
   );
-  return file;
 }
 
 describe('fleetstep', () => {
@@ -158,14 +169,6 @@ describe('fleetstep', () => {
     expect(forToken.filter((file) => /^cli\/(train|eval|serve|recommend|audit)\.js/.test(file))).toEqual([]);
   });
 
-  it('every command explains itself with examples', () => {
-    for (const command of ['train', 'eval', 'simulate', 'import', 'doctor']) {
-      const { stdout, status } = fleetstep(command, '--help');
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/Examples:\n {2}fleetstep/);
-    }
-  });
-
   it.each([
     [['train', '--scenario', 'paris'], /unknown scenario "paris"/],
     [['train', '--scenario', 'nyc-small'], /clone https:\/\/github.com\/tumBAIS/],
@@ -216,41 +219,37 @@ describe('fleetstep', () => {
     expect(readdirSync(root, { recursive: true }).sort()).toEqual(before);
   });
 
-  it('a run that is killed goes on from its last checkpoint, to the weights of one that was not', async () => {
-    const args = [
-      '--steps',
-      '60000',
-      '--envs',
-      '8',
-      '--rollout-steps',
-      '32',
-      '--minibatch',
-      '128',
-      '--backend',
-      'wasm',
-      '--eval-episodes',
-      '0',
-    ];
-    const whole = JSON.parse(fleetstep('train', ...args, '--out', 'whole', '--json').stdout) as TrainSummary;
-    const child = spawn(
-      process.execPath,
-      [main, 'train', ...args, '--out', 'killed', '--checkpoint-seconds', '1', '--json'],
-      { cwd: root },
+  it('a run that is killed goes on from its last checkpoint, to the weights of one that was not', () => {
+    // At its fourth iteration it waits until a checkpoint is due, and after two more it is killed.
+    const env = preloading(
+      'kill',
+      `const fs = require('node:fs');
+      const { appendFileSync } = fs;
+      let lines = 0;
+      fs.appendFileSync = (...args) => {
+        appendFileSync(...args);
+        if (!args[0].endsWith('metrics.jsonl')) return;
+        if (++lines === 4) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100);
+        if (lines === 6) process.kill(process.pid, 'SIGKILL');
+      };
+      require('node:module').syncBuiltinESMExports();`,
     );
-    const exited = new Promise<NodeJS.Signals | null>((resolve) => child.on('exit', (_, signal) => resolve(signal)));
-    while (!existsSync(join(root, 'killed', 'checkpoint.msgpack')))
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    child.kill('SIGKILL');
-    expect(await exited).toBe('SIGKILL');
+    const killed = spawnSync(
+      process.execPath,
+      [main, 'train', ...quick, '--out', 'killed', '--checkpoint-seconds', '1', '--json'],
+      { cwd: root, encoding: 'utf8', env },
+    );
+    expect([killed.signal, killed.stderr]).toEqual(['SIGKILL', '']);
+    const iterations = (): number[] =>
+      readFileSync(join(root, 'killed', 'metrics.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { iteration: number }).iteration);
+    expect(iterations()).toEqual([1, 2, 3, 4, 5, 6]);
     const { stdout, stderr, status } = fleetstep('train', '--resume', 'killed', '--eval-episodes', '0', '--json');
     expect([status, stderr]).toEqual([0, '']);
-    expect((JSON.parse(stdout) as TrainSummary).weightsSha256).toBe(whole.weightsSha256);
-    const iterations = readFileSync(join(root, 'killed', 'metrics.jsonl'), 'utf8')
-      .trim()
-      .split('\n');
-    expect(iterations.map((line) => (JSON.parse(line) as { iteration: number }).iteration)).toEqual(
-      iterations.map((_, k) => k + 1),
-    );
+    expect((JSON.parse(stdout) as TrainSummary).weightsSha256).toBe(run.weightsSha256);
+    expect(iterations()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
   it.each([
@@ -333,19 +332,7 @@ describe('fleetstep', () => {
   });
 
   it('only one process works on a run: the other is told which, and a killed one is no hindrance', async () => {
-    const args = [
-      '--envs',
-      '8',
-      '--rollout-steps',
-      '32',
-      '--minibatch',
-      '128',
-      '--backend',
-      'wasm',
-      '--eval-episodes',
-      '0',
-    ];
-    const child = spawn(process.execPath, [main, 'train', '--steps', '1e9', ...args, '--out', 'one'], { cwd: root });
+    const child = spawn(process.execPath, [main, 'train', ...endless, '--out', 'one'], { cwd: root });
     const exited = new Promise((resolve) => child.on('exit', resolve));
     while (!existsSync(join(root, 'one', 'metrics.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 20));
     const second = fleetstep('train', '--resume', 'one');
@@ -367,87 +354,61 @@ describe('fleetstep', () => {
   });
 
   it.each([
-    ['dies', 'process.exit(1)', /a worker failed at "rollout"/],
-    ['hangs', 'for (;;);', /a worker hangs at "rollout": task \d+ has made no step for 3 s/],
-  ])('a worker that %s ends the run, and says how to resume it', (what, act, message) => {
-    const preload = sabotage(what, act);
+    [
+      'dies',
+      'process.exit(7);',
+      /a worker failed at "rollout"/,
+      [/a thread died\n/, /task "rollout" failed: .*worker exited with code: 7/],
+    ],
+    [
+      'hangs',
+      'for (;;);',
+      /a worker hangs at "rollout": task \d+ has made no step for 2 s/,
+      [/watchdog: a worker hangs at "rollout"/, /ending \d threads\n/],
+    ],
+  ])('a worker that %s ends the run, and says how to resume it; NODE_DEBUG tells more', (what, act, message, told) => {
     const { status, stderr } = spawnSync(
       process.execPath,
-      [main, 'train', '--steps', '1e9', '--backend', 'wasm', '--hang-seconds', '3', '--out', what, '--json'],
+      [main, 'train', ...endless, '--workers', '2', '--hang-seconds', '2', '--out', what, '--json'],
       {
         cwd: root,
         encoding: 'utf8',
         timeout: 540_000,
-        env: { ...process.env, NODE_OPTIONS: `--require ${preload}` },
+        env: { ...sabotage(what, act), NODE_DEBUG: 'fleetstep:workers,fleetstep:trips' },
       },
     );
     expect(status).toBe(1);
-    expect(stderr).toMatch(message);
-    expect(stderr).toMatch(
+    const debugged = /^FLEETSTEP:[A-Z]+ \d+: .*\n/gm;
+    const fault = stderr.replaceAll(debugged, '');
+    expect(fault).toMatch(message);
+    expect(fault).toMatch(
       new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${what}"\n$`),
     );
     expect(readdirSync(join(root, what)).sort()).toEqual(['checkpoint.msgpack', 'config.json', 'metrics.jsonl']);
+    const debug = stderr.match(debugged)!.join('');
+    expect(debug).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
+    expect(debug.match(/thread \d+ started\n/g)).toHaveLength(2);
+    for (const line of told) expect(stderr).toMatch(line);
   });
 
-  it('NODE_DEBUG tells of threads that start, die and are replaced, of the watchdog, and of files', () => {
-    const lines = (act: string, ...options: string[]): string =>
-      spawnSync(
-        process.execPath,
-        [main, 'train', '--steps', '1e9', '--backend', 'wasm', '--workers', '2', ...options, '--json'],
-        {
-          cwd: root,
-          encoding: 'utf8',
-          timeout: 110_000,
-          env: {
-            ...process.env,
-            NODE_DEBUG: 'fleetstep:workers,fleetstep:trips',
-            NODE_OPTIONS: `--require ${sabotage('traced', act)}`,
-          },
-        },
-      ).stderr;
-    const died = lines('process.exit(7);', '--out', 'traced-dies');
-    expect(died).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
-    expect(died.match(/thread \d+ started\n/g)).toHaveLength(2);
-    expect(died).toMatch(/a thread died\n/);
-    expect(died).toMatch(/task "rollout" failed: .*worker exited with code: 7/);
-    const hung = lines('for (;;);', '--hang-seconds', '2', '--out', 'traced-hangs');
-    expect(hung).toMatch(/FLEETSTEP:WORKERS \d+: watchdog: a worker hangs at "rollout"/);
-    expect(hung).toMatch(/ending \d threads\n/);
-  });
-
-  it('while a worker hangs, an interrupt ends the run with what is saved, and a second one at once', async () => {
-    const preload = sabotage('stuck', 'for (;;);');
-    for (const interrupts of [1, 2]) {
+  it.each([
+    // The first waits for the limit; where that is far away, the second does not.
+    [1, '3'],
+    [2, '100000'],
+  ])(
+    'while a worker hangs, an interrupt ends the run with what is saved, and a second one at once: %d',
+    async (...how) => {
+      const [interrupts, seconds] = how;
       const out = `stuck-${interrupts}`;
-      const child = spawn(
-        process.execPath,
-        // The limit is far away: it is the interrupt that shortens it, or the second that does not wait.
-        [
-          main,
-          'train',
-          '--steps',
-          '1e9',
-          '--backend',
-          'wasm',
-          '--hang-seconds',
-          interrupts === 1 ? '4' : '100000',
-          '--out',
-          out,
-        ],
-        { cwd: root, env: { ...process.env, NODE_OPTIONS: `--require ${preload}` } },
-      );
+      const stuck = join(root, `${out}.now`);
+      const child = spawn(process.execPath, [main, 'train', ...endless, '--hang-seconds', seconds, '--out', out], {
+        cwd: root,
+        env: sabotage(out, `require('node:fs').writeFileSync(${JSON.stringify(stuck)}, ''); for (;;);`),
+      });
       let stderr = '';
       child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
       const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
-      while (!existsSync(join(root, out, 'checkpoint.msgpack')))
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      // Until it stands still.
-      const metrics = join(root, out, 'metrics.jsonl');
-      const size = (): number => (existsSync(metrics) ? readFileSync(metrics).length : 0);
-      for (let before = -1; before !== size();) {
-        before = size();
-        await new Promise((resolve) => setTimeout(resolve, 2000));
-      }
+      while (!existsSync(stuck)) await new Promise((resolve) => setTimeout(resolve, 20));
       child.kill('SIGINT');
       if (interrupts === 2) {
         while (!stderr.includes('interrupt again')) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -455,8 +416,8 @@ describe('fleetstep', () => {
       }
       expect(await exited).toBe(130);
       expect(readdirSync(join(root, out)).filter((name) => name.startsWith('.'))).toEqual([]);
-    }
-  });
+    },
+  );
 
   it('says how many steps and workers there really are', () => {
     const { stderr, status } = fleetstep(
@@ -555,7 +516,9 @@ describe('fleetstep', () => {
     const commands = names(fleetstep('--help').stdout).filter((name) => name !== 'help');
     expect(commands).toEqual(expect.arrayContaining(['train', 'eval', 'simulate', 'serve', 'import', 'audit']));
     for (const command of commands) {
-      expect(fleetstep(command, '--help').stdout, command).toMatch(/Examples?:\n? *fleetstep/);
+      const { status, stdout } = fleetstep(command, '--help');
+      expect(status, command).toBe(0);
+      expect(stdout, command).toMatch(/Examples?:\n? *fleetstep/);
     }
   });
 
@@ -644,7 +607,8 @@ describeWithTrips('fleetstep on real trips', () => {
       'exists: give another --out, or --force',
     );
     const evaluate = (data: string): string =>
-      fleetstep('eval', '--policy', 'edf', '--scenario', 'nyc-small', '--data', data, '--json').stdout;
+      fleetstep('eval', '--policy', 'edf', '--scenario', 'nyc-small', '--data', data, '--episodes', '3', '--json')
+        .stdout;
     expect(evaluate(trips)).toBe(evaluate(nycAmod));
     expect(fleetstep('eval', '--scenario', 'nyc-large', '--data', trips).stderr).toContain(
       'holds trips for nyc-small, not for nyc-large',

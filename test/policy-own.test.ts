@@ -189,14 +189,14 @@ describe('a policy of one’s own', () => {
 
   it('that does not return, or ends its thread, ends the evaluation with its name', async () => {
     const loops = await ownPolicy(module('forever.mjs', 'export default { act() { for (;;); } };'));
-    await expect(evaluated([loops], { episodes: 3, hangSeconds: 2 })).rejects.toMatchObject({
+    await expect(evaluated([loops], { episodes: 3, hangSeconds: 1 })).rejects.toMatchObject({
       code: 'ERR_WORKER_HANGS',
       message: expect.stringMatching(
         /hangs at "evaluate".*of your own it played policy .*forever\.mjs: see that act returns/,
       ) as string,
     });
     const asked = { compiled, policy: loops, split: 'validation', episode: 0, seed: 1 } as const;
-    await expect(simulateInThread(asked, 2)).rejects.toThrow(/hangs at "simulate".*forever\.mjs/);
+    await expect(simulateInThread(asked, 1)).rejects.toThrow(/hangs at "simulate".*forever\.mjs/);
     const exits = await ownPolicy(module('leaves.mjs', 'export default { act() { process.exit(0); } };'));
     await expect(evaluated([exits], { episodes: 3 })).rejects.toThrow(/a worker failed at "evaluate".*leaves\.mjs/);
   });

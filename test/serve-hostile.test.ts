@@ -405,7 +405,7 @@ function fitting(schema: Schema, depth: number): fc.Arbitrary<unknown> {
 const INTERNALS =
   /node_modules|\.js:\d|\bat [\w.]+ \(|\bselect\b.*\bfrom\b|syntax error at|postgres(ql)?:\/\/|ECONNREFUSED|TypeError|RangeError|undefined is not|is not a function|Cannot read|violates|constraint|relation "/i;
 
-const total = sized(6000, 100_000);
+const total = sized(2500, 100_000);
 describe(`${told(total)} requests that nobody should send`, () => {
   it(
     'are answered without a fault, without telling anything, and the service goes on',

@@ -1,7 +1,9 @@
-// After each file of tests: writes what its process has run, if lines are being counted (scripts/coverage.js). A process of tests
-// does not end by itself, so it would not be written at its end.
+// After each file of tests: writes what its process has run, if lines are being counted (scripts/count-process.js). A process of
+// tests does not end by itself, so it would not be written at its end.
 
 import { takeCoverage } from 'node:v8';
 import { afterAll } from 'vitest';
 
-afterAll(() => takeCoverage());
+const { [Symbol.for('fleetstep.writeLines')]: write = takeCoverage } = globalThis as { [name: symbol]: () => void };
+
+afterAll(() => write());
