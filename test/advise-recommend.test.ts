@@ -493,6 +493,8 @@ describe('a network', () => {
     const asOf = 1_763_974_800;
     return {
       as_of: asOf,
+      // These are about what is decided, however busy the machine is.
+      deadline_ms: 60_000,
       vehicles: Array.from({ length: vehicles }, (_, id) => ({ id, start: place() })),
       shipments: Array.from({ length: shipments }, (_, id) => ({
         id,

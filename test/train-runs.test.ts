@@ -353,7 +353,7 @@ describe('options', () => {
     [{ entropyCoefficient: -1 }, 'entropyCoefficient is -1'],
     [{ clip: '0.2' }, 'clip is "0.2": it must be above 0 and at most 1'],
     [{ seed: undefined }, 'the config.seed is missing'],
-    [{ network: 'pair' }, 'network is "pair": did you mean "pairs"? (choose one of pairs, flat)'],
+    [{ network: 'pair' }, 'network is "pair": did you mean "pairs"? (choose one of pairs, flat, matching)'],
     [{ observation: 'all' }, 'observation is "all": choose one of classic, full'],
   ])('%j is refused before anything is written', async (change, message) => {
     const out = join(root, 'never');

@@ -34,6 +34,7 @@ interface Table {
   readonly distances?: (number | null)[][];
 }
 export interface Asked {
+  readonly deadline_ms?: number;
   readonly as_of: number;
   readonly time_zone?: string;
   readonly options?: Record<string, number>;
