@@ -27,8 +27,13 @@ function countMainThread() {
       writeFileSync(join(folder, name), JSON.stringify({ result }));
     });
   process.on('exit', write);
-  // For a process that does not end by itself: test/support/count-lines.ts.
+  // For a process that does not end by itself: test/support/count-lines.ts. And test/support/uncounted.ts.
   globalThis[Symbol.for('fleetstep.writeLines')] = write;
+  globalThis[Symbol.for('fleetstep.countNoLines')] = () => {
+    session.post('Profiler.stopPreciseCoverage');
+    process.off('exit', write);
+    globalThis[Symbol.for('fleetstep.writeLines')] = () => undefined;
+  };
 }
 
 function countThreads() {

@@ -1,5 +1,6 @@
 // Recommendations against an independent checker, and reasons against what happens when they are taken away.
 
+import './support/uncounted.js';
 import { describe, expect, it } from 'vitest';
 import { Purpose, RandomStream, actionCount, compileScenario, observationSize, preset } from '#engine/index.js';
 import { initialiseNetwork, networkLayout } from '#policy/index.js';

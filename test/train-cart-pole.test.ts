@@ -1,5 +1,6 @@
 // Algorithms solve the cart and the pole: the network's best action keeps the pole up for all 500 steps, on 100 episodes.
 
+import './support/uncounted.js';
 import { expect, it } from 'vitest';
 import { cartPole, cartPoleDqn, cartPolePpo, greedyReturn } from '#bench/cart-pole.js';
 import { LocalRollouts } from '#bench/local-rollouts.js';

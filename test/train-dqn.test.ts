@@ -340,7 +340,7 @@ describe('the file of a replay memory', () => {
       '--algorithm',
       'dqn',
       '--steps',
-      '15000',
+      '9000',
       '--envs',
       '16',
       '--rollout-steps',
@@ -382,9 +382,9 @@ describe('the file of a replay memory', () => {
     const sha = (text: string): string => (JSON.parse(text) as { weightsSha256: string }).weightsSha256;
     const whole = sha(await run([...args, ...more, '--out', 'whole-run'], null));
     const stream = new RandomStream(1, Purpose.demand);
-    await run([...args, ...more, '--out', 'killed', '--checkpoint-seconds', '1'], 20 + stream.integer(0, 10));
-    for (const from of [30, 42]) {
-      await run(['--resume', 'killed', '--json', '--checkpoint-seconds', '1'], from + stream.integer(0, 10));
+    await run([...args, ...more, '--out', 'killed', '--checkpoint-seconds', '1'], 12 + stream.integer(0, 5));
+    for (const from of [18, 25]) {
+      await run(['--resume', 'killed', '--json', '--checkpoint-seconds', '1'], from + stream.integer(0, 5));
       const { replayFile } = readCheckpoint(join(root, 'killed'));
       expect(existsSync(join(root, 'killed', replayFile!.name))).toBe(true);
     }

@@ -1,5 +1,6 @@
 // Algorithms solve problems whose solution is known: a bandit, and a small decision process against value iteration.
 
+import './support/uncounted.js';
 import { describe, expect, it } from 'vitest';
 import { argmax } from '#policy/index.js';
 import { Dqn, Ppo, dqnDefaults, loadBackend, ppoDefaults } from '#train/index.js';

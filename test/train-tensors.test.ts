@@ -39,7 +39,7 @@ describe.each(['tfjs-dqn', 'tfjs-reinforce'])('examples/%s.js', (name) => {
     expect(new Set(imports)).toEqual(
       new Set(['node:util', 'fleetstep/engine', 'fleetstep/train', 'fleetstep/workers']),
     );
-    const { status, stdout, stderr } = spawnSync(process.execPath, [file, '--steps', '3100'], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [file, '--steps', '2100'], { encoding: 'utf8' });
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/steps, mean return of the last episodes -?\d+/);
     expect(stdout).toMatch(/mean return on 20 validation episodes: (DQN|REINFORCE) -?\d+, nearest 2694\n$/);

@@ -4,6 +4,6 @@
 import { takeCoverage } from 'node:v8';
 import { afterAll } from 'vitest';
 
-const { [Symbol.for('fleetstep.writeLines')]: write = takeCoverage } = globalThis as { [name: symbol]: () => void };
+const hooks = globalThis as { [name: symbol]: (() => void) | undefined };
 
-afterAll(() => write());
+afterAll(() => (hooks[Symbol.for('fleetstep.writeLines')] ?? takeCoverage)());
