@@ -408,7 +408,7 @@ describe('a simulated company', () => {
 });
 
 describe('waiting', () => {
-  const asked = sized(1000, 10_000);
+  const asked = sized(1000, 3000);
   it(
     'is safe until it says: at that second a vehicle, its plan driven as told, can still take the shipment',
     { tags: ['attack'] },
