@@ -1,5 +1,5 @@
 // The file that threads load to label assignments: a policy plays training episodes; at some of their ticks an assignment is made
-// by force in one copy of the world and left out in another, both are played to the end of the episode in the same future, and the
+// by force in one copy of the world and left out in another, both are played on in the same future, and the
 // difference of their returns is what the assignment was worth.
 
 import { Purpose, RandomStream, VectorDispatchEnv } from '../engine/index.js';

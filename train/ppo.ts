@@ -60,7 +60,7 @@ export interface PpoCoefficients {
 /** PPO's settings but the run's own. */
 export const ppoFields: Fields<PpoConfig> = {
   ...trainingFields,
-  epochs: { kind: 'whole', min: 1, max: 1000, default: 4, doc: 'passes over each rollout' },
+  epochs: { kind: 'whole', min: 1, max: 1000, default: 4, doc: 'passes over each rollout; of rollout over its labels' },
   // One sample has no spread to normalise its advantage by.
   minibatchSize: { ...sharedFields.minibatchSize, min: 2, default: 1024 },
   learningRate: { ...sharedFields.learningRate, default: 3e-3 },

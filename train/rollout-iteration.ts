@@ -1,6 +1,6 @@
 // Policy iteration by rollouts, for policies that decide a tick by one matching. Readable from top to bottom: config, state, a round
 // (label, fit, accept), metrics. At random ticks of training episodes an assignment is made by force in one copy of the world and
-// left out in another; both are played to the end by the present policy in the same future. The difference of their returns, less
+// left out in another; both are played on by the present policy in the same future, for some ticks or to the end. The difference of their returns, less
 // what the assignment earns at once, is what the scorer learns to predict; the next policy matches by it. It is approximate policy
 // iteration by rollouts (Bertsekas 2017; Lagoudakis and Parr 2003) with common random numbers. A round counts only if its policy
 // does better on validation episodes than the best one so far.
@@ -67,7 +67,7 @@ export const rolloutFields: Fields<RolloutConfig> = {
   ridge: { kind: 'number', above: 0, max: 1e9, default: 10, doc: 'penalty on the weights of a linear scorer' },
   hidden: { ...sharedFields.hidden, default: [48, 24] },
   members: { kind: 'whole', min: 1, max: 16, default: 3, doc: 'networks that are averaged' },
-  epochs: { kind: 'whole', min: 1, max: 1000, default: 8, doc: 'passes over each rollout' },
+  epochs: { kind: 'whole', min: 1, max: 1000, default: 8, doc: 'passes over each rollout; of rollout over its labels' },
   minibatchSize: { ...sharedFields.minibatchSize, default: 1024 },
   learningRate: { ...sharedFields.learningRate, default: 2e-3 },
   weightDecay: {
@@ -129,7 +129,7 @@ interface Candidate extends Scorer {
 /** Labels of one round. */
 interface Round {
   readonly number: number;
-  /** `[rows, columns]`, shared memory */
+  /** `[rows, columns]` */
   readonly features: Float32Array;
   /** `[rows]` */
   readonly worths: Float64Array;
@@ -286,8 +286,8 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
       .sort((a, b) => a - b)
       .map((number) => ({
         number,
-        features: shared(Float32Array, replay[`features${number}`] as Float32Array),
-        worths: shared(Float64Array, replay[`worths${number}`] as Float64Array),
+        features: replay[`features${number}`] as Float32Array,
+        worths: replay[`worths${number}`] as Float64Array,
         heldOut: replay[`heldOut${number}`] as Uint8Array,
       }));
   }
@@ -326,8 +326,8 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
 
   #roundOf(parts: readonly ForcedLabels[], columns: number): Round {
     const rows = parts.reduce((sum, part) => sum + part.worths.length, 0);
-    const features = new Float32Array(new SharedArrayBuffer(4 * rows * columns));
-    const worths = new Float64Array(new SharedArrayBuffer(8 * rows));
+    const features = new Float32Array(rows * columns);
+    const worths = new Float64Array(rows);
     const heldOut = new Uint8Array(rows);
     let at = 0;
     for (const part of parts) {
@@ -499,12 +499,6 @@ export function averageNetwork(
     });
   });
   return weights;
-}
-
-function shared<A extends Float32Array | Float64Array>(kind: new (buffer: SharedArrayBuffer) => A, from: A): A {
-  const copy = new kind(new SharedArrayBuffer(from.byteLength));
-  copy.set(from);
-  return copy;
 }
 
 /** The entry in the registry. */
