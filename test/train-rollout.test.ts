@@ -91,6 +91,9 @@ describe('policy iteration by rollouts', () => {
     expect(policyOf(checkpoint, 'mine')).toMatchObject({ kind: 'network', name: 'mine' });
     const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n');
     expect(lines).toHaveLength(2);
+    const init = { path: out, checkpoint };
+    const other = { ...job, ...quiet, out: join(folder, 'other'), resume: null, init };
+    await expect(runTraining({ ...other, signal: new AbortController().signal })).rejects.toThrow('leave --init out');
   });
 });
 

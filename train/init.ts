@@ -78,6 +78,12 @@ export function startFrom(
       `${path} was trained by ${checkpoint.algorithm}, whose outputs mean something else to ${algorithmName}: give --algorithm ${checkpoint.algorithm}`,
     );
   }
+  if (checkpoint.shape.kind === 'matching') {
+    throw new TrainError(
+      'ERR_TRAIN_OPTION',
+      `${path} was trained by rollout, which starts from the matching on what assignments earn: leave --init out`,
+    );
+  }
   checkFits(checkpoint, compiled, path);
   const theirs = networkSettings(checkpoint.config);
   const ours = networkSettings(learning.config);
