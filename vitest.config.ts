@@ -17,8 +17,8 @@ const config: ViteUserConfig = {
     setupFiles: ['test/support/count-lines.ts'],
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',
-    // Many tests wait for another process: two at a time also on two cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many tests wait for another process: three at a time also on two cores.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     tags: [{ name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 1_800_000 }],
     // CI counts what has run.
     reporters: ['default', ...(ci ? [jsonReporter] : [])],
