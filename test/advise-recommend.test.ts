@@ -408,7 +408,7 @@ describe('a simulated company', () => {
 });
 
 describe('waiting', () => {
-  const asked = sized(1000, 3000);
+  const asked = sized(1000, 20_000);
   it(
     'is safe until it says: at that second a vehicle, its plan driven as told, can still take the shipment',
     { tags: ['attack'] },
@@ -422,6 +422,7 @@ describe('waiting', () => {
           if (safe === null || request.vehicles.some(({ start }) => start !== undefined && beyond(start))) continue;
           if (request.shipments.some((one) => one?.pickup?.location !== undefined && beyond(one.pickup.location)))
             continue;
+          if (isBeyondHorizon(request, shipment, safe)) continue;
           compared++;
           const became = outcomeAt(request, answer, shipment, safe);
           if (became !== 'assigned')
@@ -435,6 +436,14 @@ describe('waiting', () => {
 
 function beyond([longitude, latitude]: readonly [number, number]): boolean {
   return Math.abs(longitude - 6.1432) > 0.1 || Math.abs(latitude - 46.2044) > 0.1;
+}
+
+/** A horizon shorter than the approach: at `later` every window that is left begins beyond it, so the shipment still waits. */
+function isBeyondHorizon(request: Asked, shipment: number | string, later: number): boolean {
+  const { pickup } = request.shipments.find((one) => one?.id === shipment)!;
+  const left = (pickup.time_windows ?? []).filter(([, end]) => end >= later);
+  const horizon = request.options?.horizon ?? 7200;
+  return left.length > 0 && left.every(([begin]) => begin > later + horizon);
 }
 
 /** What becomes of a shipment at `later`, if all was driven as the answer says. */
