@@ -52,11 +52,13 @@ export interface VerifyOptions {
 
 /** @throws AuditError `ERR_DATABASE`, `ERR_NOT_MIGRATED`, `ERR_HEADS` for heads that cannot be read */
 export async function verify(database: Database, options: VerifyOptions = {}): Promise<VerifyResult> {
+  // Files first: what cannot be read is said before the database is asked.
+  const given = readGiven(options);
   const pool = connect(database, { role: 'app', max: 1 });
   try {
     // One snapshot: what is written meanwhile is neither missed nor half seen.
     return await pool.begin('isolation level repeatable read read only', (tx) =>
-      verifyWithin([tx as unknown as Connection], options),
+      verifySnapshot(tx as unknown as Connection, given, options.progress),
     );
   } catch (error) {
     throw databaseError(error);
@@ -67,7 +69,25 @@ export async function verify(database: Database, options: VerifyOptions = {}): P
 
 /** The same within a transaction of the caller's, whose settings it changes. One reader is enough. */
 export async function verifyWithin([sql]: readonly Connection[], options: VerifyOptions = {}): Promise<VerifyResult> {
-  const heads = options.heads === undefined ? [] : readHeads(options.heads.file, options.heads.publicKey);
+  return verifySnapshot(sql, readGiven(options), options.progress);
+}
+
+/** Signed heads, and the key that they must be signed with. */
+interface Given {
+  readonly heads: readonly SignedHead[];
+  readonly key: KeyObject | undefined;
+}
+
+function readGiven({ heads }: VerifyOptions): Given {
+  if (heads === undefined) return { heads: [], key: undefined };
+  return { heads: readHeads(heads.file, heads.publicKey), key: readPublicKey(heads.publicKey) };
+}
+
+async function verifySnapshot(
+  sql: Connection,
+  { heads, key }: Given,
+  progress: VerifyOptions['progress'],
+): Promise<VerifyResult> {
   await pinSession(sql);
   await refuseOtherVersions(sql);
   const guards = await catalogueFindings(sql, await recordedOwner(sql));
@@ -75,8 +95,7 @@ export async function verifyWithin([sql]: readonly Connection[], options: Verify
     return conclude({ rows: 0, entries: 0, decisions: 0 }, guards, heads.length);
   }
   await pinPlanner(sql);
-  const key = options.heads === undefined ? undefined : readPublicKey(options.heads.publicKey);
-  const { sizes, findings } = await readAll(sql, heads, key, options.progress);
+  const { sizes, findings } = await readAll(sql, heads, key, progress);
   return conclude(sizes, [...guards, ...findings], heads.length);
 }
 
