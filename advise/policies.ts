@@ -13,6 +13,8 @@ import { LOOKAHEAD, lookaheadDeciders } from './lookahead-policy.js';
 export interface TrainedNetwork {
   /** Name of its run. */
   readonly name: string;
+  /** Whether it comes with the package: it is never the default. */
+  readonly isShipped?: boolean;
   /** Sizes of its layers. */
   readonly shape: NetworkShape;
   /** All weights, laid out as `networkLayout` says. */
@@ -70,7 +72,7 @@ export class Policies {
   readonly #byName = new Map<string, ServedPolicy>();
 
   /**
-   * @param networks the first is the default; without any, the first of `own`; without these, `planner`
+   * @param networks the first that does not come with the package is the default; without any, the first of `own`; without these, `planner`
    * @param base     the world of rules, default geneva
    * @param own      modules that this thread has loaded, with `loadOwnPolicy`
    * @throws AdviseError `ERR_SERVICE` for a scenario of zones, and for a name given twice
@@ -101,7 +103,7 @@ export class Policies {
       decider: lookaheadDeciders(),
     });
     this.fallback = this.#byName.get('planner')!;
-    const first = networks[0] ?? own[0];
+    const first = networks.find(({ isShipped }) => isShipped !== true) ?? own[0];
     this.default = first === undefined ? this.fallback : this.#byName.get(first.name)!;
   }
 

@@ -1,7 +1,7 @@
 // npm run bench -- <name> [--quick] [--json]
 
 import { Argument, Command } from 'commander';
-import { machine } from '../cli/machine.js';
+import { machine } from '../train/machine.js';
 import { printJson, short, table } from '../cli/print.js';
 import { auditBenchmark } from './audit.js';
 import { envBenchmark } from './env.js';

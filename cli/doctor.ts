@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { selfCheck } from '../train/index.js';
-import { machine } from './machine.js';
+import { machine } from '../train/machine.js';
 import { jsonOption } from './options.js';
 import { printJson } from './print.js';
 

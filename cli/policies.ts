@@ -8,7 +8,16 @@ import type { CompiledScenario } from '../engine/index.js';
 import { PolicyError, isHeuristic, isModule, loadOwnPolicy, ownPolicy } from '../policy/index.js';
 import { LOOKAHEAD, Policies } from '../advise/index.js';
 import type { TrainedNetwork } from '../advise/index.js';
-import { TrainError, checkFits, checkWorld, policyOf, readCheckpoint, worldOf } from '../train/index.js';
+import {
+  TrainError,
+  checkFits,
+  checkWorld,
+  policyOf,
+  readCheckpoint,
+  shippedCard,
+  shippedNames,
+  worldOf,
+} from '../train/index.js';
 import type { Checkpoint } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
@@ -33,6 +42,11 @@ export const runOption = (): Option =>
 export async function loadPolicies({ run = [], own = [], ...request }: PolicyOptions): Promise<Policies> {
   const base = loadScenario(request);
   const networks = run.map((path) => networkOf(path, base));
+  // Those that come with the package stand by, unless they are asked for as runs.
+  for (const name of shippedNames()) {
+    if (networks.every((network) => network.name !== name))
+      networks.push({ ...networkOf(name, base), isShipped: true });
+  }
   const specs = [];
   for (const file of own) {
     const spec = await ownPolicy(file);
@@ -59,6 +73,7 @@ function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
       backend,
       config,
       evaluation: evaluationOf(path),
+      card: shippedCard(path),
     },
   };
 }

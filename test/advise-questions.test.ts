@@ -1,12 +1,14 @@
 // Plain questions, whose answers need no arithmetic, asked of every policy that can be served.
 
 import { describe, expect, it } from 'vitest';
-import { checkRequest, Policies, Recommender } from '#advise/index.js';
+import { checkRequest, Recommender } from '#advise/index.js';
 import type { Answer } from '#advise/index.js';
+import { loadPolicies } from '#cli/policies.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Asked, Given } from './support/check-answer.js';
 
-const policies = new Policies();
+/** Rules, and the policies that come with the package. */
+const policies = await loadPolicies({ scenario: 'geneva' });
 const recommender = new Recommender(policies, '0.0.0');
 
 /** 14:00 in UTC: a kilometre takes between two and three minutes. */

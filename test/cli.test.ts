@@ -82,7 +82,10 @@ describe('fleetstep', () => {
       'checkpoint.msgpack',
       'config.json',
       'evaluation.json',
+      expect.stringMatching(/^events\.out\.tfevents\.\d+\.fleetstep$/),
+      'log.txt',
       'metrics.jsonl',
+      'starts.jsonl',
     ]);
     const lines = readFileSync(join(root, 'first', 'metrics.jsonl'), 'utf8')
       .trim()
@@ -306,7 +309,10 @@ describe('fleetstep', () => {
     expect(readdirSync(join(root, 'evaluating')).sort()).toEqual([
       'checkpoint.msgpack',
       'config.json',
+      expect.stringMatching(/tfevents/),
+      'log.txt',
       'metrics.jsonl',
+      'starts.jsonl',
     ]);
     const resumed = fleetstep('train', '--resume', 'evaluating', '--eval-episodes', '6', '--json');
     expect([resumed.status, resumed.stderr]).toEqual([0, '']);
@@ -384,7 +390,15 @@ describe('fleetstep', () => {
     expect(fault).toMatch(
       new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${what}"\n$`),
     );
-    expect(readdirSync(join(root, what)).sort()).toEqual(['checkpoint.msgpack', 'config.json', 'metrics.jsonl']);
+    expect(readdirSync(join(root, what)).sort()).toEqual([
+      'checkpoint.msgpack',
+      'config.json',
+      expect.stringMatching(/tfevents/),
+      'log.txt',
+      'metrics.jsonl',
+      'starts.jsonl',
+    ]);
+    expect(readFileSync(join(root, what, 'log.txt'), 'utf8')).toMatch(/ failed at step \d+: .*\n$/);
     const debug = stderr.match(debugged)!.join('');
     expect(debug).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
     expect(debug.match(/thread \d+ started\n/g)).toHaveLength(2);

@@ -20,6 +20,7 @@ import type { Identity } from './identity.js';
 import type { SavedViews } from './records.js';
 import { algorithm, algorithmNames } from './registry.js';
 import { onDisk } from './run-folder.js';
+import { shippedFolder, shippedNames } from './shipped.js';
 
 const FORMAT = 'fleetstep-checkpoint-4';
 const REPLAY_FORMAT = 'fleetstep-replay-1';
@@ -182,14 +183,16 @@ export function stateOf(run: string, { state, replayFile }: Checkpoint): Trainin
 }
 
 /**
- * Reads a checkpoint from a run's folder, or from the file itself.
+ * Reads a checkpoint from a run's folder, or from the file itself, or that of a policy that comes with the package, by its name.
  * @throws TrainError `ERR_CHECKPOINT` if there is none, or if it is damaged, or of another version
  */
 export function readCheckpoint(path: string): Checkpoint {
   if (!existsSync(path)) {
+    const shipped = shippedFolder(path);
+    if (shipped !== null) return readCheckpoint(shipped);
     throw new TrainError(
       'ERR_CHECKPOINT',
-      `no run at ${path}: no such file or folder (policies by name are ${heuristicNames.join(', ')})`,
+      `no run at ${path}: no such file or folder (policies by name are ${[...heuristicNames, ...shippedNames()].join(', ')})`,
     );
   }
   const file = statSync(path).isDirectory() ? join(path, CHECKPOINT_FILE) : path;

@@ -26,6 +26,7 @@ import { extended, startFrom } from './init.js';
 import type { InitialPolicy } from './init.js';
 import { algorithm, defaultAlgorithm } from './registry.js';
 import { CONFIG_FILE, EVALUATION_FILE, RunFolder } from './run-folder.js';
+import { startRecord } from './start.js';
 
 /** One training run: what to train, with what, and where the results go. */
 export interface TrainingJob {
@@ -209,6 +210,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
     const save = (): Checkpoint => {
       saved = writeCheckpoint(job.out, checkpointOf(learning.snapshot()));
       savedAt = elapsed();
+      if (saved.steps > firstStep) folder!.log(`checkpoint at step ${saved.steps}`);
       return saved;
     };
     const due = (): boolean => selectionDue(settings, selection, learning.globalStep);
@@ -235,6 +237,9 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
         : { ...selection!, evaluatedAt: steps, withoutGain: selection!.withoutGain + 1 };
       if (better) writeBest(job.out, { ...candidate, selection });
       folder!.appendMetrics({ iteration, global_step: steps, 'eval/episodic_return': meanReturn });
+      folder!.log(
+        `evaluated at step ${steps}: mean return ${meanReturn.toFixed(2)}${better ? ', the best so far' : ''}`,
+      );
     };
     const describe = (): void =>
       folder!.writeJson(CONFIG_FILE, {
@@ -259,6 +264,10 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       }
     }
     if (!folder.has(CONFIG_FILE)) describe();
+    folder.recordStart(startRecord(firstStep, workers, backend.name));
+    folder.log(
+      `${resume === null ? 'started' : `resumed at step ${firstStep}`}: ${definition.name} on ${compiled.scenario.name}, seed ${config.seed}, ${config.totalSteps} steps`,
+    );
     const ended = (): boolean => learning.iteration >= learning.iterations || stoppedEarly(settings, selection);
     while (!signal.aborted) {
       // First, as a resumed run may have been interrupted in it.
@@ -306,6 +315,11 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       if (evaluations.length > 0) folder.writeJson(EVALUATION_FILE, evaluations);
     }
     const steps = learning.globalStep;
+    folder.log(
+      signal.aborted
+        ? `interrupted at step ${steps}`
+        : `ended at step ${steps}${evaluations.length > 0 ? `: mean return ${evaluations[0].meanReturn.toFixed(2)} on ${evaluations[0].episodes.length} validation episodes` : ''}`,
+    );
     return {
       run: job.out,
       scenario: compiled.scenario.name,
@@ -320,6 +334,12 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       evaluations,
     };
   } catch (error) {
+    try {
+      // A folder without a checkpoint stays empty, and free for another run.
+      if (saved !== null) folder?.log(`failed at step ${learning.globalStep}: ${(error as Error).message}`);
+    } catch {
+      // A full disk, say: the error itself is told.
+    }
     throw withWayOn(error, job.out, saved);
   } finally {
     folder?.close();

@@ -1,13 +1,21 @@
-// A run's folder: config.json, metrics.jsonl, checkpoint.msgpack, evaluation.json, of some runs replay-*.msgpack and best.msgpack;
-// and while a process works on it, its lock.
+// A run's folder: config.json, metrics.jsonl and the same curves for TensorBoard, log.txt, starts.jsonl, checkpoint.msgpack,
+// evaluation.json, of some runs replay-*.msgpack and best.msgpack; and while a process works on it, its lock.
 
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { infinityToWord, makeFolder, writeFileAtomic } from '../files/index.js';
 import { TrainError } from './errors.js';
+import { eventFileHeader, eventsUpTo, scalarEvent } from './event-file.js';
 import { RunLock, isAlive, isLock } from './run-lock.js';
 
-const METRICS = 'metrics.jsonl';
+/** Name of the metrics within a run's folder: a line of JSON for each iteration. */
+export const METRICS_FILE = 'metrics.jsonl';
+/** What the process that works on the run has said, with times. */
+const LOG = 'log.txt';
+/** Where and with what the run was started, and each time resumed. */
+const STARTS = 'starts.jsonl';
+/** How TensorBoard knows its files. */
+const EVENTS = /^events\.out\.tfevents\./;
 /** Name of the settings within a run's folder, for people and other programs. */
 export const CONFIG_FILE = 'config.json';
 /** Name of the evaluation within a run's folder. */
@@ -21,6 +29,7 @@ export class RunFolder {
   /** As it was given. */
   readonly path: string;
   readonly #lock: RunLock;
+  #eventsFile: string | null = null;
 
   /** Locks the folder and removes half-written files. */
   private constructor(path: string) {
@@ -93,10 +102,39 @@ export class RunFolder {
     onDisk(file, () => rmSync(file, { force: true }));
   }
 
-  /** Appends one line of JSON to `metrics.jsonl`. @throws TrainError `ERR_DISK` */
+  /** Appends one line of JSON to `metrics.jsonl`, and its numbers to the file for TensorBoard. @throws TrainError `ERR_DISK` */
   appendMetrics(metrics: object): void {
-    const file = join(this.path, METRICS);
+    const file = join(this.path, METRICS_FILE);
     onDisk(file, () => appendFileSync(file, `${JSON.stringify(metrics)}\n`));
+    const { iteration: _, global_step: step = 0, seconds: __, ...rest } = metrics as Record<string, unknown>;
+    const numbers = Object.entries(rest).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+    const now = Date.now() / 1000;
+    this.#eventsFile ??= this.#events();
+    if (this.#eventsFile === null) {
+      this.#eventsFile = join(this.path, `events.out.tfevents.${Math.floor(now)}.fleetstep`);
+      this.#append(this.#eventsFile, eventFileHeader(now));
+    }
+    this.#append(this.#eventsFile, scalarEvent(now, Number(step), Object.fromEntries(numbers)));
+  }
+
+  /** Appends a line to `log.txt`, with the time in UTC. @throws TrainError `ERR_DISK` */
+  log(text: string): void {
+    this.#append(join(this.path, LOG), `${new Date().toISOString()} ${text}\n`);
+  }
+
+  /** Appends a line of JSON to `starts.jsonl`. @throws TrainError `ERR_DISK` */
+  recordStart(start: object): void {
+    this.#append(join(this.path, STARTS), `${JSON.stringify(start)}\n`);
+  }
+
+  #append(file: string, data: string | Buffer): void {
+    onDisk(file, () => appendFileSync(file, data));
+  }
+
+  /** The file for TensorBoard; null if there is none yet. */
+  #events(): string | null {
+    const name = readdirSync(this.path).find((one) => EVENTS.test(one));
+    return name === undefined ? null : join(this.path, name);
   }
 
   /**
@@ -104,21 +142,26 @@ export class RunFolder {
    * repeats those.
    */
   trimMetrics(iteration: number, evaluatedAt: number): void {
-    const file = join(this.path, METRICS);
+    const file = join(this.path, METRICS_FILE);
     if (!existsSync(file)) return;
+    let lastStep = 0;
     const kept = readFileSync(file, 'utf8')
       .split('\n')
       .filter((line) => {
         try {
           const metrics = JSON.parse(line) as { iteration: number; global_step: number };
           if ('eval/episodic_return' in metrics && metrics.global_step > evaluatedAt) return false;
-          return metrics.iteration <= iteration;
+          if (metrics.iteration > iteration) return false;
+          lastStep = Math.max(lastStep, metrics.global_step);
+          return true;
         } catch {
           // The line that was being written when the process died.
           return false;
         }
       });
     onDisk(file, () => writeFileAtomic(file, kept.map((line) => `${line}\n`).join('')));
+    const events = this.#events();
+    if (events !== null) onDisk(events, () => writeFileAtomic(events, eventsUpTo(readFileSync(events), lastStep)));
   }
 }
 
