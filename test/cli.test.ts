@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kpiNames } from '#engine/index.js';
+import { Control } from '#train/shards.js';
 import { describeWithTrips, nycAmod } from './support/shared-data.js';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
@@ -52,8 +53,22 @@ function preloading(name: string, text: string): NodeJS.ProcessEnv {
   return { ...process.env, NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --require ${file}` };
 }
 
-/** An environment in which worker threads act within their step 300. */
-function sabotage(name: string, act: string): NodeJS.ProcessEnv {
+/** An environment in which worker threads act within their step 300, or with the 30th shard that they take in learning. */
+function sabotage(name: string, act: string, phase: 'rollout' | 'learn' = 'rollout'): NodeJS.ProcessEnv {
+  if (phase === 'learn') {
+    return preloading(
+      name,
+      `if (!require('node:worker_threads').isMainThread) {
+        const { add } = Atomics;
+        let shards = 0;
+        Atomics.add = (words, at, more) => {
+          const before = add(words, at, more);
+          if (words.length === ${Control.words} && at === ${Control.next} && ++shards === 30) { ${act} }
+          return before;
+        };
+      }`,
+    );
+  }
   return preloading(
     name,
     `if (!require('node:worker_threads').isMainThread) {
@@ -357,6 +372,28 @@ describe('fleetstep', () => {
     third.kill('SIGINT');
     expect(await left).toBe(130);
     expect(hidden()).toEqual([]);
+  });
+
+  it.each([
+    ['dies', 'process.exit(7);', /a worker failed at "learn"/],
+    ['hangs', 'for (;;);', /a worker hangs at "learn": task \d+ has made no step for 2 s/],
+  ])('a worker that %s while it learns ends the run, which resumes to the same weights', (what, act, message) => {
+    const args = ['--steps', '4000', '--envs', '16', '--rollout-steps', '64', '--eval-episodes', '0', '--json'];
+    const out = `learning-${what}`;
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [main, 'train', ...args, '--workers', '2', '--hang-seconds', '2', '--out', out],
+      { cwd: root, encoding: 'utf8', timeout: 540_000, env: sabotage(out, act, 'learn') },
+    );
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(
+      new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${out}"\n$`),
+    );
+    expect(status).toBe(1);
+    const resumed = fleetstep('train', '--resume', out, '--json');
+    const whole = fleetstep('train', ...args, '--out', `${out}-whole`);
+    const sha = (text: string): string => (JSON.parse(text) as TrainSummary).weightsSha256;
+    expect(sha(resumed.stdout)).toBe(sha(whole.stdout));
   });
 
   it.each([

@@ -1,8 +1,6 @@
 // Deep Q-learning on dispatch: its loss, what a rollout records for it, and that a run does not depend on workers or interruptions.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -333,63 +331,5 @@ describe('the file of a replay memory', () => {
     const result = await runTraining(job(out, { backend, config, resume: resumable(out, brief) }));
     expect(result.weightsSha256).toBe(whole.weightsSha256);
     expect(readdirSync(out).filter((file) => file.startsWith('replay-'))).toEqual(['replay-6.msgpack']);
-  });
-
-  it('a run that is killed at any moment resumes, and ends with the same weights', async () => {
-    const args = [
-      '--algorithm',
-      'dqn',
-      '--steps',
-      '9000',
-      '--envs',
-      '16',
-      '--rollout-steps',
-      '16',
-      '--minibatch',
-      '32',
-    ];
-    const more = [
-      '--learning-starts',
-      '500',
-      '--replay-capacity',
-      '2000',
-      '--backend',
-      'wasm',
-      '--eval-episodes',
-      '0',
-      '--json',
-    ];
-    const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
-    const run = async (options: readonly string[], killAfter: number | null): Promise<string> => {
-      const child = spawn(process.execPath, [main, 'train', ...options], { cwd: root });
-      let text = '';
-      child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      const exit = once(child, 'exit');
-      if (killAfter !== null) {
-        // Measured in what has been written, not in time: at least one checkpoint beyond those of earlier parts.
-        while (child.exitCode === null && text === '') {
-          const lines = existsSync(join(root, 'killed/metrics.jsonl'))
-            ? readFileSync(join(root, 'killed/metrics.jsonl'), 'utf8').split('\n').length
-            : 0;
-          if (lines > killAfter) break;
-          await new Promise((resolve) => setTimeout(resolve, 5));
-        }
-        child.kill('SIGKILL');
-      }
-      await exit;
-      return text;
-    };
-    const sha = (text: string): string => (JSON.parse(text) as { weightsSha256: string }).weightsSha256;
-    const whole = sha(await run([...args, ...more, '--out', 'whole-run'], null));
-    const stream = new RandomStream(1, Purpose.demand);
-    await run([...args, ...more, '--out', 'killed', '--checkpoint-seconds', '1'], 12 + stream.integer(0, 5));
-    for (const from of [18, 25]) {
-      await run(['--resume', 'killed', '--json', '--checkpoint-seconds', '1'], from + stream.integer(0, 5));
-      const { replayFile } = readCheckpoint(join(root, 'killed'));
-      expect(existsSync(join(root, 'killed', replayFile!.name))).toBe(true);
-    }
-    expect(sha(await run(['--resume', 'killed', '--json'], null))).toBe(whole);
-    // What kills have left is gone.
-    expect(readdirSync(join(root, 'killed')).filter((file) => file.startsWith('replay-'))).toHaveLength(1);
   });
 });
