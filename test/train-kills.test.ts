@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Purpose, RandomStream } from '#engine/index.js';
-import { algorithmNames, readCheckpoint } from '#train/index.js';
+import { algorithmNames, readCheckpoint, weightsSha256 } from '#train/index.js';
 import { sized, told } from './support/size.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-kills-'));
@@ -60,6 +60,15 @@ describe('a run', () => {
         existsSync(join(here, 'checkpoint.msgpack'))
           ? ['--resume', out, '--checkpoint-seconds', '1']
           : [...options, '--out', out, '--checkpoint-seconds', '1'];
+      /** A run that was killed after its last checkpoint has nothing left to do. */
+      const isOver = (): boolean => {
+        if (!existsSync(join(here, 'checkpoint.msgpack'))) return false;
+        const { steps, state } = readCheckpoint(here);
+        if (steps < (JSON.parse(whole.text) as { steps: number }).steps) return false;
+        expect(weightsSha256(state.weights)).toBe(sha(whole.text));
+        rmSync(here, { recursive: true });
+        return true;
+      };
       let killed = 0;
       let resumed = 0;
       for (let tries = 0; killed < kills && tries < 10 * kills; tries++) {
@@ -70,7 +79,7 @@ describe('a run', () => {
         if (wasKilled) {
           killed++;
           resumed += Number(attempt[0] === '--resume');
-          if (existsSync(join(here, 'checkpoint.msgpack'))) readCheckpoint(here);
+          isOver();
         } else {
           // It came to its end first: another one is killed.
           expect(sha(text)).toBe(sha(whole.text));

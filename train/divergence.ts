@@ -5,6 +5,7 @@ import { networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import type { TransitionViews } from '../workers/index.js';
 import { TrainError } from './errors.js';
+import type { Batch } from './learner.js';
 
 /** Where a run stands when its gradient or its loss is not finite. */
 export interface Divergence {
@@ -20,15 +21,8 @@ export interface Divergence {
   readonly gradient: Float32Array;
   /** The loss's terms, by name. */
   readonly terms: readonly (readonly [name: string, value: number])[];
-  /** The minibatch's samples, if they are read from records. */
-  readonly samples: {
-    readonly records: TransitionViews;
-    readonly order: Int32Array;
-    readonly first: number;
-    readonly rows: number;
-    readonly envs: number;
-    readonly steps: number;
-  } | null;
+  /** Says which number of the minibatch's inputs is not finite; null if all are. */
+  readonly badInput: () => string | null;
 }
 
 /** @throws TrainError `ERR_TRAIN_OPTION` for weights of another length, or not finite */
@@ -41,19 +35,46 @@ export function checkParameters(shape: NetworkShape, weights: Float32Array): voi
   if (damaged >= 0) throw new TrainError('ERR_TRAIN_OPTION', `weights[${damaged}] is ${weights[damaged]}`);
 }
 
+/**
+ * Looks at the weights after an iteration's updates: a unit whose weights are NaN may be 0 after rectification, and show nowhere else.
+ * @throws TrainError `ERR_DIVERGED` naming the weight that is not finite
+ */
+export function checkWeights(
+  shape: NetworkShape,
+  weights: Float32Array,
+  { iteration, learningRate }: { readonly iteration: number; readonly learningRate: number },
+): void {
+  const what = place(shape, weights, 'weights');
+  if (what === null) return;
+  throw new TrainError(
+    'ERR_DIVERGED',
+    `iteration ${iteration} has diverged: lower the learning rate (it is ${learningRate}); ${what}`,
+  );
+}
+
 /** The error of a run that has diverged: it names the first of input, weight, term of the loss and gradient that is not finite. */
 export function diverged(at: Divergence): TrainError {
   const { update, norm, learningRate } = at;
   const what =
-    input(at) ?? place(at.shape, at.weights, 'weights') ?? term(at) ?? place(at.shape, at.gradient, 'gradient');
+    at.badInput() ?? place(at.shape, at.weights, 'weights') ?? term(at) ?? place(at.shape, at.gradient, 'gradient');
   return new TrainError(
     'ERR_DIVERGED',
     `update ${update} has diverged, the gradient's norm is ${norm}: lower the learning rate (it is ${learningRate})${what === null ? '' : `; ${what}`}`,
   );
 }
 
-function input({ shape, samples }: Divergence): string | null {
-  if (samples === null) return null;
+/** A minibatch whose samples are read from a rollout's records. */
+export interface RecordedSamples {
+  readonly records: TransitionViews;
+  readonly order: Int32Array;
+  readonly first: number;
+  readonly rows: number;
+  readonly envs: number;
+  readonly steps: number;
+}
+
+/** Which number of a minibatch in records is not finite; null if all are. */
+export function badInputOfRecords(shape: NetworkShape, samples: RecordedSamples): string | null {
   const { records, order, first, rows, envs, steps } = samples;
   const { inputs, actions, kind } = shape;
   for (let r = 0; r < rows; r++) {
@@ -73,6 +94,20 @@ function input({ shape, samples }: Divergence): string | null {
   return null;
 }
 
+/** Which number of a gathered minibatch is not finite; null if all are. */
+export function badInputOfBatch({ inputs, kind }: NetworkShape, batch: Batch): string | null {
+  const { rows, observations, features, starts } = batch;
+  const observation = firstBad(observations, 0, rows * inputs);
+  if (observation >= 0) {
+    return `number ${observation % inputs} of the observation of sample ${Math.floor(observation / inputs)} is ${observations[observation]}`;
+  }
+  const feature = kind === 'pairs' ? firstBad(features, 0, starts[rows] * PAIR_COLUMNS) : -1;
+  if (feature < 0) return null;
+  const entry = Math.floor(feature / PAIR_COLUMNS);
+  const sample = starts.subarray(0, rows).findLastIndex((start) => start <= entry);
+  return `number ${feature % PAIR_COLUMNS} of a legal action's features of sample ${sample} is ${features[feature]}`;
+}
+
 function term({ terms }: Divergence): string | null {
   const bad = terms.find(([, value]) => !Number.isFinite(value));
   return bad === undefined ? null : `the loss's ${bad[0]} is ${bad[1]}`;
@@ -89,8 +124,8 @@ function place(shape: NetworkShape, flat: Float32Array, name: string): string | 
   return `${name}[${p}] (a ${p < layers[layer].biases ? 'weight' : 'bias'} of layer ${layer + 1} of the ${part}) is ${flat[p]}`;
 }
 
-/** Index, from `from` on, of the first number that is not finite; -1 if all are. */
-function firstBad(numbers: Float32Array, from: number, count: number): number {
+/** Index, from `from` on, of the first of `count` numbers that is not finite; -1 if all are. */
+export function firstBad(numbers: ArrayLike<number>, from = 0, count: number = numbers.length): number {
   for (let k = 0; k < count; k++) if (!Number.isFinite(numbers[from + k])) return k;
   return -1;
 }

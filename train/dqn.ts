@@ -13,6 +13,7 @@ import { checkTrainingConfig, fallen, iterationsOf, sharedFields, stepsAfter, tr
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { checkBackend } from './backend.js';
 import type { Backend } from './backend.js';
+import { checkWeights } from './divergence.js';
 import { TrainError } from './errors.js';
 import { defaultsOf } from './fields.js';
 import type { Fields } from './fields.js';
@@ -348,6 +349,7 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
       await Promise.allSettled([collecting]);
     }
     const spent = await collecting;
+    checkWeights(this.shape, this.#weights, { iteration: this.#iteration + 1, learningRate });
     this.#store(this.#rollouts.rollout);
     this.#rollouts.weights.set(this.#weights);
 
@@ -421,13 +423,8 @@ export class Dqn implements Algorithm<DqnConfig, DqnState> {
       const { scores, values } = this.#learner.forward(this.#batch);
       const dOutputs = this.#learner.roomFor(this.#batch);
       const losses = dqnLoss(this.#samples, config, { scores, values }, dOutputs, this.#errors);
-      if (!Number.isFinite(losses.loss)) {
-        throw new TrainError(
-          'ERR_DIVERGED',
-          `the loss is ${losses.loss} at update ${this.#updates + 1}, step ${this.globalStep}: lower the learning rate (it is ${learningRate})`,
-        );
-      }
-      sums.gradientNorm += this.#learner.update(this.#batch, dOutputs, learningRate, config.maxGradientNorm);
+      const terms = [['td loss', losses.loss]] as const;
+      sums.gradientNorm += this.#learner.update(this.#batch, dOutputs, learningRate, config.maxGradientNorm, terms);
       sums.loss += losses.loss;
       sums.value += losses.value;
       if (config.prioritised) this.#prioritise();

@@ -384,7 +384,7 @@ function withWayOn(error: unknown, run: string, saved: Checkpoint | null): unkno
   if (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') {
     return new WorkerError(error.code, `${error.message}${way}`, { cause: error });
   }
-  if (error instanceof TrainError && error.code === 'ERR_DISK') {
+  if (error instanceof TrainError && (error.code === 'ERR_DISK' || error.code === 'ERR_DIVERGED')) {
     return new TrainError(error.code, `${error.message}${way}`, { cause: error });
   }
   return error;

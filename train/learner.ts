@@ -6,7 +6,7 @@ import type { NetworkShape } from '../policy/index.js';
 import { Adam } from './adam.js';
 import type { AdamState } from './adam.js';
 import type { Backend } from './backend.js';
-import { checkParameters, diverged } from './divergence.js';
+import { badInputOfBatch, checkParameters, diverged } from './divergence.js';
 import { TrainError } from './errors.js';
 import type { TrainableMlp } from './trainable-mlp.js';
 
@@ -122,16 +122,23 @@ export class Learner {
    * One step of Adam down the loss, for the batch of the last `forward`.
    * @param dOutputs derivatives of the loss with respect to the outputs
    * @param maxNorm  a longer gradient is shortened to this norm
+   * @param terms    the loss's terms, by name
    * @returns the norm of the whole gradient before it is shortened
-   * @throws TrainError `ERR_DIVERGED` when the gradient is no longer finite; the weights stay as they were
+   * @throws TrainError `ERR_DIVERGED` when the gradient or a term is no longer finite; the weights stay as they were
    */
-  update(batch: Batch, dOutputs: Outputs, learningRate: number, maxNorm: number): number {
+  update(
+    batch: Batch,
+    dOutputs: Outputs,
+    learningRate: number,
+    maxNorm: number,
+    terms: readonly (readonly [name: string, value: number])[] = [],
+  ): number {
     this.backward(batch, dOutputs, this.#gradient);
     // In double precision and in the order of the flat array.
     let squares = 0;
     for (let k = 0; k < this.#gradient.length; k++) squares += this.#gradient[k] * this.#gradient[k];
     const norm = Math.sqrt(squares);
-    if (!Number.isFinite(norm)) {
+    if (!Number.isFinite(norm) || terms.some(([, value]) => !Number.isFinite(value))) {
       throw diverged({
         shape: this.#shape,
         update: this.#adam.step + 1,
@@ -139,8 +146,8 @@ export class Learner {
         norm,
         weights: this.#weights,
         gradient: this.#gradient,
-        terms: [],
-        samples: null,
+        terms,
+        badInput: () => badInputOfBatch(this.#shape, batch),
       });
     }
     this.#adam.update(this.#weights, this.#gradient, learningRate, norm > maxNorm ? maxNorm / norm : 1);

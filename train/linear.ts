@@ -12,6 +12,7 @@ import { checkTrainingConfig, trainingFields } from './algorithm.js';
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { CmaEs } from './cma-es.js';
 import type { CmaEsState } from './cma-es.js';
+import { firstBad } from './divergence.js';
 import { TrainError } from './errors.js';
 import { check, defaultsOf } from './fields.js';
 import type { Fields } from './fields.js';
@@ -142,6 +143,13 @@ export class Linear implements Algorithm<LinearConfig, LinearState> {
     const { population, numEnvs } = this.config;
     const candidates = this.#search.ask();
     const n = this.#search.dimensions;
+    const bad = firstBad(candidates);
+    if (bad >= 0) {
+      throw new TrainError(
+        'ERR_DIVERGED',
+        `generation ${this.iteration + 1}, step ${this.#globalStep}, has diverged: lower sigma (it is ${this.config.sigma}); the weight of column ${linearColumns[bad % n]} of candidate ${Math.floor(bad / n)} is ${candidates[bad]}`,
+      );
+    }
     const beats = beatsOf(population);
     const episodes = this.#episodes();
     const tasks = Array.from({ length: population }, (_, k): EvaluationTask => {

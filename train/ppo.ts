@@ -13,6 +13,7 @@ import { checkTrainingConfig, fallen, iterationsOf, sharedFields, stepsAfter, tr
 import type { Algorithm, AlgorithmDefinition, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import { checkBackend } from './backend.js';
 import type { Backend } from './backend.js';
+import { checkWeights } from './divergence.js';
 import { TrainError } from './errors.js';
 import { defaultsOf } from './fields.js';
 import type { Fields } from './fields.js';
@@ -288,6 +289,7 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
     for (let p = 0; p < samples; p++) this.#returns[p] = this.#advantages[p] + roll.values[p];
 
     const learned = await this.#learn(learningRate);
+    checkWeights(this.shape, this.weights, { iteration: this.#iteration + 1, learningRate });
     this.#iteration++;
     const seconds = (performance.now() - started) / 1000;
     const episodes = episodeMeans(roll, samples);
@@ -396,7 +398,8 @@ export class Ppo implements Algorithm<PpoConfig, PpoState> {
       dOutputs.scores,
       dOutputs.values,
     );
-    const gradientNorm = learner.update(this.#batch, dOutputs, learningRate, this.config.maxGradientNorm);
+    const terms = [['policy loss', losses.policyLoss] as const, ['value loss', losses.valueLoss] as const];
+    const gradientNorm = learner.update(this.#batch, dOutputs, learningRate, this.config.maxGradientNorm, terms);
     return { ...losses, gradientNorm };
   }
 

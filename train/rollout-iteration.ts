@@ -20,6 +20,7 @@ import type {
   TrainingState,
 } from './algorithm.js';
 import type { BackendName } from './backend.js';
+import { firstBad } from './divergence.js';
 import { TrainError } from './errors.js';
 import { check, defaultsOf } from './fields.js';
 import type { Fields } from './fields.js';
@@ -220,6 +221,8 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
     const isLinear = config.hidden.length === 0 || this.#iteration < config.linearRounds;
     const fitted = isLinear ? this.#fitLinear(rows) : await this.#fitNetworks(rows);
 
+    this.#checkFinite(rows, fitted);
+
     // Accept.
     const value = await this.#validate(fitted.shape, fitted.weights);
     const isBetter = value > this.#best;
@@ -398,6 +401,24 @@ export class RolloutIteration implements Algorithm<RolloutConfig, RolloutState> 
       player: { shape, weights: fitted[0].weights },
       error: fitted.reduce((sum, { error }) => sum + error, 0) / members,
     };
+  }
+
+  /** @throws TrainError `ERR_DIVERGED` naming the label, the column or the weight that is not finite */
+  #checkFinite({ features, worths }: Pool, { shape, weights, error }: Candidate): void {
+    if (Number.isFinite(error) && firstBad(weights) < 0) return;
+    const [label, feature, weight] = [firstBad(worths), firstBad(features), firstBad(weights)];
+    const what =
+      label >= 0
+        ? `the worth of label ${label} is ${worths[label]}`
+        : feature >= 0
+          ? `column ${feature % shape.inputs} of label ${Math.floor(feature / shape.inputs)} is ${features[feature]}`
+          : weight >= 0
+            ? `weights[${weight}] is ${weights[weight]}`
+            : `the error of the fit is ${error}`;
+    throw new TrainError(
+      'ERR_DIVERGED',
+      `round ${this.#iteration + 1}, step ${this.globalStep}, has diverged: lower the learning rate (it is ${this.config.learningRate}); ${what}`,
+    );
   }
 
   // ---------------------------------------------------------------- accept

@@ -8,7 +8,7 @@ import { kernelMemory } from '../policy/index.js';
 import type { RolloutPool, TransitionViews } from '../workers/index.js';
 import { BETA1, BETA2, EPSILON } from './adam.js';
 import type { AdamState } from './adam.js';
-import { checkParameters, diverged } from './divergence.js';
+import { badInputOfRecords, checkParameters, diverged } from './divergence.js';
 import { wholePower } from '../engine/index.js';
 import { Control, ShardLayout, ShardThread } from './shards.js';
 import type { SampleLoss, ShardSetup, ShardTask } from './shards.js';
@@ -202,7 +202,7 @@ export class ShardedLearner {
         weights,
         gradient,
         terms: this.#loss.terms.map((name, k) => [name, this.terms[k]]),
-        samples: { ...this.#setup, first, rows },
+        badInput: () => badInputOfRecords(this.#shape, { ...this.#setup, first, rows }),
       });
     }
     this.#step++;
