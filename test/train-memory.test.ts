@@ -1,0 +1,51 @@
+// Memory of a long training stays flat: what the process holds late is not more than what it held early on.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { sized, told } from './support/size.js';
+
+const root = mkdtempSync(join(tmpdir(), 'fleetstep-memory-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const steps: Readonly<Record<string, number>> = { ppo: sized(100_000, 3_000_000), dqn: sized(30_000, 600_000) };
+const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
+
+/** MiB that the process has in memory; null once it is gone. */
+function resident(pid: number): number | null {
+  try {
+    const kiB = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kiB === undefined ? null : Number(kiB) / 1024;
+  } catch {
+    return null;
+  }
+}
+
+it.each(Object.keys(steps))(
+  `%s holds no more at its end than early on, over up to ${told(steps['ppo'])} steps`,
+  { tags: ['attack'] },
+  async (algorithm) => {
+    const args = ['--algorithm', algorithm, '--steps', String(steps[algorithm]), '--eval-episodes', '0'];
+    if (algorithm === 'dqn') args.push('--replay-capacity', '5000');
+    const child = spawn(process.execPath, [main, 'train', ...args, '--checkpoint-seconds', '1', '--out', algorithm], {
+      cwd: root,
+      stdio: 'ignore',
+    });
+    const exit = once(child, 'exit') as Promise<[number | null]>;
+    const samples: number[] = [];
+    const timer = setInterval(() => samples.push(...[resident(child.pid!)].filter((one) => one !== null)), 50);
+    const [code] = await exit;
+    clearInterval(timer);
+    expect(code).toBe(0);
+    expect(samples.length).toBeGreaterThan(10);
+    // The first part fills caches, buffers and the replay memory.
+    const part = (from: number, to: number): number =>
+      Math.max(...samples.slice(Math.floor(from * samples.length), Math.ceil(to * samples.length)));
+    const [early, late] = [part(0.3, 0.6), part(0.6, 1)];
+    // In a short run the heap has not found its size yet.
+    expect(late, `MiB at the end, ${early} before`).toBeLessThan(1.1 * early + sized(200, 32));
+  },
+);
