@@ -5,7 +5,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-/** What a build writes last (package.json). */
+/** What a build writes last (build.js). */
 const last = 'dist/policy/learn-relaxed.wasm';
 
 const { include } = JSON.parse(readFileSync('tsconfig.json', 'utf8'));
