@@ -19,6 +19,7 @@ process.stderr.on('error', () => process.exit(process.exitCode ?? 1));
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
+  worker: async () => (await import('./worker.js')).workerCommand(),
   fit: async () => (await import('./fit.js')).fitCommand(),
   distill: async () => (await import('./distill.js')).distillCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),

@@ -16,6 +16,7 @@ export function reportError(error: unknown): void {
   if (
     (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') ||
     (error instanceof TrainError && error.code === 'ERR_DISK') ||
+    (error instanceof JobsError && error.code === 'ERR_QUEUE') ||
     (error instanceof AuditError && (error.code === 'ERR_DATABASE' || error.code === 'ERR_DEADLINE')) ||
     (error instanceof Error && 'syscall' in error)
   ) {

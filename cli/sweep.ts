@@ -5,14 +5,19 @@ import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import {
   LocalRunner,
+  QueueRunner,
   StudyFolder,
   checkIdentity,
   readStudy,
+  runQueueWorker,
   runStudy,
   studyIdentity,
+  studyKey,
   worldFor,
 } from '../jobs/index.js';
-import type { SavedStudy, Study, StudyTable, SweepProgress, TrialRow } from '../jobs/index.js';
+import type { SavedStudy, SliceRunner, Study, StudyTable, SweepProgress, TrialRow } from '../jobs/index.js';
+import { openQueue, queueOption, workerName } from './queue.js';
+import { leaseOption } from './worker.js';
 import { jsonOption, path, whole } from './options.js';
 import { counted, percent, printJson, progress, short, table } from './print.js';
 
@@ -22,6 +27,8 @@ interface SweepOptions {
   readonly parallel: number;
   readonly workers: number;
   readonly silentSeconds: number;
+  readonly queue?: string | true;
+  readonly leaseSeconds: number;
   readonly json: boolean;
 }
 
@@ -37,8 +44,11 @@ export function sweepCommand(): Command {
     )
     .addOption(new Option('--resume <folder>', 'go on with an interrupted study').argParser(path))
     .addOption(
-      new Option('--parallel <n>', 'trainings at the same time; the result does not depend on it')
-        .argParser(whole(1, 256))
+      new Option(
+        '--parallel <n>',
+        'trainings at the same time; the result does not depend on it; with --queue those of this process, 0 for none',
+      )
+        .argParser(whole(0, 256))
         .default(availableParallelism(), 'one per core'),
     )
     .addOption(new Option('--workers <n>', 'worker threads of each training').argParser(whole(1, 256)).default(1))
@@ -50,6 +60,12 @@ export function sweepCommand(): Command {
         .argParser(whole(5))
         .default(120),
     )
+    .addOption(
+      queueOption(
+        'have it done by this process and by every "fleetstep worker" of the same queue: a PostgreSQL, or nothing for the embedded one',
+      ),
+    )
+    .addOption(leaseOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -76,7 +92,8 @@ After an interrupt the trainings save a checkpoint, and --resume goes on. Exit c
 Examples:
   fleetstep sweep study.json
   fleetstep sweep study.json --out studies/one --parallel 2 --json
-  fleetstep sweep --resume studies/one`,
+  fleetstep sweep --resume studies/one
+  fleetstep sweep study.json --queue postgres://me:secret@db.example:5432/fleetstep --parallel 0`,
     )
     .action(async (file: string | undefined, options: SweepOptions, command: Command) => {
       if ((file === undefined) === (options.resume === undefined)) {
@@ -85,6 +102,9 @@ Examples:
             ? 'error: give a study file, or --resume with the folder of a study'
             : 'error: --resume goes on with the study of its folder: leave the study file out',
         );
+      }
+      if (options.parallel === 0 && options.queue === undefined) {
+        command.error('error: --parallel is 0: without --queue nobody would do the work; give at least 1');
       }
       await sweep(file, options);
     });
@@ -114,14 +134,17 @@ async function sweep(file: string | undefined, options: SweepOptions): Promise<v
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
   const bar = progress('sweep', options.json);
-  const { parallel, workers, silentSeconds } = options;
+  const { runner, leave } = await runnerFor({ study, identity, limit }, folder, options, (text) => {
+    bar.stop();
+    say(text);
+  });
   try {
     const result = await runStudy({
       study,
       identity,
       folder,
       limit,
-      runner: new LocalRunner({ folder, identity, parallel, workers, silentSeconds }),
+      runner,
       signal: stop.signal,
       onProgress: (state) =>
         bar.update(Math.min(state.steps, state.expectedSteps - 1), state.expectedSteps, progressText(study, state)),
@@ -135,9 +158,45 @@ async function sweep(file: string | undefined, options: SweepOptions): Promise<v
     report(study, folder.path, result, options.json);
   } finally {
     bar.stop();
+    await leave();
     process.off('SIGINT', onInterrupt);
     process.off('SIGTERM', onInterrupt);
   }
+}
+
+/** Slices of a study in a queue at the same time: enough for many workers, few enough to be looked at. */
+const IN_QUEUE = 256;
+
+/** Who does the slices: processes of this one, or a queue and whoever works for it. */
+async function runnerFor(
+  { study, identity }: SavedStudy,
+  folder: StudyFolder,
+  { queue: way, parallel, workers, silentSeconds, leaseSeconds }: SweepOptions,
+  say: (text: string) => void,
+): Promise<{ readonly runner: SliceRunner; readonly leave: () => Promise<void> }> {
+  if (way === undefined) {
+    const runner = new LocalRunner({ folder, identity, parallel, workers, silentSeconds });
+    return { runner, leave: () => Promise.resolve() };
+  }
+  const queue = await openQueue(way, say);
+  const { store, deliveries } = queue;
+  const key = studyKey(study.name, study, identity);
+  const stop = new AbortController();
+  const own =
+    parallel === 0
+      ? Promise.resolve()
+      : runQueueWorker({
+          ...{ store, deliveries, parallel, workers, leaseSeconds, name: workerName() },
+          ...{ folder: folder.trials, signal: stop.signal, report: say },
+        });
+  return {
+    runner: new QueueRunner({ store, deliveries, study: key, identity, parallel: IN_QUEUE, report: say }),
+    leave: async () => {
+      stop.abort();
+      await own;
+      await queue.close();
+    },
+  };
 }
 
 function begin(study: Study, out: string | undefined): { folder: StudyFolder; saved: SavedStudy } {

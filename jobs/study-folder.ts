@@ -65,6 +65,11 @@ export class StudyFolder {
     this.#write(STUDY_FILE, saved);
   }
 
+  /** Where the runs lie. */
+  get trials(): string {
+    return join(this.path, TRIALS);
+  }
+
   /** The folder of a trial's run with one seed. */
   runFolder({ trial, seed }: Pick<Slice, 'trial' | 'seed'>): string {
     return join(this.path, TRIALS, `${trialName(trial)}-s${seed}`);
