@@ -5,7 +5,6 @@ import { networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import type { TransitionViews } from '../workers/index.js';
 import { TrainError } from './errors.js';
-import type { Batch } from './learner.js';
 
 /** Where a run stands when its gradient or its loss is not finite. */
 export interface Divergence {
@@ -94,8 +93,19 @@ export function badInputOfRecords(shape: NetworkShape, samples: RecordedSamples)
   return null;
 }
 
+/** A minibatch as it is gathered for the networks. */
+export interface GatheredSamples {
+  readonly rows: number;
+  /** `[rows, inputs]` */
+  readonly observations: Float32Array;
+  /** `[entries, PAIR_COLUMNS]` */
+  readonly features: Float32Array;
+  /** `[rows + 1]` first entry of each sample */
+  readonly starts: Int32Array;
+}
+
 /** Which number of a gathered minibatch is not finite; null if all are. */
-export function badInputOfBatch({ inputs, kind }: NetworkShape, batch: Batch): string | null {
+export function badInputOfBatch({ inputs, kind }: NetworkShape, batch: GatheredSamples): string | null {
   const { rows, observations, features, starts } = batch;
   const observation = firstBad(observations, 0, rows * inputs);
   if (observation >= 0) {
