@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
   worker: async () => (await import('./worker.js')).workerCommand(),
+  runs: async () => (await import('./runs.js')).runsCommand(),
   fit: async () => (await import('./fit.js')).fitCommand(),
   distill: async () => (await import('./distill.js')).distillCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),

@@ -95,3 +95,5 @@ export { machine } from './machine.js';
 export type { Machine } from './machine.js';
 export type { StartRecord } from './start.js';
 export { crc32c, eventFileHeader, eventsUpTo, scalarEvent } from './event-file.js';
+export { readRun } from './read-run.js';
+export type { MetricsLine, RunRecord, RunState } from './read-run.js';

@@ -71,6 +71,16 @@ export class RunLock {
     }
   }
 
+  /** Whether a living process works on the folder. Changes nothing. */
+  static isHeld(folder: string): boolean {
+    return readdirSync(folder)
+      .filter(isLock)
+      .some((name) => {
+        const holder = holderOf(join(folder, name));
+        return holder !== null && !isDead(holder);
+      });
+  }
+
   #write(holder: Holder): void {
     writeFileAtomic(this.#file, `${JSON.stringify(holder)}\n`);
   }
