@@ -54,8 +54,13 @@ interface TrainOptions {
   readonly keepEvery: number;
   readonly init?: string;
   readonly seeds?: readonly number[];
+  readonly supervise?: number | true;
+  readonly memoryLimit?: number;
   readonly json: boolean;
 }
+
+/** Restarts in a row without a step more, where nothing else is said. */
+const RESTARTS = 5;
 
 /** The `train` command. */
 export function trainCommand(): Command {
@@ -143,6 +148,17 @@ export function trainCommand(): Command {
         .argParser(whole(0))
         .default(runFields.keepEvery.default),
     )
+    .addOption(
+      new Option(
+        '--supervise [n]',
+        'start the run again from its checkpoint if its process dies or fails, at most n times in a row without a step more (default: 5)',
+      ).argParser(whole(0, 1000)),
+    )
+    .addOption(
+      new Option('--memory-limit <MiB>', 'with --supervise: start it again, too, once it holds more memory').argParser(
+        whole(1),
+      ),
+    )
     .addOption(jsonOption());
   for (const option of settingOptions()) command.addOption(option);
   return command
@@ -165,6 +181,23 @@ Examples:
     )
     .action(async (options: TrainOptions, command: Command) => {
       const { seeds, out, json } = options;
+      if (options.memoryLimit !== undefined && options.supervise === undefined) {
+        command.error('error: --memory-limit ends and restarts a run: give --supervise, too');
+      }
+      if (options.supervise !== undefined) {
+        const folder = options.resume ?? out;
+        if (folder === undefined || seeds !== undefined) {
+          command.error('error: --supervise restarts one run from its folder: give --out or --resume, and no --seeds');
+        }
+        const { supervise, unsupervised } = await import('./supervise.js');
+        process.exitCode = await supervise({
+          args: unsupervised(process.argv.slice(2)),
+          out: folder,
+          restarts: options.supervise === true ? RESTARTS : options.supervise,
+          memoryLimit: options.memoryLimit,
+        });
+        return;
+      }
       if (seeds === undefined) {
         await train(options, command);
         return;

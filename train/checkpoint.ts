@@ -19,7 +19,7 @@ import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
 import type { SavedViews } from './records.js';
 import { algorithm, algorithmNames } from './registry.js';
-import { onDisk } from './run-folder.js';
+import { CONFIG_FILE, onDisk } from './run-folder.js';
 import { shippedFolder, shippedNames } from './shipped.js';
 
 const FORMAT = 'fleetstep-checkpoint-4';
@@ -196,8 +196,10 @@ export function readCheckpoint(path: string): Checkpoint {
     );
   }
   const file = statSync(path).isDirectory() ? join(path, CHECKPOINT_FILE) : path;
-  if (!existsSync(file))
-    throw new TrainError('ERR_CHECKPOINT', `${path} holds no ${CHECKPOINT_FILE}: the run has not saved one yet`);
+  if (!existsSync(file)) {
+    const why = existsSync(join(path, CONFIG_FILE)) ? 'the run has not saved one yet' : 'it is not the folder of a run';
+    throw new TrainError('ERR_CHECKPOINT', `${path} holds no ${CHECKPOINT_FILE}: ${why}`);
+  }
   const bytes = readFileSync(file);
   let checkpoint: Checkpoint;
   try {
