@@ -23,7 +23,8 @@ const share: Range = [0, 1];
 
 /**
  * The bounds of an observation. All are finite, and no value that an episode brings lies beyond them. Times are bounded by what a full
- * plan can take, counts by the bookings that can come, so that some are wide.
+ * plan can take, counts by the bookings that can come, so that some are wide; a number
+ * that never changes has a range of 1.
  */
 export function observationBounds(compiled: CompiledScenario, kind: ObservationKind): ObservationBounds {
   const { scenario, trafficByTick, dayFractionByTick } = compiled;
@@ -37,7 +38,8 @@ export function observationBounds(compiled: CompiledScenario, kind: ObservationK
     columns.forEach((_, k) => {
       const [least, greatest] = ranges[k] ?? share;
       low[p] = least;
-      high[p++] = greatest;
+      // A number that never changes: spaces want a range all the same.
+      high[p++] = greatest > least ? greatest : least + 1;
     });
   };
   const created = mostBookings(compiled);

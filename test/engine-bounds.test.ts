@@ -60,7 +60,7 @@ describe('the bounds of observations', () => {
       expect([low[DriverColumn.x], high[DriverColumn.x], high[DriverColumn.available]]).toEqual([-1, 1, 1]);
       const booking = 10 * 8;
       expect([low[booking + BookingColumn.timeLeft], high[booking + BookingColumn.timeLeft]]).toEqual([0, 1]);
-      expect([high[booking + BookingColumn.untilWindow], high[booking + BookingColumn.fare]]).toEqual([0, 0]);
+      expect([low[booking + BookingColumn.fare], high[booking + BookingColumn.fare]]).toEqual([0, 1]);
     }
   });
 });
