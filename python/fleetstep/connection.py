@@ -144,9 +144,9 @@ class Connection:
         """Process id of what was started."""
         return self._process.pid
 
-    def close(self) -> None:
+    def close(self, why: str = "it was closed") -> None:
         """Ends the engine. Views of the shared memory stay valid. Calling it again does nothing."""
-        self._broken = self._broken or "it was closed"
+        self._broken = self._broken or why
         self._finalizer()
 
     # ------------------------------------------------------------ greeting
