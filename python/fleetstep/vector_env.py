@@ -18,6 +18,9 @@ from .errors import FleetstepError
 from .options import PairRows, Scenario, request_of, seed_of, spaces_of, whole
 
 Array = np.ndarray[Any, Any]
+#: Kinds of whole numbers, and their unsigned ones.
+_UNSIGNED = {np.dtype(f"{sign}{size}"): np.dtype(f"u{size}") for sign in "iu" for size in (1, 2, 4, 8)}
+
 Results = tuple[Array, Array, Array, Array, dict[str, Any]]
 
 
@@ -218,12 +221,13 @@ class DispatchVectorEnv(VectorEnv[Array, Array, Array]):
     def _checked(self, actions: Any, count: int) -> Array:
         """Refuses what is no array of ``count`` actions, before anything is sent."""
         chosen = np.asarray(actions)
-        if chosen.dtype.kind not in "iu":
+        unsigned = _UNSIGNED.get(chosen.dtype)
+        if unsigned is None:
             raise TypeError(f"actions has dtype {chosen.dtype}: expected whole numbers, such as int64")
         if chosen.shape != (count,):
             raise ValueError(f"actions has shape {chosen.shape}: expected ({count},), one action for each environment")
         # As unsigned numbers, those below 0 are above all others.
-        if np.maximum.reduce(chosen.view(f"u{chosen.itemsize}")) >= self._actions:
+        if np.maximum.reduce(chosen.view(unsigned)) >= self._actions:
             at = int(np.flatnonzero((chosen < 0) | (chosen >= self._actions))[0])
             raise ValueError(f"actions[{at}] is {chosen[at]}: expected 0 to {self._actions - 1}")
         return chosen

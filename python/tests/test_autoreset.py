@@ -79,7 +79,7 @@ class BesideSyncVectorEnv(Same):
 
     def test_each_mode_any_workers_copied_or_not(self) -> None:
         for mode in AutoresetMode:
-            for workers, copy in ((1, True), (1, False), (3, True)):
+            for workers, copy in ((1, True), (3, mode is AutoresetMode.DISABLED)):
                 with self.subTest(mode=mode, workers=workers, copy=copy):
                     self.assertGreater(self.play(mode, workers, copy), 2 * N)
 
