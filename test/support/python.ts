@@ -19,7 +19,8 @@ const MAKE_SECONDS = 300;
 const environment: NodeJS.ProcessEnv = {
   ...process.env,
   FLEETSTEP_NODE: `'${process.execPath}' '${main}'`,
-  PYTHONDONTWRITEBYTECODE: '1',
+  // Not beside the sources.
+  PYTHONPYCACHEPREFIX: join(inject('keptFolder'), 'bytecode'),
   PYTHONWARNINGS: 'error::ResourceWarning',
   ...(existsSync(nycAmod) ? { FLEETSTEP_NYC_AMOD: nycAmod } : {}),
 };
@@ -38,8 +39,10 @@ async function findPython(): Promise<{ readonly python: string } | { readonly re
     mkdirSync(kept, { recursive: true });
     await withFolderLock(kept, MAKE_SECONDS, async () => {
       if (existsSync(made)) return;
-      await run('python3', ['-m', 'venv', kept]);
-      await run(python, ['-m', 'pip', 'install', '--quiet', join(root, 'python')], { timeout: 240_000 });
+      // Without a pip of its own, and compiled as it is used: half the time, and a fifth of the files.
+      await run('python3', ['-m', 'venv', '--without-pip', kept]);
+      const install = ['install', '--quiet', '--no-compile', '--retries', '1', join(root, 'python')];
+      await run('python3', ['-m', 'pip', '--python', python, ...install], { timeout: 240_000 });
       writeFileSync(made, '');
     });
     return { python };
