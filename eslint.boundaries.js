@@ -10,6 +10,7 @@ export const rooms = {
   workers: ['engine', 'policy'],
   train: ['engine', 'policy', 'workers', 'trips', 'files'],
   jobs: ['engine', 'policy', 'workers', 'trips', 'files', 'train'],
+  bridge: ['engine', 'files', 'trips', 'workers'],
   audit: [],
   advise: ['engine', 'policy'],
   serve: ['engine', 'policy', 'advise', 'audit'],

@@ -19,6 +19,7 @@ const documentedRooms = [
   'serve',
   'cli',
   'jobs',
+  'bridge',
 ];
 
 /** What needs a doc comment where it is exported. A constructor's is wanted only where the class does not say enough. */

@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.js')).serveCommand(),
   token: async () => (await import('./token.js')).tokenCommand(),
   drive: async () => (await import('./drive.js')).driveCommand(),
+  'env-server': async () => (await import('./env-server.js')).envServerCommand(),
   import: async () => (await import('./import.js')).importCommand(),
   collect: async () => (await import('./collect.js')).collectCommand(),
   'seed-demo': async () => (await import('./seed-demo.js')).seedDemoCommand(),

@@ -3,6 +3,7 @@
 
 import { AdviseError } from '../advise/index.js';
 import { AuditError } from '../audit/index.js';
+import { BridgeError } from '../bridge/index.js';
 import { EngineError } from '../engine/index.js';
 import { JobsError } from '../jobs/index.js';
 import { PolicyError } from '../policy/index.js';
@@ -44,6 +45,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof PolicyError ||
     error instanceof AuditError ||
     error instanceof AdviseError ||
+    error instanceof BridgeError ||
     error instanceof ServeError
   );
 }

@@ -1,5 +1,7 @@
 // The engine's public names; each has its documentation where it is defined.
 
+export { observationBounds } from './bounds.js';
+export type { ObservationBounds } from './bounds.js';
 export { checkTrace } from './check-dataset.js';
 export { adapt, compileScenario, levelAt } from './compile.js';
 export type { CompiledScenario } from './compile.js';

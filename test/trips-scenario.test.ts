@@ -248,3 +248,30 @@ describe('a scenario on recorded trips', () => {
     );
   });
 });
+
+describe('a scenario that is given as an object', () => {
+  it('is read as the same words in a file: whole, or with changes to another one', () => {
+    const { scenario } = loadScenario({ scenario: { extends: 'geneva', drivers: 4, travel: { speedKmh: 40 } } });
+    expect(scenario).toEqual({ ...geneva, name: 'custom', drivers: 4, travel: { ...geneva.travel, speedKmh: 40 } });
+    expect(loadScenario({ scenario: { ...geneva } }).scenario).toEqual(geneva);
+    const file = write('base.json', { extends: 'geneva', slots: 7 });
+    const given = scenarioSource({ extends: file, name: 'mine' });
+    expect([given.names, given.files, given.candidate['slots']]).toEqual([['mine', 'base', 'geneva'], [file], 7]);
+  });
+
+  it('is refused with the field that is wrong', () => {
+    for (const [given, message] of [
+      [{ extends: 'genva' }, /"extends" is "genva" in the given object.*did you mean "geneva"/],
+      [{ ...geneva, drivers: 4 }, /"name" is "geneva" in the given object: it must be one of its own/],
+      [{ extends: 'geneva', drivrs: 4 }, /"drivrs" is unknown.*did you mean "drivers"/],
+    ] as const) {
+      expect(() => loadScenario({ scenario: given })).toThrow(message);
+    }
+    expect(() => loadScenario({ scenario: { extends: 'geneva' }, data: folder })).toThrow(
+      /scenario "custom" draws its demand from the seed: leave --data out/,
+    );
+    expect(() => loadScenario({ scenario: { ...geneva, name: 'own', demand: { kind: 'trace' } } })).toThrow(
+      /scenario "own" runs on recorded trips, and there is no trips.msgpack/,
+    );
+  });
+});

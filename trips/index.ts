@@ -22,7 +22,7 @@ export type { TripsErrorCode } from './errors.js';
 export { importOwnTrips } from './import-folder.js';
 export type { ImportResult } from './import-folder.js';
 export { COLLECTED_TRIPS, loadDataset, loadScenario, tripsAt } from './load.js';
-export type { ScenarioRequest } from './load.js';
+export type { GivenScenario, ScenarioRequest } from './load.js';
 export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
 export type { NycScenario } from './nyc-amod.js';
 export { buildOwnTrips, readOwnTrips, tripColumns } from './own-trips.js';

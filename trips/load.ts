@@ -20,6 +20,12 @@ export interface ScenarioRequest {
   readonly data?: string | undefined;
 }
 
+/** A scenario that is given as it would stand in a file, and where its trips are. */
+export interface GivenScenario extends Omit<ScenarioRequest, 'scenario'> {
+  /** A whole scenario, or changes to the one named in `extends`. */
+  readonly scenario: Readonly<Record<string, unknown>>;
+}
+
 /** The name of the trips file that `fleetstep collect` and `fleetstep import` write beside their scenario. */
 export const COLLECTED_TRIPS = 'trips.msgpack';
 
@@ -27,10 +33,10 @@ export const COLLECTED_TRIPS = 'trips.msgpack';
  * Loads and compiles a scenario.
  * @throws EngineError `ERR_SCENARIO`, TripsError
  */
-export function loadScenario(request: ScenarioRequest): CompiledScenario {
+export function loadScenario(request: ScenarioRequest | GivenScenario): CompiledScenario {
   const source = scenarioSource(request.scenario);
   const { candidate, names, files } = source;
-  log('scenario %s: names %o, files %o', request.scenario, names, files);
+  log('scenario %o: names %o, files %o', request.scenario, names, files);
   const kindOf = (field: 'travel' | 'demand'): unknown => (candidate[field] as { kind?: unknown } | undefined)?.kind;
   const nyc = nycScenarios.find((name) => names.includes(name));
   let compiled: CompiledScenario;
@@ -38,7 +44,7 @@ export function loadScenario(request: ScenarioRequest): CompiledScenario {
     if (request.data !== undefined) {
       throw new EngineError(
         'ERR_SCENARIO',
-        `scenario "${request.scenario}" draws its demand from the seed: leave --data out`,
+        `scenario "${typeof request.scenario === 'string' ? request.scenario : names[0]}" draws its demand from the seed: leave --data out`,
       );
     }
     compiled = compileScenario(candidate);
@@ -61,7 +67,7 @@ function ownTrips({ names, files }: ScenarioSource, data: string | undefined): D
   const beside = files.map((file) => join(dirname(file), COLLECTED_TRIPS));
   const file =
     data === undefined
-      ? (beside.find((path) => existsSync(path)) ?? beside[0])
+      ? (beside.find((path) => existsSync(path)) ?? beside[0] ?? COLLECTED_TRIPS)
       : isFolder(data)
         ? join(data, COLLECTED_TRIPS)
         : data;

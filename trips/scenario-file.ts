@@ -1,4 +1,4 @@
-// Scenario files: a whole scenario, or changes to another one, which is built in or a file itself.
+// Scenario files, and scenarios that are given as an object: a whole one, or changes to another one, which is built in or a file itself.
 
 import { realpathSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
@@ -17,20 +17,24 @@ export interface ScenarioSource {
   readonly files: readonly string[];
 }
 
+/** The name of a scenario that is given as an object, extends another one, and does not say its own. */
+const GIVEN_NAME = 'custom';
+
 /**
- * The scenario that `scenario` names.
- * @param scenario a built-in name, or the path of a `.json` file. The file's `extends` is a built-in name, or another
- * file's path from where the file lies. Objects are merged member by member, all else is replaced, and so is an object
- * of another `kind`. Without a `name`, a file that extends is called as the file.
+ * The scenario that `scenario` names, or is.
+ * @param scenario a built-in name, the path of a `.json` file, or what such a file would hold. A file's `extends` is a built-in name, or
+ * another file's path from where the file lies; an object's, from the working directory. Objects are merged member by member, all else
+ * is replaced, and so is an object of another `kind`. Without a `name`, a file that extends is called as the file, an object `custom`.
  * @throws EngineError `ERR_SCENARIO`
  */
-export function scenarioSource(scenario: string): ScenarioSource {
+export function scenarioSource(scenario: string | Readonly<Record<string, unknown>>): ScenarioSource {
+  if (typeof scenario !== 'string') return fromMembers(scenario, null, []);
   if (!isFile(scenario)) return { candidate: { ...preset(scenario) }, names: [scenario], files: [] };
   return fromFile(scenario, []);
 }
 
 function fromFile(file: string, opened: readonly string[]): ScenarioSource {
-  const { extends: base, ...changes } = readObject(file);
+  const members = readObject(file);
   const real = realpathSync(file);
   if (opened.includes(real)) {
     throw new EngineError(
@@ -38,31 +42,46 @@ function fromFile(file: string, opened: readonly string[]): ScenarioSource {
       `scenario file ${file} extends itself (${[...opened, real].map((path) => basename(path)).join(' -> ')}): leave "extends" out of one of them`,
     );
   }
+  return fromMembers(members, file, [...opened, real]);
+}
+
+/** @param file where `members` stand, null if they were given as they are */
+function fromMembers(
+  members: Readonly<Record<string, unknown>>,
+  file: string | null,
+  opened: readonly string[],
+): ScenarioSource {
+  const { extends: base, ...changes } = members;
+  const files = file === null ? [] : [file];
   if (base === undefined) {
-    const source: ScenarioSource = { candidate: changes, names: [String(changes['name'])], files: [file] };
+    const source: ScenarioSource = { candidate: changes, names: [String(changes['name'])], files };
     ownName(file, source, null);
     return source;
   }
   if (typeof base !== 'string' || !(isFile(base) || presetNames.includes(base))) {
     throw new EngineError(
       'ERR_SCENARIO',
-      `scenario field "extends" is ${JSON.stringify(base)} in ${file}${typeof base === 'string' ? didYouMean(base, presetNames) : ''}: it must be one of ${presetNames.join(', ')}, or the path of a .json file`,
+      `scenario field "extends" is ${JSON.stringify(base)} in ${placeOf(file)}${typeof base === 'string' ? didYouMean(base, presetNames) : ''}: it must be one of ${presetNames.join(', ')}, or the path of a .json file`,
     );
   }
   const of = isFile(base)
-    ? fromFile(resolve(dirname(file), base), [...opened, real])
+    ? fromFile(file === null ? resolve(base) : resolve(dirname(file), base), opened)
     : { candidate: { ...preset(base) }, names: [base], files: [] };
   const candidate: Record<string, unknown> = {
     ...(merged(of.candidate, changes) as Record<string, unknown>),
-    name: changes['name'] ?? scenarioNameOf(file),
+    name: changes['name'] ?? (file === null ? GIVEN_NAME : scenarioNameOf(file)),
   };
   const source: ScenarioSource = {
     candidate,
     names: [String(candidate['name']), ...of.names],
-    files: [file, ...of.files],
+    files: [...files, ...of.files],
   };
   ownName(file, source, of);
   return source;
+}
+
+function placeOf(file: string | null): string {
+  return file ?? 'the given object';
 }
 
 function readObject(file: string): Record<string, unknown> {
@@ -80,13 +99,13 @@ function readObject(file: string): Record<string, unknown> {
 }
 
 /** Results go by names, so two different scenarios may not share one. */
-function ownName(file: string, { candidate, names }: ScenarioSource, base: ScenarioSource | null): void {
+function ownName(file: string | null, { candidate, names }: ScenarioSource, base: ScenarioSource | null): void {
   const [name] = names;
   const other = base?.names[0] === name ? base.candidate : presetNames.includes(name) ? preset(name) : null;
   if (other === null || isDeepStrictEqual({ ...other }, { ...candidate })) return;
   throw new EngineError(
     'ERR_SCENARIO',
-    `scenario field "name" is "${name}" in ${file}: it must be one of its own, as the file changes the scenario of that name; give it a "name" such as "${name}-2"`,
+    `scenario field "name" is "${name}" in ${placeOf(file)}: it must be one of its own, as it changes the scenario of that name; give it a "name" such as "${name}-2"`,
   );
 }
 

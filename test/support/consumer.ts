@@ -5,6 +5,7 @@ import { AdviseError, Policies, Recommender, checkRequest } from 'fleetstep/advi
 import type { Answer, Assignment, RecommendRequest } from 'fleetstep/advise';
 import { AuditError, Recorder, openDatabase, verify } from 'fleetstep/audit';
 import type { Act, Database, Intent, VerifyResult } from 'fleetstep/audit';
+import { BridgeError, serveEnvironments } from 'fleetstep/bridge';
 import { VectorDispatchEnv, compileScenario, kpisOf, preset } from 'fleetstep/engine';
 import type { CompiledScenario, Kpis, Scenario, StepResult, World } from 'fleetstep/engine';
 import { SealError, writeFileAtomic } from 'fleetstep/files';
@@ -54,5 +55,6 @@ export const backend: Promise<Backend> = loadBackend('cpu');
 export type Everything = [Algorithm, TrainingConfig, TrainingJob, ImportResult, Caller, Connector, ServerOptions];
 export const values: readonly unknown[] = [
   ...[AdviseError, AuditError, KeyRing, Ppo, SealError, Service, algorithm, checkRequest, createServer],
+  ...[BridgeError, serveEnvironments],
   ...[Schedule, dryRunConnector, importOwnTrips, writeFileAtomic],
 ];
