@@ -19,7 +19,14 @@ const config: ViteUserConfig = {
     pool: 'forks',
     // Many tests wait for another process: three at a time also on two cores.
     maxWorkers: Math.max(3, availableParallelism() - 1),
-    tags: [{ name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 1_800_000 }],
+    tags: [
+      { name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 1_800_000 },
+      {
+        name: 'long',
+        description: 'many processes, many seconds: npm run test:long alone runs it',
+        timeout: 1_800_000,
+      },
+    ],
     // CI counts what has run.
     reporters: ['default', ...(ci ? [jsonReporter] : [])],
     // Against hanging alone: a machine may be twenty times as busy as it has cores.

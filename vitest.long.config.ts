@@ -1,4 +1,5 @@
-// The attacks in full size (test/support/size.ts). `npm run test:long` picks the tests by their tag; this finds their files.
+// The attacks in full size (test/support/size.ts), and what takes long. `npm run test:long` picks the tests by their tags; this finds
+// their files.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import short from './vitest.config.js';
 
 const folder = join(import.meta.dirname, 'test');
 const files = readdirSync(folder).filter(
-  (name) => name.endsWith('.test.ts') && readFileSync(join(folder, name), 'utf8').includes("'./support/size.js'"),
+  (name) => name.endsWith('.test.ts') && /tags: \['(attack|long)'\]/.test(readFileSync(join(folder, name), 'utf8')),
 );
 
 const full: ViteUserConfig = {

@@ -135,7 +135,9 @@ export const policiesProps = { policies: list(object(policy)) };
 export const policyProps = {
   ...policy,
   scenario: anything('The scenario that it was trained on or plays in, as in a scenario’s file'),
-  training: anything('Steps, seconds, configuration and evaluation of a network, and its model card if it comes with the package; null for a rule'),
+  training: anything(
+    'Steps, seconds, configuration and evaluation of a network, and its model card if it comes with the package; null for a rule',
+  ),
 };
 /** Schema of the answer of `GET /v1/companies`. */
 export const companiesProps = { companies: list(object({ id: whole, name: text })) };

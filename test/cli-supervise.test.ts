@@ -45,7 +45,7 @@ function train(
 
 const sha = (text: string): string => (JSON.parse(text) as { weightsSha256: string }).weightsSha256;
 
-it('is started again after a kill and after a failure, and ends in the same weights', () => {
+it('is started again after a kill and after a failure, and ends in the same weights', { tags: ['long'] }, () => {
   const whole = sha(train([...quick, '--out', 'whole']).stdout);
   for (const [name, act, told] of [
     ['killed', `process.kill(process.pid, 'SIGKILL');`, 'ended with SIGKILL'],
@@ -71,7 +71,7 @@ it('is given up where it makes no step more, and is not tried again after a mist
   expect(mistaken.stderr.trim().split('\n')).toHaveLength(1);
 });
 
-it('is started again once it takes more memory than it may, and needs a folder', () => {
+it('is started again once it takes more memory than it may, and needs a folder', { tags: ['long'] }, () => {
   const args = ['--steps', '60000', '--eval-episodes', '0', '--json', '--out', 'large', '--supervise=3'];
   const { status, stdout, stderr } = train([...args, '--memory-limit', '20']);
   expect(stderr).toMatch(/^fleetstep: the run held more than 20 MiB in memory; it is started again from /);

@@ -377,24 +377,28 @@ describe('fleetstep', () => {
   it.each([
     ['dies', 'process.exit(7);', /a worker failed at "learn"/],
     ['hangs', 'for (;;);', /a worker hangs at "learn": task \d+ has made no step for 2 s/],
-  ])('a worker that %s while it learns ends the run, which resumes to the same weights', (what, act, message) => {
-    const args = ['--steps', '4000', '--envs', '16', '--rollout-steps', '64', '--eval-episodes', '0', '--json'];
-    const out = `learning-${what}`;
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [main, 'train', ...args, '--workers', '2', '--hang-seconds', '2', '--out', out],
-      { cwd: root, encoding: 'utf8', timeout: 540_000, env: sabotage(out, act, 'learn') },
-    );
-    expect(stderr).toMatch(message);
-    expect(stderr).toMatch(
-      new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${out}"\n$`),
-    );
-    expect(status).toBe(1);
-    const resumed = fleetstep('train', '--resume', out, '--json');
-    const whole = fleetstep('train', ...args, '--out', `${out}-whole`);
-    const sha = (text: string): string => (JSON.parse(text) as TrainSummary).weightsSha256;
-    expect(sha(resumed.stdout)).toBe(sha(whole.stdout));
-  });
+  ])(
+    'a worker that %s while it learns ends the run, which resumes to the same weights',
+    { tags: ['long'] },
+    (what, act, message) => {
+      const args = ['--steps', '4000', '--envs', '16', '--rollout-steps', '64', '--eval-episodes', '0', '--json'];
+      const out = `learning-${what}`;
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [main, 'train', ...args, '--workers', '2', '--hang-seconds', '2', '--out', out],
+        { cwd: root, encoding: 'utf8', timeout: 540_000, env: sabotage(out, act, 'learn') },
+      );
+      expect(stderr).toMatch(message);
+      expect(stderr).toMatch(
+        new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${out}"\n$`),
+      );
+      expect(status).toBe(1);
+      const resumed = fleetstep('train', '--resume', out, '--json');
+      const whole = fleetstep('train', ...args, '--out', `${out}-whole`);
+      const sha = (text: string): string => (JSON.parse(text) as TrainSummary).weightsSha256;
+      expect(sha(resumed.stdout)).toBe(sha(whole.stdout));
+    },
+  );
 
   it.each([
     [

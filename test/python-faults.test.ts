@@ -2,14 +2,14 @@
 
 import { expect, it } from 'vitest';
 import { describeWithPython, unittest } from './support/python.js';
-import { sized, told } from './support/size.js';
+import { told } from './support/size.js';
 
-const kills = sized(6, 50);
+const kills = 50;
 
 describeWithPython('Python and the engine', () => {
   it(
     `survive ${told(kills)} kills of either side at random moments, and refuse each other's other versions`,
-    { tags: ['attack'] },
+    { tags: ['long'] },
     async () => {
       expect(await unittest('test_faults.py')).toBeGreaterThanOrEqual(10);
     },
