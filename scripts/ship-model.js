@@ -7,13 +7,21 @@
 // The card is judged here: against the strongest simple rule on 200 validation episodes, and on test episodes, which it is shown
 // for the first time. Choose the run on validation; run this once.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { URL, fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compileScenario } from 'fleetstep/engine';
-import { comparePolicies, policyOf, readCheckpoint, weightsSha256, writeCheckpoint } from 'fleetstep/train';
+import {
+  algorithm as algorithmOf,
+  comparePolicies,
+  distillDefaults,
+  policyOf,
+  readCheckpoint,
+  weightsSha256,
+  writeCheckpoint,
+} from 'fleetstep/train';
 import { evaluatePolicies } from 'fleetstep/workers';
 
 const { values, positionals } = parseArgs({
@@ -58,14 +66,29 @@ for (const [split, episodes] of [
 }
 const [{ meanReturn }] = await evaluatePolicies({ ...shared, policies: [policy], split: 'validation', episodes: 10 });
 
+/** Options that give these settings, where they are not the defaults. */
+function optionsOf(settings, defaults) {
+  return Object.entries(settings)
+    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(defaults[name]) && value !== null)
+    .map(([name, value]) => ` --${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${value}`)
+    .join('');
+}
+
 const source = `runs/${scenario.name}-${algorithm}`;
+const { totalSteps, ...others } = config;
+const trained = optionsOf(others, { ...algorithmOf(algorithm).defaults, seed: undefined });
+const distillation = distilled === undefined ? null : JSON.parse(readFileSync(join(run, 'distill.json'), 'utf8'));
 const card = {
   name,
   scenario: scenario.name,
   data: `Drawn demand of the scenario "${scenario.name}", and no recorded trips: nobody's data is in it.`,
   commands: [
-    `fleetstep train --scenario ${scenario.name} --algorithm ${algorithm} --steps ${settings.steps ?? steps} --seed ${config.seed} --out ${source}`,
-    ...(distilled === undefined ? [] : [`fleetstep distill ${source} --out runs/${name}`]),
+    `fleetstep train --scenario ${scenario.name} --algorithm ${algorithm} --steps ${totalSteps}${trained} --out ${source}`,
+    ...(distillation === null
+      ? []
+      : [
+          `fleetstep distill ${source}${optionsOf({ ...distillation.settings, rounds: distillation.rounds.length }, distillDefaults)} --out runs/${name}`,
+        ]),
     `node scripts/ship-model.js runs/${name} ${name}`,
   ],
   algorithm,
