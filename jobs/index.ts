@@ -12,7 +12,7 @@ export type { Slice, SliceOptions, SliceProgress, SliceResult, StudyIdentity } f
 export type { ChoiceParameter, Condition, NumberParameter, Parameter, ParameterValue, Point, Space } from './space.js';
 export { checkStudy, configOf, readStudy, samplerNames } from './study.js';
 export type { Constraint, Objective, SamplerName, Study } from './study.js';
-export { StudyFolder, tableSha256, trialName } from './study-folder.js';
+export { StudyFolder, runName, sliceKey, tableSha256, trialName } from './study-folder.js';
 export type { SavedStudy, StudyTable, TrialRow } from './study-folder.js';
 export { runStudy, rungResult, slicesOf } from './sweep.js';
 export type { SliceRunner, SweepOptions, SweepProgress } from './sweep.js';
@@ -21,7 +21,7 @@ export type { Observation } from './tpe.js';
 export { Deliveries } from './boss.js';
 export { QueueRunner } from './queue-runner.js';
 export type { QueueRunnerOptions } from './queue-runner.js';
-export { QueueStore, sliceKey, studyKey } from './queue-store.js';
+export { QueueStore, studyKey } from './queue-store.js';
 export type { Claim, SavedFile, SliceKey, SliceState } from './queue-store.js';
 export { runQueueWorker } from './queue-worker.js';
 export type { QueueWorkerOptions } from './queue-worker.js';

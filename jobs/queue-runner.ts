@@ -3,9 +3,9 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Deliveries } from './boss.js';
 import { JobsError } from './errors.js';
-import { sliceKey } from './queue-store.js';
 import type { QueueStore, SliceState } from './queue-store.js';
 import type { Slice, SliceProgress, SliceResult, StudyIdentity } from './slice.js';
+import { sliceKey } from './study-folder.js';
 import type { SliceRunner } from './sweep.js';
 
 /** Which study goes through which queue. */

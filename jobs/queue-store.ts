@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { infinityToWord, wordToInfinity } from '../files/index.js';
 import { JobsError } from './errors.js';
 import type { Slice, SliceProgress, SliceResult, StudyIdentity } from './slice.js';
+import { runName, sliceKey } from './study-folder.js';
 
 /** One slice of one study: the same slice has the same key, whoever enqueues it. */
 export interface SliceKey {
@@ -84,16 +85,6 @@ create table if not exists fleetstep_jobs.saved_file (
 export function studyKey(name: string, study: unknown, identity: StudyIdentity): string {
   const digest = createHash('sha256').update(json({ study, identity })).digest('hex');
   return `${name}-${digest.slice(0, 16)}`;
-}
-
-/** The key of a slice within its study. */
-export function sliceKey({ trial, seed, rung }: Slice): string {
-  return `t${String(trial).padStart(4, '0')}-s${seed}-r${rung}`;
-}
-
-/** The run of a slice within its study: its rungs share it. */
-function runOf({ trial, seed }: Slice): string {
-  return `t${String(trial).padStart(4, '0')}-s${seed}`;
 }
 
 /** The tables of a queue. */
@@ -224,7 +215,7 @@ export class QueueStore {
           where study = ${study} and key = ${key} and attempt = ${attempt} and state = 'running'
           returning 1`;
         if (rows.length === 0) return false;
-        if (saved !== null) await save(sql, study, runOf(slice), saved);
+        if (saved !== null) await save(sql, study, runName(slice), saved);
         return true;
       }),
     );
@@ -232,7 +223,7 @@ export class QueueStore {
 
   /** What is saved of a slice's run beyond `steps`; null if there is nothing newer. */
   async savedRun({ study, slice }: Claim, steps: number): Promise<SavedFile[] | null> {
-    const run = runOf(slice);
+    const run = runName(slice);
     return asked(
       this.#sql.begin('isolation level repeatable read read only', async (sql) => {
         const [head] = await sql<{ steps: string }[]>`

@@ -13,7 +13,7 @@ import type { Claim, QueueStore, SavedFile } from './queue-store.js';
 import { checkIdentity, studyIdentity, worldFor } from './slice.js';
 import type { Slice, SliceProgress, SliceResult } from './slice.js';
 import { runInProcess } from './slice-process.js';
-import { trialName } from './study-folder.js';
+import { runName } from './study-folder.js';
 
 /** How a worker works. */
 export interface QueueWorkerOptions {
@@ -81,7 +81,7 @@ export async function runQueueWorker(options: QueueWorkerOptions): Promise<void>
 async function work(claim: Claim, options: QueueWorkerOptions, refused: Set<string>): Promise<void> {
   const { store, deliveries, signal, report } = options;
   const slice: Slice = options.data === undefined ? claim.slice : { ...claim.slice, data: options.data };
-  const folder = join(options.folder, claim.study, `${trialName(slice.trial)}-s${slice.seed}`);
+  const folder = join(options.folder, claim.study, runName(slice));
   const told = `trial ${slice.trial}, seed ${slice.seed}, to step ${slice.toSteps}`;
   try {
     checkIdentity(claim.identity, studyIdentity(worldFor(slice)));

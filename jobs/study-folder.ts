@@ -71,8 +71,8 @@ export class StudyFolder {
   }
 
   /** The folder of a trial's run with one seed. */
-  runFolder({ trial, seed }: Pick<Slice, 'trial' | 'seed'>): string {
-    return join(this.path, TRIALS, `${trialName(trial)}-s${seed}`);
+  runFolder(slice: Pick<Slice, 'trial' | 'seed'>): string {
+    return join(this.path, TRIALS, runName(slice));
   }
 
   /** Result of a slice; undefined if there is none yet. */
@@ -159,8 +159,18 @@ export function trialName(trial: number): string {
   return `t${String(trial).padStart(4, '0')}`;
 }
 
-function nameOf({ trial, seed, rung }: Pick<Slice, 'trial' | 'seed' | 'rung'>): string {
-  return `${trialName(trial)}-s${seed}-r${rung}.json`;
+/** A trial's run with one seed: `t0007-s1` */
+export function runName({ trial, seed }: Pick<Slice, 'trial' | 'seed'>): string {
+  return `${trialName(trial)}-s${seed}`;
+}
+
+/** A slice within its study: `t0007-s1-r0` */
+export function sliceKey(slice: Pick<Slice, 'trial' | 'seed' | 'rung'>): string {
+  return `${runName(slice)}-r${slice.rung}`;
+}
+
+function nameOf(slice: Pick<Slice, 'trial' | 'seed' | 'rung'>): string {
+  return `${sliceKey(slice)}.json`;
 }
 
 function isFolder(path: string): boolean {

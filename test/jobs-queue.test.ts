@@ -114,7 +114,7 @@ describe('a study through a queue', () => {
           const ended = sweeping.ended.finally(() => (over = true));
           // Asleep with a slice in its hands.
           const sleeper = worker('--dir', `sleeper-${k}`);
-          const first = sliceKey({ trial: 0, seed: 1, rung: 0 } as Slice);
+          const first = sliceKey({ trial: 0, seed: 1, rung: 0 });
           const study = keyOf(name);
           while ((await store.states(study, [first])).at(0)?.state !== 'running') await setTimeout(10);
           sleeper.child.kill('SIGSTOP');
