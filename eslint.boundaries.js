@@ -11,6 +11,8 @@ export const rooms = {
   train: ['engine', 'policy', 'workers', 'trips', 'files'],
   jobs: ['engine', 'policy', 'workers', 'trips', 'files', 'train'],
   bridge: ['engine', 'files', 'trips', 'workers'],
+  report: ['engine', 'policy', 'workers', 'files', 'train', 'jobs'],
+  verify: ['files'],
   audit: [],
   advise: ['engine', 'policy'],
   serve: ['engine', 'policy', 'advise', 'audit'],

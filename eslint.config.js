@@ -20,6 +20,8 @@ const documentedRooms = [
   'cli',
   'jobs',
   'bridge',
+  'report',
+  'verify',
 ];
 
 /** What needs a doc comment where it is exported. A constructor's is wanted only where the class does not say enough. */

@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   eval: async () => (await import('./eval.js')).evalCommand(),
   compare: async () => (await import('./compare.js')).compareCommand(),
   simulate: async () => (await import('./simulate.js')).simulateCommand(),
+  verify: async () => (await import('./verify.js')).verifyCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   recommend: async () => (await import('./recommend.js')).recommendCommand(),
   serve: async () => (await import('./serve.js')).serveCommand(),

@@ -10,6 +10,7 @@ import { PolicyError } from '../policy/index.js';
 import { ServeError } from '../serve/index.js';
 import { TrainError } from '../train/index.js';
 import { TripsError } from '../trips/index.js';
+import { VerifyError } from '../verify/index.js';
 import { WorkerError } from '../workers/index.js';
 
 /** Writes one line on stderr, and the stack of what is our own fault; sets the exit code. */
@@ -46,6 +47,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof AuditError ||
     error instanceof AdviseError ||
     error instanceof BridgeError ||
+    error instanceof VerifyError ||
     error instanceof ServeError
   );
 }

@@ -1,12 +1,16 @@
 // fleetstep simulate
 
 import { Command, Option } from 'commander';
-import type { Split } from '../engine/index.js';
+import type { CompiledScenario, Split } from '../engine/index.js';
+import { writeFileAtomic } from '../files/index.js';
+import { episodeLines } from '../report/index.js';
 import { simulate, simulateInThread } from '../workers/index.js';
+import type { Simulation } from '../workers/index.js';
 import {
   dataOption,
   hangSecondsOption,
   jsonOption,
+  path,
   policyOption,
   scenarioOption,
   seedOption,
@@ -15,6 +19,7 @@ import {
 } from './options.js';
 import { askedPolicy } from './policies.js';
 import { kpiTable, printJson } from './print.js';
+import { version } from './version.js';
 
 interface SimulateOptions {
   readonly policy: string;
@@ -24,7 +29,7 @@ interface SimulateOptions {
   readonly episode: number;
   readonly seed: number;
   readonly hangSeconds: number;
-  readonly events: boolean;
+  readonly events?: string | true;
   readonly json: boolean;
 }
 
@@ -43,13 +48,19 @@ export function simulateCommand(): Command {
     )
     .addOption(seedOption())
     .addOption(hangSecondsOption())
-    .addOption(new Option('--events', 'list every event').default(false))
+    .addOption(
+      new Option(
+        '--events [file.jsonl]',
+        'list every event; with a file: write the whole episode there as JSON Lines, for programs and "fleetstep verify"',
+      ).argParser(path),
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
 Examples:
   fleetstep simulate --policy edf --events
+  fleetstep simulate --policy edf --events episode.jsonl && fleetstep verify episode.jsonl
   fleetstep simulate --policy ./mine.mjs --episode 2
   fleetstep simulate --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --episode 3 --json`,
     )
@@ -59,23 +70,30 @@ Examples:
       const request = { compiled, policy, split, episode, seed };
       const result =
         policy.kind === 'module' ? await simulateInThread(request, options.hangSeconds) : simulate(request);
+      const played = { request, simulation: result };
+      if (typeof options.events === 'string') {
+        writeFileAtomic(options.events, episodeLines(played, `fleetstep ${version}`));
+      }
       if (options.json) {
-        printJson(result);
+        const { record: _, ...told } = result;
+        printJson(told);
         return;
       }
-      if (options.events) {
-        for (const { second, kind, booking, driver } of result.events) {
-          const parts = [clock(compiled.scenario.startSecondOfDay + second), kind.padEnd(9)];
-          if (booking >= 0) parts.push(`booking ${booking}`);
-          if (driver >= 0) parts.push(`driver ${driver}`);
-          process.stdout.write(`${parts.join('  ')}\n`);
-        }
-      }
+      if (options.events === true) listEvents(result, compiled);
       process.stdout.write(
         `${result.scenario}, episode ${result.id}, policy ${result.policy}: return ${result.return.toFixed(2)}\n` +
           `${kpiTable(result.kpis)}\n`,
       );
     });
+}
+
+function listEvents({ events }: Simulation, { scenario }: CompiledScenario): void {
+  for (const { second, kind, booking, driver } of events) {
+    const parts = [clock(scenario.startSecondOfDay + second), kind.padEnd(9)];
+    if (booking >= 0) parts.push(`booking ${booking}`);
+    if (driver >= 0) parts.push(`driver ${driver}`);
+    process.stdout.write(`${parts.join('  ')}\n`);
+  }
 }
 
 function clock(second: number): string {

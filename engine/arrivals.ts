@@ -3,6 +3,7 @@
 
 import { AssignmentReward } from './assignment-reward.js';
 import { EngineError } from './errors.js';
+import type { LoggedPlace } from './event-log.js';
 import { Purpose, STREAM_WORDS, nextFloat, nextInteger, seedStream } from './random.js';
 import { refusalReward } from './reward.js';
 import type { SyntheticDemandSpec } from './scenario.js';
@@ -100,6 +101,7 @@ export abstract class Arrivals extends AssignmentReward {
       reward += this.expire(e, known);
       const priority = trace.priority[t];
       const j = this.takeSlot(e, known, priority);
+      if (this.log !== null) this.logRecorded(t);
       if (j < 0) {
         reward += refusalReward(scenario, priority);
         continue;
@@ -154,6 +156,22 @@ export abstract class Arrivals extends AssignmentReward {
       if (nextFloat(stream, p) < scenario.skills[k].bookingShare) skills |= 1 << k;
     }
     const j = this.takeSlot(e, second, priority);
+    const dx = toX - fromX;
+    const dy = toY - fromY;
+    const metres = Math.sqrt(dx * dx + dy * dy);
+    // Places as the state will hold them.
+    this.log?.describe({
+      knownAt: second,
+      pickup: { x: Math.fround(fromX), y: Math.fround(fromY), zone: -1 },
+      dropoff: { x: Math.fround(toX), y: Math.fround(toY), zone: -1 },
+      windowStart: second,
+      windowEnd: second + length,
+      priority,
+      skills,
+      leg,
+      fare: 0,
+      rideMetres: metres,
+    });
     if (j < 0) return refusalReward(scenario, priority);
     const s = e * this.slots + j;
     st.pickupX[s] = fromX;
@@ -164,11 +182,29 @@ export abstract class Arrivals extends AssignmentReward {
     st.windowEnd[s] = second + length;
     st.skills[s] = skills;
     st.leg[s] = leg;
-    const dx = toX - fromX;
-    const dy = toY - fromY;
-    st.rideMetres[s] = Math.sqrt(dx * dx + dy * dy);
-    st.rideSeconds[s] = st.rideMetres[s] / this.metresPerSecond;
+    st.rideMetres[s] = metres;
+    st.rideSeconds[s] = metres / this.metresPerSecond;
     this.slotOpened(e, j);
     return 0;
+  }
+
+  /** Writes booking t of the trace, which has become known, into the log. */
+  private logRecorded(t: number): void {
+    const { dataset, matrix } = this.compiled;
+    const { trace } = dataset!;
+    const placeOf = (zone: number, x?: Float32Array, y?: Float32Array): LoggedPlace =>
+      matrix === null ? { x: x![t], y: y![t], zone: -1 } : { x: matrix.x[zone], y: matrix.y[zone], zone };
+    this.log!.describe({
+      knownAt: trace.knownAt[t],
+      pickup: placeOf(trace.pickupZone[t], trace.places?.pickupX, trace.places?.pickupY),
+      dropoff: placeOf(trace.dropoffZone[t], trace.places?.dropoffX, trace.places?.dropoffY),
+      windowStart: trace.windowStart[t],
+      windowEnd: trace.windowEnd[t],
+      priority: trace.priority[t],
+      skills: trace.skills[t],
+      leg: trace.leg[t],
+      fare: trace.fare[t],
+      rideMetres: trace.metres[t],
+    });
   }
 }

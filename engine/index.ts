@@ -11,7 +11,15 @@ export { EngineError } from './errors.js';
 export type { EngineErrorCode } from './errors.js';
 export { cosTurns, exp, log, wholePower } from './exact-math.js';
 export { EventLog, eventKinds } from './event-log.js';
-export type { DispatchEvent, EventKind } from './event-log.js';
+export type {
+  DispatchEvent,
+  EpisodeRecord,
+  EventKind,
+  LoggedAssignment,
+  LoggedBooking,
+  LoggedPlace,
+  LoggedTick,
+} from './event-log.js';
 export { kpiMeaning, kpiNames, kpisOf, meanKpis } from './kpis.js';
 export type { KpiName, Kpis } from './kpis.js';
 export { allocate, layoutBytes, viewsOf } from './layout.js';

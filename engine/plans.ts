@@ -125,12 +125,8 @@ export abstract class Plans extends Slots {
   /** Second at which driver i would be done with slot j after a pickup at `pickupAt`. */
   private dropoffAfter(e: number, i: number, j: number, pickupAt: number): number {
     const st = this.state;
-    const d = e * this.drivers + i;
     const s = e * this.slots + j;
-    // Only a vehicle that stands idle where the booking waits loses the boarding time.
-    const idle = st.planLength[d] === 0 && st.approach[d * this.slots + j] === 0;
-    const boarding = idle ? this.compiled.scenario.idleBoardingSeconds : 0;
-    const leave = pickupAt + st.pickupService[s] + boarding;
+    const leave = this.leaveAfter(e * this.drivers + i, j, pickupAt + st.pickupService[s]);
     let at = this.arrival(leave, this.rideSeconds(s, leave), this.factorAt(leave), st.earliestDropoff[s]);
     if (this.windows > 0) {
       const count = st.windowCounts[2 * s + 1];
@@ -139,6 +135,13 @@ export abstract class Plans extends Slots {
       if (k < count) at = Math.max(at, st.windows[p + 2 * k]);
     }
     return at + st.dropoffService[s];
+  }
+
+  /** Second at which the driver at index d leaves the pickup of slot j, whose service is done at `served`. */
+  private leaveAfter(d: number, j: number, served: number): number {
+    // Only a vehicle that stands idle where the booking waits loses the boarding time.
+    const idle = this.state.planLength[d] === 0 && this.state.approach[d * this.slots + j] === 0;
+    return idle ? served + this.compiled.scenario.idleBoardingSeconds : served;
   }
 
   /** Free-flow seconds of the ride of the booking at index s, if it starts at `leave`. */
@@ -215,6 +218,7 @@ export abstract class Plans extends Slots {
     const metres = this.approachMetres(e, i, j);
     const depart = Math.max(now, st.freeAt[d]);
     const dropoffAt = this.dropoffAfter(e, i, j, pickupAt);
+    if (this.log !== null) this.logAssignment(e, i, j, pickupAt, dropoffAt);
 
     const entry = d * this.queue + ((st.planHead[d] + st.planLength[d]) % this.queue);
     st.planPickupAt[entry] = pickupAt;
@@ -236,11 +240,33 @@ export abstract class Plans extends Slots {
     const horizon = this.compiled.scenario.horizonSeconds;
     const busy = Math.min(dropoffAt, horizon) - Math.min(depart, horizon);
     countAssignment(st, e, this.lateBy(s, pickupAt), pickupAt - st.knownAt[s], metres, st.rideMetres[s], busy);
-    this.log?.record(now, 'assigned', st.booking[s], i);
     this.closeSlot(e, j);
     if (pickupAt <= now) this.serve(e, i, now);
     const open = this.openSlots(e, this.list);
     for (let k = 0; k < open; k++) this.cacheApproach(e, i, this.list[k]);
+  }
+
+  /** Writes an assignment with its legs into the log, before anything has changed. */
+  private logAssignment(e: number, i: number, j: number, pickupAt: number, dropoffAt: number): void {
+    const st = this.state;
+    const d = e * this.drivers + i;
+    const s = e * this.slots + j;
+    const departAt = Math.max(st.now[e], st.freeAt[d]);
+    const zone = this.compiled.matrix === null ? -1 : st.endZone[d];
+    this.log!.assign({
+      second: st.now[e],
+      booking: st.booking[s],
+      driver: i,
+      from: { x: st.endX[d], y: st.endY[d], zone },
+      departAt,
+      arriveAt: departAt + this.approachSeconds(e, i, j),
+      pickupAt,
+      leaveAt: this.leaveAfter(d, j, pickupAt + st.pickupService[s]),
+      reachAt: dropoffAt - st.dropoffService[s],
+      dropoffAt,
+      approachMetres: this.approachMetres(e, i, j),
+      reward: 0,
+    });
   }
 
   /** The end of a tick: pickups and drop-offs up to `now` happen, and drivers may take bookings again. */

@@ -93,12 +93,19 @@ export abstract class Slots extends WorldBase {
       const s = e * this.slots + j;
       if (st.windowEnd[s] > until) continue;
       reward += expiryReward(this.compiled.scenario, st.priority[s]);
-      this.log?.record(st.windowEnd[s], 'expired', st.booking[s], -1);
+      if (this.log !== null) this.logExpired(e, s, until);
       st.expired[e]++;
       st.open[e]--;
       this.closeSlot(e, j);
     }
     return reward;
+  }
+
+  /** What was over before the episode began expires when that is noticed; what became known after its window, at once. */
+  private logExpired(e: number, s: number, noticedAt: number): void {
+    const st = this.state;
+    const at = Math.max(st.windowEnd[s], st.knownAt[s]);
+    this.log!.record(at > st.now[e] ? at : noticedAt, 'expired', st.booking[s], -1);
   }
 
   /** The end of a tick: where bookings are open for one tick only, all of them are refused; returns their reward. */

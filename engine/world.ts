@@ -129,11 +129,13 @@ export class World extends SnapshotLoader {
       const { zones } = matrix;
       const zone = start === 'random' ? nextInteger(stream, 0, 0, zones - 1) : start === 'roundRobin' ? i % zones : 0;
       this.startPlan(e, i, matrix.x[zone], matrix.y[zone], zone, 0);
+      this.log?.start({ x: matrix.x[zone], y: matrix.y[zone], zone });
     } else {
       // The depot is the centre; in a plane there are no other places to go round.
       const x = start === 'random' ? (2 * nextFloat(stream, 0) - 1) * extentX : 0;
       const y = start === 'random' ? (2 * nextFloat(stream, 0) - 1) * extentY : 0;
       this.startPlan(e, i, x, y, 0, 0);
+      this.log?.start({ x: Math.fround(x), y: Math.fround(y), zone: -1 });
     }
   }
 
@@ -231,6 +233,7 @@ export class World extends SnapshotLoader {
       if (action > 0 && action < this.actions && this.accepts(e, i, j)) {
         reward = this.assignmentReward(e, i, j);
         this.assign(e, i, j, false);
+        this.log?.reward(reward);
         this.observePlace(e, i);
         if (++st.decisions[e] < this.decisionLimit) {
           this.refreshDriver(e, i);
@@ -255,11 +258,16 @@ export class World extends SnapshotLoader {
   #endTick(e: number, earned: number): number {
     const st = this.state;
     const { out } = this;
-    const reward = earned + this.#advance(e);
+    const { scenario, ticks } = this.compiled;
+    // For the log alone: the wait, if it was one that ended the tick.
+    const wait = this.log !== null && st.decisions[e] < this.decisionLimit ? waitReward(scenario, st.open[e]) : 0;
+    const lost = this.#advance(e);
+    const reward = earned + lost;
     this.refresh(e);
-    const ended = st.tick[e] >= this.compiled.ticks ? 1 : 0;
-    const terminate = this.compiled.scenario.horizonEnd === 'terminate' ? 1 : 0;
+    const ended = st.tick[e] >= ticks ? 1 : 0;
+    const terminate = scenario.horizonEnd === 'terminate' ? 1 : 0;
     st.episodeReturn[e] += reward;
+    if (this.log !== null) this.#logTick(e, wait, lost);
     out.rewards[e] = reward;
     out.terminations[e] = ended & terminate;
     out.truncations[e] = ended & (terminate ^ 1);
@@ -291,6 +299,7 @@ export class World extends SnapshotLoader {
       if (j < this.slots && st.decisions[e] < this.decisionLimit && this.accepts(e, i, j)) {
         last = this.assignmentReward(e, i, j);
         this.assign(e, i, j, false);
+        this.log?.reward(last);
         this.observePlace(e, i);
         st.steps[e]++;
         st.decisions[e]++;
@@ -311,6 +320,23 @@ export class World extends SnapshotLoader {
     const reward = sum + this.#endTick(e, last);
     out.rewards[e] = reward;
     return reward;
+  }
+
+  #logTick(e: number, wait: number, lost: number): void {
+    const st = this.state;
+    this.log!.tick({
+      second: st.now[e],
+      wait,
+      lost,
+      return: st.episodeReturn[e],
+      created: st.created[e],
+      open: st.open[e],
+      assigned: st.assigned[e],
+      pickedUp: st.pickedUp[e],
+      completed: st.completed[e],
+      expired: st.expired[e],
+      refused: st.refused[e],
+    });
   }
 
   /** Writes return, length and figures of environment e's episode as it stands into row e of the outputs. */

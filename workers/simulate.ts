@@ -1,7 +1,7 @@
 // One episode in full: every event with its second, the return and the figures.
 
 import { EngineError, EventLog, kpisOf, splits } from '../engine/index.js';
-import type { CompiledScenario, DispatchEvent, Kpis, Split } from '../engine/index.js';
+import type { CompiledScenario, DispatchEvent, EpisodeRecord, Kpis, Split } from '../engine/index.js';
 import { PolicyError } from '../policy/index.js';
 import { check } from './check-options.js';
 import { MAX_SEED, episodeId, evaluateEpisodes, heldOutSeed } from './evaluate.js';
@@ -45,6 +45,8 @@ export interface Simulation {
   readonly kpis: Kpis;
   /** In order of time. */
   readonly events: readonly DispatchEvent[];
+  /** What the events mean: places, legs, rewards. */
+  readonly record: EpisodeRecord;
 }
 
 const known = ['compiled', 'policy', 'split', 'episode', 'seed'];
@@ -76,6 +78,7 @@ export function simulate(request: SimulationRequest): Simulation {
     return: returns[0],
     kpis: kpisOf(kpis, 0),
     events: log.drain(),
+    record: log.episode(),
   };
 }
 

@@ -15,11 +15,15 @@ import { heuristic } from 'fleetstep/policy';
 import type { HeuristicName, Policy } from 'fleetstep/policy';
 import { KeyRing, Service, dryRunConnector } from 'fleetstep/serve';
 import type { Caller, Connector, ServerOptions } from 'fleetstep/serve';
+import { episodeLines } from 'fleetstep/report';
+import type { PlayedEpisode } from 'fleetstep/report';
 import { createServer } from 'fleetstep/serve/server';
 import { Ppo, algorithm, loadBackend } from 'fleetstep/train';
 import type { Algorithm, Backend, TrainingConfig, TrainingJob } from 'fleetstep/train';
 import { importOwnTrips, loadScenario } from 'fleetstep/trips';
 import type { ImportResult, ScenarioRequest } from 'fleetstep/trips';
+import { VerifyError, verifyLog } from 'fleetstep/verify';
+import type { Finding, VerifiedLog } from 'fleetstep/verify';
 import { evaluatePolicies } from 'fleetstep/workers';
 import type { Evaluation, EvaluationRequest } from 'fleetstep/workers';
 
@@ -50,11 +54,13 @@ export const open = async (request: ScenarioRequest): Promise<[CompiledScenario,
   loadScenario(request),
   await openDatabase({}),
 ];
+export const proved = (episode: PlayedEpisode): VerifiedLog => verifyLog(episodeLines(episode, 'mine'));
+export const wrong = (log: VerifiedLog): Finding | undefined => log.findings[0];
 export const study = (file: unknown): Study => checkStudy(file, 'study.json');
 export const backend: Promise<Backend> = loadBackend('cpu');
 export type Everything = [Algorithm, TrainingConfig, TrainingJob, ImportResult, Caller, Connector, ServerOptions];
 export const values: readonly unknown[] = [
-  ...[AdviseError, AuditError, KeyRing, Ppo, SealError, Service, algorithm, checkRequest, createServer],
   ...[BridgeError, serveEnvironments],
+  ...[AdviseError, AuditError, KeyRing, Ppo, SealError, Service, VerifyError, algorithm, checkRequest, createServer],
   ...[Schedule, dryRunConnector, importOwnTrips, writeFileAtomic],
 ];

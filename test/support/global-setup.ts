@@ -36,6 +36,8 @@ function checkBuild(): void {
     'train',
     'jobs',
     'bridge',
+    'report',
+    'verify',
     'cli',
     'bench',
   ]) {
