@@ -13,8 +13,8 @@ export function envServerCommand(): Command {
       `
 It ends when its stdin does. The Python package (docs/python.md) starts it by itself; FLEETSTEP_NODE says how.
 
-Example, in Python:
-  envs = fleetstep.make_vec("geneva", num_envs=64, seed=1)`,
+Example:
+  fleetstep env-server < requests    # what fleetstep.make_vec("geneva", num_envs=64) does in Python`,
     )
     .action(() => {
       if (!serveEnvironments({ input: 0, output: 1, version })) process.exitCode = 2;

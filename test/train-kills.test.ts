@@ -18,7 +18,7 @@ const kills = 20;
 
 /** Runs of some seconds. */
 const runs: Readonly<Record<string, readonly string[]>> = {
-  ppo: ['--steps', String(250_000)],
+  ppo: ['--steps', String(150_000)],
   dqn: ['--steps', String(80_000), '--learning-starts', '500', '--replay-capacity', '4000'],
   linear: ['--steps', String(3_000_000)],
   rollout: [
@@ -74,7 +74,7 @@ describe('a run', () => {
       for (let tries = 0; killed < kills && tries < 10 * kills; tries++) {
         const attempt = next();
         // Most lives are long enough for a checkpoint, some end while the process starts.
-        const life = 100 + stream.float() * Math.max(1500, Math.min(0.8 * lasts, 4000));
+        const life = 100 + stream.float() * Math.max(1500, Math.min(0.6 * lasts, 2500));
         const { text, killed: wasKilled } = await train(attempt, life);
         if (wasKilled) {
           killed++;

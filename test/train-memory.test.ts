@@ -11,7 +11,7 @@ import { told } from './support/size.js';
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-memory-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-const steps: Readonly<Record<string, number>> = { ppo: 3_000_000, dqn: 600_000 };
+const steps: Readonly<Record<string, number>> = { ppo: 1_500_000, dqn: 300_000 };
 const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
 
 /** MiB that the process has in memory; null once it is gone. */

@@ -2,7 +2,7 @@
 
 import './support/uncounted.js';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { compileScenario, preset } from '#engine/index.js';
 import type { CompiledScenario } from '#engine/index.js';
 import { heuristicNames } from '#policy/index.js';
@@ -271,19 +271,23 @@ describe.each(['geneva', 'geneva-live'])('in a log of %s', (scenario) => {
 });
 
 describeWithTrips('in a log of nyc-small', () => {
-  const compiled = loadScenario({ scenario: 'nyc-small', data: nycAmod });
+  let compiled: CompiledScenario;
+  let log: string;
+  beforeAll(() => {
+    compiled = loadScenario({ scenario: 'nyc-small', data: nycAmod });
+    log = logOf(playedBy(compiled, 'edf', 0, 1));
+  });
 
   it('nothing is wrong, whoever played', () => {
     for (const name of heuristicNames) expect(verifyLog(logOf(playedBy(compiled, name, 2, 1))).findings).toEqual([]);
   });
 
   it.each(Object.keys(plants))('%s is found', (name) => {
-    const log = logOf(playedBy(compiled, 'edf', 0, 1));
     for (const from of [0, 1, 2]) spoil(name, log, from);
   });
 
   it('no member of a line can be changed unnoticed', { tags: ['attack'] }, () => {
-    expect(changeEverything(logOf(playedBy(compiled, 'edf', 0, 1)), sized(101, 5))).toBeGreaterThan(100);
+    expect(changeEverything(log, sized(101, 5))).toBeGreaterThan(100);
   });
 });
 

@@ -36,7 +36,8 @@ export const COLLECTED_TRIPS = 'trips.msgpack';
 export function loadScenario(request: ScenarioRequest | GivenScenario): CompiledScenario {
   const source = scenarioSource(request.scenario);
   const { candidate, names, files } = source;
-  log('scenario %o: names %o, files %o', request.scenario, names, files);
+  const asked = typeof request.scenario === 'string' ? request.scenario : JSON.stringify(request.scenario);
+  log('scenario %s: names %o, files %o', asked, names, files);
   const kindOf = (field: 'travel' | 'demand'): unknown => (candidate[field] as { kind?: unknown } | undefined)?.kind;
   const nyc = nycScenarios.find((name) => names.includes(name));
   let compiled: CompiledScenario;
