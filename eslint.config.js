@@ -46,7 +46,7 @@ export default tseslint.config(
     extends: [...tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ['./test/tsconfig.json', './serve/page/tsconfig.json'],
+        project: ['./test/tsconfig.json', './serve/page/tsconfig.json', './report/page/tsconfig.json'],
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -65,13 +65,13 @@ export default tseslint.config(
     // What a room gives away has its types written out. Schemas are the exception: there the type follows from the value,
     // which is why `isolatedDeclarations` is off.
     files: Object.keys(rooms).map((room) => `${room}/**/*.ts`),
-    ignores: ['serve/page/**'],
+    ignores: ['serve/page/**', 'report/page/**'],
     rules: { '@typescript-eslint/explicit-module-boundary-types': 'error' },
   },
   ...boundaries,
   {
     // The browser gets the page's own files alone: of all other rooms and files it may use types.
-    files: ['serve/page/**/*.ts'],
+    files: ['serve/page/**/*.ts', 'report/page/**/*.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
@@ -80,7 +80,7 @@ export default tseslint.config(
             {
               group: ['../**'],
               allowTypeImports: true,
-              message: 'serve/page/ may import types only: use import type.',
+              message: 'A page may import types only: use import type.',
             },
           ],
         },

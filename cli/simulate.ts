@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import type { CompiledScenario, Split } from '../engine/index.js';
 import { writeFileAtomic } from '../files/index.js';
-import { episodeLines } from '../report/index.js';
+import { episodeLines, episodePage, episodeSvg, episodeView } from '../report/index.js';
 import { simulate, simulateInThread } from '../workers/index.js';
 import type { Simulation } from '../workers/index.js';
 import {
@@ -30,6 +30,8 @@ interface SimulateOptions {
   readonly seed: number;
   readonly hangSeconds: number;
   readonly events?: string | true;
+  readonly html?: string;
+  readonly svg?: string;
   readonly json: boolean;
 }
 
@@ -54,6 +56,18 @@ export function simulateCommand(): Command {
         'list every event; with a file: write the whole episode there as JSON Lines, for programs and "fleetstep verify"',
       ).argParser(path),
     )
+    .addOption(
+      new Option(
+        '--html <file.html>',
+        'write the episode as a page with an animated map: one file that needs no network',
+      ).argParser(path),
+    )
+    .addOption(
+      new Option(
+        '--svg <file.svg>',
+        "write the episode as a picture: each driver's day, and what was late or lost",
+      ).argParser(path),
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -61,6 +75,7 @@ export function simulateCommand(): Command {
 Examples:
   fleetstep simulate --policy edf --events
   fleetstep simulate --policy edf --events episode.jsonl && fleetstep verify episode.jsonl
+  fleetstep simulate --scenario geneva-live --policy planner --html episode.html --svg episode.svg
   fleetstep simulate --policy ./mine.mjs --episode 2
   fleetstep simulate --policy greedy --scenario nyc-small --data ../HybridMADRL-AMoD --episode 3 --json`,
     )
@@ -74,6 +89,8 @@ Examples:
       if (typeof options.events === 'string') {
         writeFileAtomic(options.events, episodeLines(played, `fleetstep ${version}`));
       }
+      if (options.html !== undefined) writeFileAtomic(options.html, episodePage(played));
+      if (options.svg !== undefined) writeFileAtomic(options.svg, episodeSvg(episodeView(played)));
       if (options.json) {
         const { record: _, ...told } = result;
         printJson(told);

@@ -2,3 +2,9 @@
 
 export { EPISODE_FORMAT_VERSION, episodeLines } from './episode-lines.js';
 export type { PlayedEpisode } from './episode-lines.js';
+export { episodePage } from './episode-page.js';
+export { episodeSvg } from './episode-svg.js';
+export { episodeView } from './episode-view.js';
+export { pageHtml, pageScript } from './page-html.js';
+export type { PageParts } from './page-html.js';
+export type { BookingView, DriverView, EpisodeView, EventView, Fate, LegView, Point } from './view.js';

@@ -13,15 +13,17 @@ async function run(...command) {
 
 const kernel = (source, target) => run('asc', `policy/kernel/${source}.ts`, '--target', target);
 
-async function pageAndKernels() {
-  await run('tsc', '-p', 'serve/page');
-  await run('tsc', '-p', 'serve/page/tsconfig.emit.json');
+async function pagesAndKernels() {
+  for (const room of ['serve', 'report']) {
+    await run('tsc', '-p', `${room}/page`);
+    await run('tsc', '-p', `${room}/page/tsconfig.emit.json`);
+  }
   await kernel('dense', 'release');
   await kernel('learn', 'learn');
 }
 
 try {
-  await Promise.all([run('tsc'), pageAndKernels()]);
+  await Promise.all([run('tsc'), pagesAndKernels()]);
   chmodSync('dist/cli/main.js', 0o755);
   await kernel('learn', 'learn-relaxed');
 } catch (error) {

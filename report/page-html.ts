@@ -1,0 +1,72 @@
+// A page in one file: its style, its data and its code are inside, and it may ask for nothing from outside. The code is that of
+// report/page, several modules put one after the other.
+
+import { readFileSync } from 'node:fs';
+import { escaped } from './episode-view.js';
+
+/** What a page is made of. */
+export interface PageParts {
+  readonly title: string;
+  /** HTML of the body, before the code. */
+  readonly body: string;
+  /** Added to the style that all pages have. */
+  readonly style: string;
+  /** What the page's code finds in the element `data`. */
+  readonly data: unknown;
+  /** Name of the module that starts, such as `episode`. */
+  readonly module: string;
+}
+
+/** No request leaves the page, whatever is in its data. */
+const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+/** A self-contained page. */
+export function pageHtml({ title, body, style, data, module }: PageParts): string {
+  const shared = readFileSync(new URL('../../report/page/style.css', import.meta.url), 'utf8');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="color-scheme" content="light dark">
+<title>${escaped(title)}</title>
+<style>
+${shared}${style}
+</style>
+</head>
+<body>
+${body}
+<script type="application/json" id="data">${embedded(data)}</script>
+<script>
+${pageScript(module)}</script>
+</body>
+</html>
+`;
+}
+
+/** JSON that cannot end the element that it stands in. */
+function embedded(data: unknown): string {
+  return JSON.stringify(data).replaceAll('<', '\\u003c');
+}
+
+/**
+ * The module `name` of report/page with all that it imports, as one script. Its modules use static imports of each other, each in
+ * one line, and no two of them declare the same name.
+ */
+export function pageScript(name: string): string {
+  const done = new Set<string>();
+  const parts: string[] = [];
+  const add = (module: string): void => {
+    if (done.has(module)) return;
+    done.add(module);
+    const code = readFileSync(new URL(`./page/${module}.js`, import.meta.url), 'utf8');
+    const own = code.replace(/^import .* from '\.\/([\w-]+)\.js';\n/gm, (_, other: string) => {
+      add(other);
+      return '';
+    });
+    parts.push(own.replace(/^export (?!\{)/gm, '').replace(/^\/\/# sourceMappingURL=.*\n?/gm, ''));
+  };
+  add(name);
+  return `(() => {\n'use strict';\n${parts.join('')}})();\n`;
+}

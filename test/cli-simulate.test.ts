@@ -1,0 +1,115 @@
+// `simulate` with its files, and `verify`, by the command line.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+let root: string;
+
+function fleetstep(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8' });
+}
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'fleetstep-simulate-'));
+});
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+describe('simulate', () => {
+  it('writes log, page and picture, and prints what it prints without them', () => {
+    const asked = ['simulate', '--policy', 'edf', '--json'];
+    const plain = fleetstep(...asked);
+    const files = ['--events', 'a.jsonl', '--html', 'pages/a.html', '--svg', 'a.svg'];
+    const { status, stdout, stderr } = fleetstep(...asked, ...files);
+    expect([status, stdout, stderr]).toEqual([0, plain.stdout, '']);
+    expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['policy', 'scenario', 'id', 'return', 'kpis', 'events']);
+    expect(readFileSync(join(root, 'pages/a.html'), 'utf8')).toMatch(/^<!doctype html>\n<html lang="en">/);
+    expect(readFileSync(join(root, 'a.svg'), 'utf8')).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+    const lines = readFileSync(join(root, 'a.jsonl'), 'utf8').trimEnd().split('\n');
+    expect(JSON.parse(lines[0])).toMatchObject({
+      kind: 'header',
+      format: 'fleetstep-episode',
+      version: 1,
+      id: 'validation-0',
+      policy: 'edf',
+      split: 'validation',
+      episode: 0,
+      seed: 1,
+      matrix: null,
+      scenario: { name: 'geneva', drivers: 10 },
+    });
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({
+      kind: 'end',
+      return: (JSON.parse(stdout) as { return: number }).return,
+    });
+  });
+
+  it('refuses a file without a name', () => {
+    for (const option of ['--html', '--svg']) {
+      const { status, stderr } = fleetstep('simulate', option, '');
+      expect([status, stderr]).toEqual([2, expect.stringContaining('It must be a path, and it is empty.')]);
+    }
+  });
+
+  it('writes a scenario without limits so that it can be read again', () => {
+    writeFileSync(
+      join(root, 'free.json'),
+      '{"extends": "geneva-live", "name": "free", "lateToleranceSeconds": "Infinity", "skills": [{"name": "lift", "driverShare": 0.5, "bookingShare": 0.3}]}',
+    );
+    expect(fleetstep('simulate', '--scenario', 'free.json', '--events', 'free.jsonl').status).toBe(0);
+    expect(fleetstep('verify', 'free.jsonl').stdout).toMatch(
+      /^free\.jsonl: free, episode validation-0, policy greedy: every rule holds; 96 ticks/,
+    );
+  });
+});
+
+describe('verify', () => {
+  it('ends with 0 for a sound log, with 1 and the findings for one that is not, with 2 for what is no log', () => {
+    fleetstep('simulate', '--policy', 'edf', '--events', 'b.jsonl');
+    const sound = fleetstep('verify', 'b.jsonl');
+    expect([sound.status, sound.stderr]).toEqual([0, '']);
+    expect(sound.stdout).toMatch(
+      /^b\.jsonl: geneva, episode validation-0, policy edf: every rule holds; 96 ticks, \d+ bookings, \d+ assignments, return \d+\.\d\d\n$/,
+    );
+
+    const lines = readFileSync(join(root, 'b.jsonl'), 'utf8').split('\n');
+    const at = lines.findIndex((line) => line.includes('"kind":"pickedUp"'));
+    writeFileSync(join(root, 'spoilt.jsonl'), lines.toSpliced(at, 0, lines[at]).join('\n'));
+    const spoilt = fleetstep('verify', 'spoilt.jsonl');
+    expect([spoilt.status, spoilt.stderr]).toEqual([1, '']);
+    expect(spoilt.stdout).toMatch(
+      new RegExp(
+        `^spoilt\\.jsonl:${at + 2}: life: stage of booking \\d+ before it is picked up: found picked up, expected assigned\n`,
+      ),
+    );
+    expect(spoilt.stdout).toMatch(/policy edf: 2 findings; 96 ticks, /);
+
+    const told = fleetstep('verify', 'spoilt.jsonl', '--json');
+    expect(told.status).toBe(1);
+    const { ok, findings } = JSON.parse(told.stdout) as { ok: boolean; findings: { line: number; rule: string }[] };
+    expect([ok, findings.map(({ line, rule }) => [line, rule])]).toEqual([
+      false,
+      [
+        [at + 2, 'life'],
+        [at + 2, 'driver'],
+      ],
+    ]);
+
+    writeFileSync(join(root, 'cut.jsonl'), lines.join('\n').slice(0, -10));
+    expect(fleetstep('verify', 'cut.jsonl')).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^fleetstep: line \d+: it is no JSON: /) as string,
+    });
+    expect(fleetstep('verify', 'nowhere.jsonl')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^fleetstep: cannot read nowhere\.jsonl: ENOENT/) as string,
+    });
+    expect(fleetstep('verify')).toMatchObject({ status: 2 });
+  });
+});
