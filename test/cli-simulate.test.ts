@@ -68,6 +68,25 @@ describe('simulate', () => {
   });
 });
 
+it('docs/simulate.md names every kind of line with its members, in their order', () => {
+  const page = readFileSync(new URL('../docs/simulate.md', import.meta.url), 'utf8');
+  const told = new Map<string, string[]>();
+  for (const [, kinds, members] of page.matchAll(/^\| (`[^|]+) \| ([^|]+) \|/gm)) {
+    const words = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, word]) => word);
+    for (const kind of words(kinds)) told.set(kind, words(members));
+  }
+  fleetstep('simulate', '--events', 'c.jsonl');
+  const lines = readFileSync(join(root, 'c.jsonl'), 'utf8').trimEnd().split('\n');
+  const found = new Map<string, string[]>();
+  for (const line of lines) {
+    const { kind, ...members } = JSON.parse(line) as { kind: string };
+    found.set(kind, Object.keys(members).sort());
+  }
+  for (const kind of ['refused', 'invalid']) expect(told.has(kind)).toBe(true);
+  for (const [kind, members] of found) expect([kind, told.get(kind)?.toSorted()]).toEqual([kind, members]);
+  expect(found.size).toBeGreaterThan(8);
+});
+
 describe('verify', () => {
   it('ends with 0 for a sound log, with 1 and the findings for one that is not, with 2 for what is no log', () => {
     fleetstep('simulate', '--policy', 'edf', '--events', 'b.jsonl');
