@@ -15,6 +15,7 @@ import {
   policyOf,
   readCheckpoint,
   shippedCard,
+  shippedFolder,
   shippedNames,
   worldOf,
 } from '../train/index.js';
@@ -44,8 +45,10 @@ export async function loadPolicies({ run = [], own = [], ...request }: PolicyOpt
   const networks = run.map((path) => networkOf(path, base));
   // Those that come with the package stand by, unless they are asked for as runs.
   for (const name of shippedNames()) {
-    if (networks.every((network) => network.name !== name))
-      networks.push({ ...networkOf(name, base), isShipped: true });
+    if (networks.some((network) => network.name === name)) continue;
+    // By its folder: a run of that name may lie where the command runs.
+    const { training, ...network } = networkOf(shippedFolder(name)!, base);
+    networks.push({ ...network, training: { ...training, card: shippedCard(name) }, isShipped: true });
   }
   const specs = [];
   for (const file of own) {
@@ -73,7 +76,6 @@ function networkOf(path: string, base: CompiledScenario): TrainedNetwork {
       backend,
       config,
       evaluation: evaluationOf(path),
-      card: shippedCard(path),
     },
   };
 }

@@ -1,6 +1,7 @@
 // Policies that come with the package play as their cards say, on this machine too.
 
-import { readdirSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadPolicies } from '#cli/policies.js';
@@ -50,6 +51,28 @@ describe('policies that come with the package', () => {
       expect(entries[0].policy).toBe(name);
       expect(differences[0]).toMatchObject({ policy: name, against: baseline });
       expect(differences[0].low).toBeGreaterThan(0);
+    }
+  });
+
+  it('are served as they were shipped where the command runs beside a run of the same name', async () => {
+    const other = shippedFolder('geneva-live-distilled')!;
+    const here = process.cwd();
+    const folder = mkdtempSync(join(tmpdir(), 'fleetstep-shipped-'));
+    try {
+      cpSync(other, join(folder, 'geneva-distilled'), { recursive: true });
+      process.chdir(folder);
+      const { networks } = await loadPolicies({ scenario: 'geneva' });
+      const { weights, training } = networks.find(({ name }) => name === 'geneva-distilled')!;
+      const card = shippedCard('geneva-distilled')!;
+      expect([weightsSha256(weights), training['card']]).toEqual([card.weightsSha256, card]);
+      // Asked for as a run it is the run, and the card is not its own.
+      const asked = await loadPolicies({ scenario: 'geneva', run: ['geneva-distilled'] });
+      expect(asked.default.name).toBe('geneva-distilled');
+      expect(weightsSha256(asked.networks[0].weights)).not.toBe(card.weightsSha256);
+      expect(asked.networks[0].training['card']).toBeUndefined();
+    } finally {
+      process.chdir(here);
+      rmSync(folder, { recursive: true });
     }
   });
 
