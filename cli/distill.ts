@@ -1,6 +1,5 @@
 // fleetstep distill
 
-import { constants } from 'node:os';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import {
   RunFolder,
@@ -14,6 +13,7 @@ import {
   worldOf,
 } from '../train/index.js';
 import type { DistillResult, DistillRound } from '../train/index.js';
+import { interrupts } from './interrupt.js';
 import { jsonOption, path, real, seedOption, whole, workersOption } from './options.js';
 import { counted, printJson, progress, table, withInterval } from './print.js';
 
@@ -134,35 +134,27 @@ Examples:
       const say = (text: string): void => {
         if (!json) process.stderr.write(`${text}\n`);
       };
-      const abort = new AbortController();
-      let exitCode = 0;
-      const onInterrupt = (signal: NodeJS.Signals): void => {
-        exitCode = 128 + constants.signals[signal];
-        if (abort.signal.aborted) process.exit(exitCode);
+      const interrupted = interrupts(() =>
         say(
           `stopping: labels so far are kept; "fleetstep distill --resume ${out}" goes on; interrupt again to stop at once`,
-        );
-        abort.abort();
-      };
-      process.on('SIGINT', onInterrupt);
-      process.on('SIGTERM', onInterrupt);
+        ),
+      );
       const bar = progress('labelling', json);
       let result: DistillResult;
       try {
         result = await distill({
           ...{ checkpoint, from, compiled, backend, settings, workers, out },
           resume: resume !== undefined,
-          signal: abort.signal,
+          signal: interrupted.signal,
           onLabels: (round, done, total) =>
             bar.update(done, total, `round ${round} of ${settings.rounds}, ${done}/${total} episodes`),
           onRound: (round) => say(sentence(round)),
         });
       } finally {
         bar.stop();
-        process.off('SIGINT', onInterrupt);
-        process.off('SIGTERM', onInterrupt);
+        interrupted.close();
       }
-      if (!result.finished) process.exitCode = exitCode;
+      if (!result.finished) process.exitCode = interrupted.exitCode;
       if (json) printJson(result);
       else process.stdout.write(text(result));
     });

@@ -100,7 +100,7 @@ async function watch(pid: number, limit: number, over: AbortSignal): Promise<boo
 }
 
 /** MiB that a process has in memory (Linux); 0 for one that is gone. */
-function residentMiB(pid: number): number {
+export function residentMiB(pid: number): number {
   try {
     const kiB = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return Number(kiB ?? 0) / 1024;

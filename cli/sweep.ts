@@ -1,6 +1,6 @@
 // fleetstep sweep
 
-import { availableParallelism, constants } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import {
@@ -16,6 +16,7 @@ import {
   worldFor,
 } from '../jobs/index.js';
 import type { SavedStudy, SliceRunner, Study, StudyTable, SweepProgress, TrialRow } from '../jobs/index.js';
+import { interrupts } from './interrupt.js';
 import { openQueue, queueOption, workerName } from './queue.js';
 import { leaseOption } from './worker.js';
 import { jsonOption, path, whole } from './options.js';
@@ -121,18 +122,11 @@ async function sweep(file: string | undefined, options: SweepOptions): Promise<v
   say(
     `study ${study.name}: ${counted(study.trials, 'trial')} x ${counted(study.seeds.length, 'seed')} on ${study.scenario}, evaluated at ${study.rungs.map(short).join(', ')} steps; results in ${folder.path}`,
   );
-  const stop = new AbortController();
-  let exitCode = 0;
-  const onInterrupt = (signal: NodeJS.Signals): void => {
-    exitCode = 128 + constants.signals[signal];
-    if (stop.signal.aborted) process.exit(exitCode);
+  const interrupted = interrupts(() =>
     say(
       `stopping: trainings save a checkpoint; "fleetstep sweep --resume ${folder.path}" goes on; interrupt again to stop at once`,
-    );
-    stop.abort();
-  };
-  process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onInterrupt);
+    ),
+  );
   const bar = progress('sweep', options.json);
   const { runner, leave } = await runnerFor({ study, identity, limit }, folder, options, (text) => {
     bar.stop();
@@ -145,13 +139,13 @@ async function sweep(file: string | undefined, options: SweepOptions): Promise<v
       folder,
       limit,
       runner,
-      signal: stop.signal,
+      signal: interrupted.signal,
       onProgress: (state) =>
         bar.update(Math.min(state.steps, state.expectedSteps - 1), state.expectedSteps, progressText(study, state)),
     });
     bar.stop();
     if (result === null) {
-      process.exitCode = exitCode;
+      process.exitCode = interrupted.exitCode;
       if (options.json) printJson({ study: study.name, folder: folder.path, finished: false });
       return;
     }
@@ -159,8 +153,7 @@ async function sweep(file: string | undefined, options: SweepOptions): Promise<v
   } finally {
     bar.stop();
     await leave();
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
+    interrupted.close();
   }
 }
 

@@ -1,6 +1,5 @@
 // fleetstep train
 
-import { constants } from 'node:os';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import {
@@ -29,6 +28,7 @@ import { loadScenario } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
 import { dataOption, jsonOption, path, scenarioOption, seedOption, whole, workersOption } from './options.js';
 import { foresightLine, foresightOf } from './hindsight.js';
+import { interrupts } from './interrupt.js';
 import { askedWorld } from './policies.js';
 import { counted, duration, evaluationTable, printJson, progress, short, withInterval } from './print.js';
 import { seedList, trainReplicates } from './replicates.js';
@@ -313,21 +313,14 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
   say(`backend ${backend.name} (${backend.version})${backend.reason === '' ? '' : `; ${backend.reason}`}`);
 
   // The first interrupt ends the run after this iteration, with a checkpoint; the second one ends the process.
-  const abort = new AbortController();
-  let exitCode = 0;
   let evaluationBegun = evaluates && resume !== null && resume.steps >= config.totalSteps;
-  const onInterrupt = (signal: NodeJS.Signals): void => {
-    exitCode = 128 + constants.signals[signal];
-    if (abort.signal.aborted) process.exit(exitCode);
+  const interrupted = interrupts(() =>
     say(
       evaluationBegun
         ? `stopping: the trained network is saved, the evaluation is not; "fleetstep train --resume ${out}" evaluates again`
         : `stopping after this iteration, with a checkpoint; "fleetstep train --resume ${out}" continues; interrupt again to stop at once`,
-    );
-    abort.abort();
-  };
-  process.on('SIGINT', onInterrupt);
-  process.on('SIGTERM', onInterrupt);
+    ),
+  );
 
   const bar = progress('training', options.json);
   const evaluating = progress('evaluating', options.json);
@@ -369,18 +362,17 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
       earlyStop,
       keepEvery,
       init,
-      signal: abort.signal,
+      signal: interrupted.signal,
       onMetrics,
       onEvaluation: (done, total) => evaluating.update(done, total, `${done}/${total} episodes`),
     });
   } finally {
     bar.stop();
     evaluating.stop();
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
+    interrupted.close();
   }
   // A run that finished in spite of the interrupt has succeeded.
-  if (!result.finished) process.exitCode = exitCode;
+  if (!result.finished) process.exitCode = interrupted.exitCode;
 
   if (replicate !== undefined && options.json) return result;
   const foresight =

@@ -1,10 +1,11 @@
 // fleetstep worker
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, constants, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { runQueueWorker } from '../jobs/index.js';
+import { interrupts } from './interrupt.js';
 import { path, whole } from './options.js';
 import { openQueue, queueOption, workerName } from './queue.js';
 
@@ -59,16 +60,9 @@ Examples:
     )
     .action(async (options: WorkerOptions) => {
       const say = (text: string): void => void process.stderr.write(`fleetstep worker: ${text}\n`);
-      const stop = new AbortController();
-      let exitCode = 0;
-      const onInterrupt = (signal: NodeJS.Signals): void => {
-        exitCode = 128 + constants.signals[signal];
-        if (stop.signal.aborted) process.exit(exitCode);
-        say('leaving: trainings save a checkpoint and are given back; interrupt again to stop at once');
-        stop.abort();
-      };
-      process.on('SIGINT', onInterrupt);
-      process.on('SIGTERM', onInterrupt);
+      const interrupted = interrupts(() =>
+        say('leaving: trainings save a checkpoint and are given back; interrupt again to stop at once'),
+      );
       const queue = await openQueue(options.queue, say);
       const folder = options.dir ?? mkdtempSync(join(tmpdir(), 'fleetstep-worker-'));
       const name = workerName();
@@ -79,16 +73,15 @@ Examples:
         await runQueueWorker({
           ...{ store: queue.store, deliveries: queue.deliveries },
           ...{ name, folder, parallel, workers, data, leaseSeconds },
-          signal: stop.signal,
+          signal: interrupted.signal,
           report: say,
           onDone: ({ trial, seed, toSteps }) => say(`${++done} done: trial ${trial}, seed ${seed}, to step ${toSteps}`),
         });
       } finally {
         if (options.dir === undefined) rmSync(folder, { recursive: true, force: true });
         await queue.close();
-        process.off('SIGINT', onInterrupt);
-        process.off('SIGTERM', onInterrupt);
+        interrupted.close();
       }
-      process.exitCode = exitCode;
+      process.exitCode = interrupted.exitCode;
     });
 }

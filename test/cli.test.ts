@@ -34,6 +34,16 @@ const quick = [
   '6',
 ];
 
+/** Files of a run that has not been evaluated, sorted. */
+const unevaluated: readonly unknown[] = [
+  'checkpoint.msgpack',
+  'config.json',
+  expect.stringMatching(/^events\.out\.tfevents\.\d+\.fleetstep$/),
+  'log.txt',
+  'metrics.jsonl',
+  'starts.jsonl',
+];
+
 /** Ends by what happens to it alone. */
 const endless = [
   ...['--steps', '1e9', '--envs', '8', '--rollout-steps', '32', '--minibatch', '128'],
@@ -93,15 +103,7 @@ describe('fleetstep', () => {
     expect(run).toHaveProperty('sps');
     expect(run).toHaveProperty('meanReturn');
     expect(run.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
-    expect(readdirSync(join(root, 'first')).sort()).toEqual([
-      'checkpoint.msgpack',
-      'config.json',
-      'evaluation.json',
-      expect.stringMatching(/^events\.out\.tfevents\.\d+\.fleetstep$/),
-      'log.txt',
-      'metrics.jsonl',
-      'starts.jsonl',
-    ]);
+    expect(readdirSync(join(root, 'first')).sort()).toEqual(unevaluated.toSpliced(2, 0, 'evaluation.json'));
     const lines = readFileSync(join(root, 'first', 'metrics.jsonl'), 'utf8')
       .trim()
       .split('\n');
@@ -321,14 +323,7 @@ describe('fleetstep', () => {
     expect(stderr).toContain(
       'stopping: the trained network is saved, the evaluation is not; "fleetstep train --resume evaluating" evaluates again\n',
     );
-    expect(readdirSync(join(root, 'evaluating')).sort()).toEqual([
-      'checkpoint.msgpack',
-      'config.json',
-      expect.stringMatching(/tfevents/),
-      'log.txt',
-      'metrics.jsonl',
-      'starts.jsonl',
-    ]);
+    expect(readdirSync(join(root, 'evaluating')).sort()).toEqual(unevaluated);
     const resumed = fleetstep('train', '--resume', 'evaluating', '--eval-episodes', '6', '--json');
     expect([resumed.status, resumed.stderr]).toEqual([0, '']);
     expect(JSON.parse(resumed.stdout)).toMatchObject({ finished: true, weightsSha256: run.weightsSha256 });
@@ -431,14 +426,7 @@ describe('fleetstep', () => {
     expect(fault).toMatch(
       new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${what}"\n$`),
     );
-    expect(readdirSync(join(root, what)).sort()).toEqual([
-      'checkpoint.msgpack',
-      'config.json',
-      expect.stringMatching(/tfevents/),
-      'log.txt',
-      'metrics.jsonl',
-      'starts.jsonl',
-    ]);
+    expect(readdirSync(join(root, what)).sort()).toEqual(unevaluated);
     expect(readFileSync(join(root, what, 'log.txt'), 'utf8')).toMatch(/ failed at step \d+: .*\n$/);
     const debug = stderr.match(debugged)!.join('');
     expect(debug).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);

@@ -14,18 +14,8 @@ import type { Slice, SliceResult } from '#jobs/index.js';
 import { testDatabase } from './support/database.js';
 import type { TestDatabase } from './support/database.js';
 import { told } from './support/size.js';
+import { tinyStudy } from './support/tiny-study.js';
 
-const file = {
-  name: 'tiny',
-  scenario: 'geneva',
-  config: { steps: 384, numEnvs: 4, rolloutSteps: 32, hidden: [8], criticHidden: [8], minibatchSize: 64 },
-  space: { learningRate: { float: [1e-4, 1e-1], log: true }, gamma: { choice: [0.9, 0.99] } },
-  seeds: [1, 2],
-  trials: 4,
-  slots: 3,
-  pruner: { minSteps: 128 },
-  objective: { episodes: 4 },
-};
 const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
 let database: TestDatabase;
 let root: string;
@@ -54,13 +44,13 @@ const worker = (...more: string[]): ReturnType<typeof start> =>
 
 /** A study of another name has results of its own in the queue. */
 function sweep(name: string, ...more: string[]): ReturnType<typeof start> {
-  writeFileSync(join(root, `${name}.json`), JSON.stringify({ ...file, name }));
+  writeFileSync(join(root, `${name}.json`), JSON.stringify({ ...tinyStudy, name }));
   return start('sweep', `${name}.json`, '--out', name, '--json', ...more);
 }
 
 /** What the study of that name is called in the queue. */
 function keyOf(name: string): string {
-  const study = checkStudy({ ...file, name }, 'a test');
+  const study = checkStudy({ ...tinyStudy, name }, 'a test');
   return studyKey(name, study, studyIdentity(worldFor(study)));
 }
 

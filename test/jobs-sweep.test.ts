@@ -7,19 +7,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LocalRunner, StudyFolder, checkStudy, runStudy, studyIdentity, worldFor } from '#jobs/index.js';
 import type { StudyTable } from '#jobs/index.js';
+import { tinyStudy } from './support/tiny-study.js';
 
-const file = {
-  name: 'tiny',
-  scenario: 'geneva',
-  config: { steps: 384, numEnvs: 4, rolloutSteps: 32, hidden: [8], criticHidden: [8], minibatchSize: 64 },
-  space: { learningRate: { float: [1e-4, 1e-1], log: true }, gamma: { choice: [0.9, 0.99] } },
-  seeds: [1, 2],
-  trials: 4,
-  slots: 3,
-  pruner: { minSteps: 128 },
-  objective: { episodes: 4 },
-};
-const study = checkStudy(file, 'a test');
+const study = checkStudy(tinyStudy, 'a test');
 const identity = studyIdentity(worldFor(study));
 let root: string;
 let reference: StudyTable & { readonly resultsSha256: string };
@@ -95,7 +85,7 @@ test('a study that is stopped goes on to the same bytes', async () => {
 
 test('the command itself may be killed at any moment; --resume ends it, with the line that scripts read', async () => {
   const studyFile = join(root, 'study.json');
-  writeFileSync(studyFile, JSON.stringify(file));
+  writeFileSync(studyFile, JSON.stringify(tinyStudy));
   const out = join(root, 'command');
   const first = sweep(studyFile, '--out', out, '--json');
   // In its midst, however quick the machine is: some results are there, and others are not.
@@ -112,14 +102,14 @@ test('the command itself may be killed at any moment; --resume ends it, with the
   expect(line).toMatchObject({
     study: 'tiny',
     trials: 4,
-    best: { trial: best.trial, value: best.rungs.at(-1)!.value, config: { ...file.config, ...best.config } },
+    best: { trial: best.trial, value: best.rungs.at(-1)!.value, config: { ...tinyStudy.config, ...best.config } },
     resultsSha256: reference.resultsSha256,
   });
 });
 
 test('a folder that holds a study, or that holds none, is refused with the way on', async () => {
   const studyFile = join(root, 'study.json');
-  writeFileSync(studyFile, JSON.stringify(file));
+  writeFileSync(studyFile, JSON.stringify(tinyStudy));
   const taken = await sweep(studyFile, '--out', join(root, 'reference')).ended;
   expect(taken.code).toBe(2);
   expect(taken.stderr).toContain('holds a study: continue it with --resume, or give another --out');

@@ -2,10 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { residentMiB } from '#cli/supervise.js';
 import { told } from './support/size.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-memory-'));
@@ -13,16 +14,6 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const steps: Readonly<Record<string, number>> = { ppo: 1_500_000, dqn: 300_000 };
 const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
-
-/** MiB that the process has in memory; null once it is gone. */
-function resident(pid: number): number | null {
-  try {
-    const kiB = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kiB === undefined ? null : Number(kiB) / 1024;
-  } catch {
-    return null;
-  }
-}
 
 it.each(Object.keys(steps))(
   `%s holds no more at its end than early on, over up to ${told(steps['ppo'])} steps`,
@@ -36,7 +27,7 @@ it.each(Object.keys(steps))(
     });
     const exit = once(child, 'exit') as Promise<[number | null]>;
     const samples: number[] = [];
-    const timer = setInterval(() => samples.push(...[resident(child.pid!)].filter((one) => one !== null)), 50);
+    const timer = setInterval(() => samples.push(...[residentMiB(child.pid!)].filter((one) => one > 0)), 50);
     const [code] = await exit;
     clearInterval(timer);
     expect(code).toBe(0);

@@ -14,6 +14,7 @@ import { loadScenario, tripsAt } from '../trips/index.js';
 import type { PolicySpec } from '../workers/index.js';
 import type { TrainingConfig, TrainingState } from './algorithm.js';
 import type { BackendName } from './backend.js';
+import { firstBad } from './divergence.js';
 import { TrainError } from './errors.js';
 import { canonical, compatible, datasetSha256, version } from './identity.js';
 import type { Identity } from './identity.js';
@@ -228,7 +229,7 @@ export function readCheckpoint(path: string): Checkpoint {
       `${file} holds ${checkpoint.state.weights.length} weights, its network has ${expected}`,
     );
   }
-  const damaged = checkpoint.state.weights.findIndex((weight) => !Number.isFinite(weight));
+  const damaged = firstBad(checkpoint.state.weights);
   if (damaged >= 0) {
     throw new TrainError('ERR_CHECKPOINT', `${file}: weight ${damaged} is ${checkpoint.state.weights[damaged]}`);
   }

@@ -30,7 +30,7 @@ export function checkParameters(shape: NetworkShape, weights: Float32Array): voi
   if (weights.length !== size) {
     throw new TrainError('ERR_TRAIN_OPTION', `weights has ${weights.length} numbers: the network has ${size}`);
   }
-  const damaged = weights.findIndex((weight) => !Number.isFinite(weight));
+  const damaged = firstBad(weights);
   if (damaged >= 0) throw new TrainError('ERR_TRAIN_OPTION', `weights[${damaged}] is ${weights[damaged]}`);
 }
 

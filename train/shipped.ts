@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ComparedEntry, Difference, Guardrail, Verdict } from './comparison.js';
+import type { ComparisonResult } from './comparison.js';
 
 /** What a policy that comes with the package is, and how it was judged. */
 export interface ModelCard {
@@ -34,16 +34,10 @@ export interface ModelCard {
 }
 
 /** One comparison with the strongest simple rule, by `comparePolicies`. */
-export interface Gate {
-  readonly split: 'validation' | 'test';
-  readonly episodes: number;
-  readonly verdict: Verdict;
-  /** The strongest rule on validation. */
-  readonly baseline: string;
-  readonly entries: readonly ComparedEntry[];
-  readonly differences: readonly Difference[];
-  readonly guardrails: readonly Guardrail[];
-}
+export type Gate = Pick<
+  ComparisonResult,
+  'split' | 'episodes' | 'verdict' | 'baseline' | 'entries' | 'differences' | 'guardrails'
+>;
 
 const FOLDER = fileURLToPath(new URL('../../models/', import.meta.url));
 const CARD = 'card.json';
