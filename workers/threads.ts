@@ -1,7 +1,7 @@
 // A Piscina pool on our worker file. While its threads work, the calling thread sleeps.
 
 import { availableParallelism } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { check } from './check-options.js';
@@ -125,6 +125,9 @@ export async function runAll<T, R>(
         }
       }),
     );
+    // Node hands over the messages of threads without looking at signals and timers in between: a caller who always finds the
+    // next message there already, as his own work took longer, would never see an interrupt.
+    await setImmediate();
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       if (hang !== null) throw hang as WorkerError;
