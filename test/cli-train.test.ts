@@ -1,11 +1,13 @@
 // What comes after a first training, by the command line alone: replicates, a start from another run, more steps, an export.
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readCheckpoint } from '#train/index.js';
+import { algorithmNames, readCheckpoint } from '#train/index.js';
 
 const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-cli-train-'));
@@ -84,4 +86,29 @@ it.each([
   fleetstep('export', 'r-s1', '--format', format, '--out', format, '--json');
   expect(readdirSync(join(root, format)).sort()).toEqual(files);
   expect(JSON.parse(readFileSync(join(root, format, 'fleetstep.json'), 'utf8'))).toMatchObject({ scenario: 'geneva' });
+});
+
+/** Runs that would take hours, and how many iterations they are given: DQN must have begun to learn longer than it plays. */
+const endless: Readonly<Record<string, readonly [iterations: number, ...string[]]>> = {
+  ppo: [2, '--steps', String(1e9)],
+  dqn: [60, '--steps', String(1e9), '--learning-starts', '1000'],
+  linear: [2, '--steps', String(1e9)],
+  rollout: [2, '--scenario', 'geneva-live', '--steps', String(1e6), '--envs', '30', '--rollout-steps', '4'],
+};
+
+it.each(algorithmNames)('an interrupt ends a training by %s with a checkpoint', async (algorithm) => {
+  const [iterations, ...args] = endless[algorithm];
+  const out = `interrupted-${algorithm}`;
+  const child = spawn(
+    process.execPath,
+    [main, 'train', '--algorithm', algorithm, ...args, '--eval-episodes', '0', '--out', out, '--json'],
+    { cwd: root, stdio: 'ignore' },
+  );
+  const exited = once(child, 'exit');
+  const metrics = join(root, out, 'metrics.jsonl');
+  while (!existsSync(metrics) || readFileSync(metrics, 'utf8').split('\n').length <= iterations) await setTimeout(50);
+  child.kill('SIGINT');
+  // A run that does not heed it goes on until the test runs out of time.
+  expect(await exited).toEqual([130, null]);
+  expect(readCheckpoint(join(root, out)).steps).toBeGreaterThan(0);
 });

@@ -52,6 +52,8 @@ const printed: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   ],
 };
 
+const TRAINS = 'own-training.js';
+
 describe('the examples', () => {
   // Loops on TensorFlow.js are longer, and have tests of their own: train-tensors.test.ts.
   const names = readdirSync(folder).filter((name) => !name.startsWith('tfjs-'));
@@ -77,15 +79,21 @@ describe('the examples', () => {
     return stdout.trimEnd().split('\n');
   };
 
-  it.each(names)('%s prints what it should', async (name) => {
+  // Training takes the longest: it comes with the test of what it has learned.
+  it.each(names.filter((name) => name !== TRAINS))('%s prints what it should', async (name) => {
+    await expectPrinted(name);
+  });
+
+  async function expectPrinted(name: string): Promise<void> {
     const expected = printed[name].map((line) =>
       typeof line === 'string' ? line : (expect.stringMatching(line) as string),
     );
     expect(await outputOf(name)).toEqual(expected);
-  });
+  }
 
-  it('own-training.js learns: what it trains in seconds beats random clearly', async () => {
-    const lines = (await outputOf('own-training.js')).slice(-3);
+  it(`${TRAINS} prints what it should, and learns: it beats random clearly`, { tags: ['long'] }, async () => {
+    await expectPrinted(TRAINS);
+    const lines = (await outputOf(TRAINS)).slice(-3);
     const [trained, random] = lines.map((line) => Number(/: (-?\d+) ±/.exec(line)![1]));
     expect(trained).toBeGreaterThan(random + 2000);
   });

@@ -83,7 +83,8 @@ test('a study that is stopped goes on to the same bytes', async () => {
   expect(await run('stopped', { parallel: 2 }, true)).toEqual(reference);
 });
 
-test('the command itself may be killed at any moment; --resume ends it, with the line that scripts read', async () => {
+const KILLED = 'the command itself may be killed at any moment; --resume ends it, with the line that scripts read';
+test(KILLED, { tags: ['long'] }, async () => {
   const studyFile = join(root, 'study.json');
   writeFileSync(studyFile, JSON.stringify(tinyStudy));
   const out = join(root, 'command');

@@ -24,16 +24,16 @@ describeWithPython('the Python package', () => {
     expect(await unittest('test_spaces.py')).toBeGreaterThanOrEqual(12);
   });
 
-  it('equals SyncVectorEnv over its single environments, in each autoreset mode', async () => {
+  it('equals SyncVectorEnv over its single environments, in each autoreset mode', { tags: ['long'] }, async () => {
     expect(await unittest('test_autoreset.py')).toBeGreaterThanOrEqual(8);
   });
 
-  it('has a benchmark of rollouts that runs', async () => {
+  it('has a benchmark of rollouts that runs', { tags: ['long'] }, async () => {
     const { stdout } = await python('examples/rollout_benchmark.py', ['--quick']);
     for (const envs of ['64', '1024']) expect(stdout).toMatch(new RegExp(`^ *${envs} .*0\\.\\d\\d|1\\.\\d\\d`, 'm'));
   });
 
-  it('has a PPO example that learns', async ({ skip }) => {
+  it('has a PPO example that learns', { tags: ['long'] }, async ({ skip }) => {
     if (process.env['FLEETSTEP_NEEDS_TORCH'] !== '1' && !(await canImport('torch'))) {
       console.warn('SKIPPED: the PPO example, as the Python has no torch; .ci/run installs it where pip has it');
       skip();

@@ -32,13 +32,16 @@ describe.each(['wasm', 'cpu'] as const)('tensors on %s', (name) => {
 describe.each(['tfjs-dqn', 'tfjs-reinforce'])('examples/%s.js', (name) => {
   const file = fileURLToPath(new URL(`../examples/${name}.js`, import.meta.url));
 
-  it('trains in its short form through public names alone, and compares itself with "nearest"', () => {
+  it('is short and uses public names alone', () => {
     const text = readFileSync(file, 'utf8');
     expect(text.split('\n').length).toBeLessThanOrEqual(151);
     const imports = [...text.matchAll(/from '([^']+)'/g)].map(([, from]) => from);
     expect(new Set(imports)).toEqual(
       new Set(['node:util', 'fleetstep/engine', 'fleetstep/train', 'fleetstep/workers']),
     );
+  });
+
+  it('trains in its short form, and compares itself with "nearest"', { tags: ['long'] }, () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [file, '--steps', '2100'], { encoding: 'utf8' });
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/steps, mean return of the last episodes -?\d+/);

@@ -266,7 +266,7 @@ describe.each(['geneva', 'geneva-live'])('in a log of %s', (scenario) => {
   });
 
   it('no member of a line can be changed unnoticed', { tags: ['attack'] }, () => {
-    expect(changeEverything(log, sized(17, 1))).toBeGreaterThan(100);
+    expect(changeEverything(log, sized(37, 1))).toBeGreaterThan(100);
   });
 });
 
@@ -287,7 +287,7 @@ describeWithTrips('in a log of nyc-small', () => {
   });
 
   it('no member of a line can be changed unnoticed', { tags: ['attack'] }, () => {
-    expect(changeEverything(log, sized(101, 5))).toBeGreaterThan(100);
+    expect(changeEverything(log, sized(151, 5))).toBeGreaterThan(100);
   });
 });
 
