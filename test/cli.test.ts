@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kpiNames } from '#engine/index.js';
+import { algorithmNames } from '#train/index.js';
 import { Control } from '#train/shards.js';
 import { describeWithTrips, nycAmod } from './support/shared-data.js';
 
@@ -63,9 +64,9 @@ function preloading(name: string, text: string): NodeJS.ProcessEnv {
   return { ...process.env, NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --require ${file}` };
 }
 
-/** An environment in which worker threads act within their step 300, or with the 30th shard that they take in learning. */
-function sabotage(name: string, act: string, phase: 'rollout' | 'learn' = 'rollout'): NodeJS.ProcessEnv {
-  if (phase === 'learn') {
+/** An environment in which worker threads act in a task: within step 300 of it, or with the 30th shard that they take in learning. */
+function sabotage(name: string, act: string, task?: string): NodeJS.ProcessEnv {
+  if (task === 'learn') {
     return preloading(
       name,
       `if (!require('node:worker_threads').isMainThread) {
@@ -84,7 +85,8 @@ function sabotage(name: string, act: string, phase: 'rollout' | 'learn' = 'rollo
     `if (!require('node:worker_threads').isMainThread) {
       const { add } = Atomics;
       let steps = 0;
-      Atomics.add = (...args) => { if (++steps === 300) { ${act} } return add(...args); };
+      const isThere = () => ${task !== 'force'} || new Error().stack.includes('/force-worker.js');
+      Atomics.add = (...args) => { if (isThere() && ++steps === 300) { ${act} } return add(...args); };
     }`,
   );
 }
@@ -369,21 +371,34 @@ describe('fleetstep', () => {
     expect(hidden()).toEqual([]);
   });
 
-  it.each([
-    ['dies', 'process.exit(7);', /a worker failed at "learn"/],
-    ['hangs', 'for (;;);', /a worker hangs at "learn": task \d+ has made no step for 2 s/],
-  ])(
-    'a worker that %s while it learns ends the run, which resumes to the same weights',
+  /** What threads do for each algorithm beside rollouts, and a run of it that is over within seconds. */
+  const learning: Readonly<Record<string, readonly [task: string, ...string[]]>> = {
+    ppo: ['learn', '--steps', '4000', '--envs', '16', '--rollout-steps', '64'],
+    dqn: ['rollout', '--steps', '20000', '--learning-starts', '500', '--replay-capacity', '4000'],
+    linear: ['evaluate', '--steps', '1000000'],
+    rollout: ['force', '--scenario', 'geneva-live', '--steps', '480', '--envs', '30', '--rollout-steps', '4'],
+  };
+
+  it.each(
+    algorithmNames.flatMap((algorithm) =>
+      [
+        ['dies', 'process.exit(7);', 'a worker failed at "TASK"'],
+        ['hangs', 'for (;;);', 'a worker hangs at "TASK": task \\d+ has made no step for 2 s'],
+      ].map(([what, act, message]) => ({ algorithm, what, act, message })),
+    ),
+  )(
+    'a worker that $what while $algorithm learns ends the run, which resumes to the same weights',
     { tags: ['long'] },
-    (what, act, message) => {
-      const args = ['--steps', '4000', '--envs', '16', '--rollout-steps', '64', '--eval-episodes', '0', '--json'];
-      const out = `learning-${what}`;
+    ({ algorithm, what, act, message }) => {
+      const [task, ...settings] = learning[algorithm];
+      const args = ['--algorithm', algorithm, ...settings, '--eval-episodes', '0', '--json'];
+      const out = `learning-${algorithm}-${what}`;
       const { status, stderr } = spawnSync(
         process.execPath,
         [main, 'train', ...args, '--workers', '2', '--hang-seconds', '2', '--out', out],
-        { cwd: root, encoding: 'utf8', timeout: 540_000, env: sabotage(out, act, 'learn') },
+        { cwd: root, encoding: 'utf8', timeout: 540_000, env: sabotage(out, act, task) },
       );
-      expect(stderr).toMatch(message);
+      expect(stderr).toMatch(new RegExp(message.replace('TASK', task)));
       expect(stderr).toMatch(
         new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${out}"\n$`),
       );
