@@ -1,6 +1,7 @@
 // The service over real HTTP: answers and their record, outcomes, replay, administration, limits, faults and loads.
 
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { connect as openSocket } from 'node:net';
@@ -770,7 +771,8 @@ describe('faults', () => {
   it('ends what is under way when it is told to stop', async () => {
     const stopping = await testService({ made: service.made });
     const slow = stopping.call('POST', '/v1/recommend', { ...easyRequest(stopping.company), explain: true });
-    const [reply] = await Promise.all([slow, new Promise((done) => setTimeout(done, 5)).then(() => stopping.close())]);
+    await once(stopping.app.server, 'request');
+    const [reply] = await Promise.all([slow, stopping.close()]);
     expect(reply.status).toBe(200);
     await expect(stopping.call('GET', '/health')).rejects.toThrow();
     // Nor is it kept by a connection on which nobody has asked anything.
