@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   sweep: async () => (await import('./sweep.js')).sweepCommand(),
   worker: async () => (await import('./worker.js')).workerCommand(),
   runs: async () => (await import('./runs.js')).runsCommand(),
+  report: async () => (await import('./report.js')).reportCommand(),
   fit: async () => (await import('./fit.js')).fitCommand(),
   distill: async () => (await import('./distill.js')).distillCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),

@@ -3,8 +3,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
-import { readRun } from '../train/index.js';
-import type { RunRecord } from '../train/index.js';
+import { readRun, settingDifferences } from '../train/index.js';
+import type { RunRecord, SettingDifferences } from '../train/index.js';
 import { jsonOption } from './options.js';
 import { duration, printJson, short, table } from './print.js';
 
@@ -47,9 +47,9 @@ Examples:
         return: (a, b) => (b.meanReturn ?? -Infinity) - (a.meanReturn ?? -Infinity) || (a.path < b.path ? -1 : 1),
       };
       const runs = found.sort(order[sort]);
-      const differences = named.length >= 2 ? differing(runs) : null;
+      const differences = named.length >= 2 ? settingDifferences(runs) : null;
       if (json) {
-        const summaries = runs.map(({ metrics: _, evaluations: __, ...summary }) => summary);
+        const summaries = runs.map(({ metrics: _, evaluations: __, starts: ___, ...summary }) => summary);
         printJson(differences === null ? { runs: summaries } : { runs: summaries, differences });
         return;
       }
@@ -92,27 +92,7 @@ function listOf(runs: readonly RunRecord[]): string {
   );
 }
 
-/** Settings that are not the same in all runs, by their path in config.json. */
-type Differences = Readonly<Record<string, readonly unknown[]>>;
-
-function differing(runs: readonly RunRecord[]): Differences {
-  const flat = runs.map(({ config }) => flattened(config));
-  const names = new Set(flat.flatMap((one) => [...one.keys()]));
-  const entries = [...names].map((name): [string, unknown[]] => [name, flat.map((one) => one.get(name) ?? null)]);
-  return Object.fromEntries(
-    entries.filter(([, values]) => new Set(values.map((value) => JSON.stringify(value))).size > 1),
-  );
-}
-
-/** Members of members by their paths, such as `config.gamma`; lists are values. */
-function flattened(value: unknown, path = ''): Map<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return new Map([[path, value]]);
-  return new Map(
-    Object.entries(value).flatMap(([name, member]) => [...flattened(member, path === '' ? name : `${path}.${name}`)]),
-  );
-}
-
-function differenceTable(runs: readonly RunRecord[], differences: Differences): string {
+function differenceTable(runs: readonly RunRecord[], differences: SettingDifferences): string {
   const rows = Object.entries(differences).map(([name, values]) => [name, ...values.map(shownValue)]);
   if (rows.length === 0) return 'all settings are the same';
   return table(['setting', ...runs.map(({ path }) => basename(path))], rows);

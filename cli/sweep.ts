@@ -8,6 +8,7 @@ import {
   QueueRunner,
   StudyFolder,
   checkIdentity,
+  rankedRows,
   readStudy,
   runQueueWorker,
   runStudy,
@@ -226,26 +227,22 @@ function report(
     });
     return;
   }
-  const sign = study.objective.direction === 'maximize' ? -1 : 1;
-  const ranked = [...result.trials].sort(
-    (a, b) =>
-      b.rungs.length - a.rungs.length ||
-      sign * ((lastRung(a)?.value ?? sign * Infinity) - (lastRung(b)?.value ?? sign * Infinity)),
-  );
-  const rows = ranked.slice(0, 10).map((row) => {
-    const last = lastRung(row);
-    return [
-      String(row.trial),
-      last?.value?.toFixed(3) ?? 'failed',
-      last === undefined ? '-' : short(last.steps),
-      Object.entries(row.config)
-        .map(
-          ([name, setting]) =>
-            `${name} ${typeof setting === 'number' ? Number(setting.toPrecision(4)) : JSON.stringify(setting)}`,
-        )
-        .join(', '),
-    ];
-  });
+  const rows = rankedRows(study, result.trials)
+    .slice(0, 10)
+    .map((row) => {
+      const last = lastRung(row);
+      return [
+        String(row.trial),
+        last?.value?.toFixed(3) ?? 'failed',
+        last === undefined ? '-' : short(last.steps),
+        Object.entries(row.config)
+          .map(
+            ([name, setting]) =>
+              `${name} ${typeof setting === 'number' ? Number(setting.toPrecision(4)) : JSON.stringify(setting)}`,
+          )
+          .join(', '),
+      ];
+    });
   process.stdout.write(`${table(['trial', study.objective.metric, 'steps', 'settings'], rows)}\n`);
   if (result.importances !== null) {
     const sorted = Object.entries(result.importances).sort(([, a], [, b]) => b - a);

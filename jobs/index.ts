@@ -2,6 +2,7 @@
 
 export { JobsError } from './errors.js';
 export type { JobsErrorCode } from './errors.js';
+export { excess, meanFigure, rankedRows, rungResult } from './figures.js';
 export { importances } from './importance.js';
 export { LocalRunner } from './local-runner.js';
 export type { LocalRunnerOptions } from './local-runner.js';
@@ -14,7 +15,7 @@ export { checkStudy, configOf, readStudy, samplerNames } from './study.js';
 export type { Constraint, Objective, SamplerName, Study } from './study.js';
 export { StudyFolder, runName, sliceKey, tableSha256, trialName } from './study-folder.js';
 export type { SavedStudy, StudyTable, TrialRow } from './study-folder.js';
-export { runStudy, rungResult, slicesOf } from './sweep.js';
+export { runStudy, slicesOf, tableSoFar } from './sweep.js';
 export type { SliceRunner, SweepOptions, SweepProgress } from './sweep.js';
 export { randomPoint, tpePoint } from './tpe.js';
 export type { Observation } from './tpe.js';

@@ -83,7 +83,7 @@ export class Schedule {
   }
 
   #ranked(): OpenTrial[] {
-    return this.#trials.filter(({ results }) => results.length > 0).sort((a, b) => this.#compare(a, b));
+    return this.#trials.filter(({ results }) => results.length > 0).sort((a, b) => compareTrials(this.#study, a, b));
   }
 
   /** No trial begins any more but those that have begun. */
@@ -149,7 +149,7 @@ export class Schedule {
     const { rungs, eta, budgetSteps } = this.#study;
     for (let rung = rungs.length - 2; rung >= 0; rung--) {
       const there = this.#trials.filter(({ results }) => results.length > rung);
-      const better = there.sort((a, b) => this.#compareAt(rung, a, b)).slice(0, Math.floor(there.length / eta));
+      const better = there.sort((a, b) => compareAt(this.#study, rung, a, b)).slice(0, Math.floor(there.length / eta));
       const next = better.find(({ sentTo, results }) => sentTo === rung && results[rung].value !== null);
       if (next !== undefined) return this.#promote(next, rung + 1);
     }
@@ -183,22 +183,27 @@ export class Schedule {
     this.#trials.push({ number, point, results: [], sentTo: 0 });
     return { trial: number, point, rung: 0 };
   }
+}
 
-  #compare(a: Trial, b: Trial): number {
-    const last = Math.min(a.results.length, b.results.length) - 1;
-    if (a.results.length === b.results.length) return this.#compareAt(last, a, b);
-    // A failed trial has come to its last rung only by name.
-    const reached = (trial: Trial): number => trial.results.length - (trial.results.at(-1)!.value === null ? 1 : 0);
-    return reached(b) - reached(a) || this.#compareAt(last, a, b);
-  }
+/** Of a trial, what its place among others depends on. */
+export type Ranked = Pick<Trial, 'number' | 'results'>;
 
-  #compareAt(rung: number, a: Trial, b: Trial): number {
-    const [first, second] = [a.results[rung], b.results[rung]];
-    if ((first.value === null) !== (second.value === null)) return first.value === null ? 1 : -1;
-    if (first.violation !== second.violation) return first.violation - second.violation;
-    const sign = this.#study.objective.direction === 'maximize' ? 1 : -1;
-    return first.value === second.value ? a.number - b.number : sign * (second.value! - first.value!);
-  }
+/** Below 0 if `a` is better than `b`; both have a result. By how far they came, then as at the last rung of both. */
+export function compareTrials(study: Pick<Study, 'objective'>, a: Ranked, b: Ranked): number {
+  const last = Math.min(a.results.length, b.results.length) - 1;
+  if (a.results.length === b.results.length) return compareAt(study, last, a, b);
+  // A failed trial has come to its last rung only by name.
+  const reached = ({ results }: Ranked): number => results.length - (results.at(-1)!.value === null ? 1 : 0);
+  return reached(b) - reached(a) || compareAt(study, last, a, b);
+}
+
+/** Those that failed come last, before them those that break a constraint; of equals the earlier one is better. */
+function compareAt({ objective }: Pick<Study, 'objective'>, rung: number, a: Ranked, b: Ranked): number {
+  const [first, second] = [a.results[rung], b.results[rung]];
+  if ((first.value === null) !== (second.value === null)) return first.value === null ? 1 : -1;
+  if (first.violation !== second.violation) return first.violation - second.violation;
+  const sign = objective.direction === 'maximize' ? 1 : -1;
+  return first.value === second.value ? a.number - b.number : sign * (second.value! - first.value!);
 }
 
 function keyOf({ trial, rung }: Task): string {

@@ -55,7 +55,18 @@ export class StudyFolder {
     try {
       saved = JSON.parse(readFileSync(file, 'utf8'), wordToInfinity) as SavedStudy;
     } catch (cause) {
-      throw new JobsError('ERR_STUDY_FOLDER', `no study at ${path}: ${(cause as Error).message}`, { cause });
+      throw new JobsError(
+        'ERR_STUDY_FOLDER',
+        `no study at ${path}: ${cause instanceof SyntaxError ? `${file} is damaged: ` : ''}${(cause as Error).message}`,
+        { cause },
+      );
+    }
+    const { study, identity } = (saved ?? {}) as Partial<SavedStudy>;
+    if (typeof study?.space !== 'object' || typeof identity !== 'object') {
+      throw new JobsError(
+        'ERR_STUDY_FOLDER',
+        `no study at ${path}: ${file} is not what a sweep writes (it has no member "${typeof study?.space !== 'object' ? 'study' : 'identity'}"); give the folder that "fleetstep sweep" names`,
+      );
     }
     return { folder: new StudyFolder(path), saved };
   }
@@ -80,7 +91,10 @@ export class StudyFolder {
     const file = join(this.path, SLICES, nameOf(slice));
     if (!existsSync(file)) return undefined;
     try {
-      return JSON.parse(readFileSync(file, 'utf8'), wordToInfinity) as SliceResult;
+      const result = JSON.parse(readFileSync(file, 'utf8'), wordToInfinity) as SliceResult;
+      if ('failure' in result || (typeof result.meanReturn === 'number' && typeof result.kpis === 'object'))
+        return result;
+      throw new Error('it has neither "meanReturn" and "kpis" nor "failure"');
     } catch (cause) {
       throw new JobsError(
         'ERR_STUDY_FOLDER',
@@ -102,11 +116,21 @@ export class StudyFolder {
     return resultsSha256;
   }
 
-  /** The finished study's table; null before its end. */
+  /** The finished study's table; null before its end. @throws JobsError `ERR_STUDY_FOLDER` if its file is damaged */
   table(): (StudyTable & { readonly resultsSha256: string }) | null {
     const file = join(this.path, RESULTS_FILE);
     if (!existsSync(file)) return null;
-    return JSON.parse(readFileSync(file, 'utf8'), wordToInfinity) as StudyTable & { resultsSha256: string };
+    try {
+      const table = JSON.parse(readFileSync(file, 'utf8'), wordToInfinity) as StudyTable & { resultsSha256: string };
+      if (tableSha256(table) !== table.resultsSha256) throw new Error('its results are not those of its resultsSha256');
+      return table;
+    } catch (cause) {
+      throw new JobsError(
+        'ERR_STUDY_FOLDER',
+        `${file} is damaged (${(cause as Error).message}): "fleetstep sweep --resume ${this.path}" writes it again`,
+        { cause },
+      );
+    }
   }
 
   /** Forgets the table, as the study goes on. */

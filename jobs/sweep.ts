@@ -2,14 +2,14 @@
 // counts. Resuming is the same from the beginning, with the results that are there.
 
 import { JobsError } from './errors.js';
+import { rungResult } from './figures.js';
 import { importances } from './importance.js';
 import { Schedule } from './schedule.js';
-import type { RungResult, Task } from './schedule.js';
+import type { Task } from './schedule.js';
 import type { Slice, SliceProgress, SliceResult, StudyIdentity } from './slice.js';
-import { StudyFolder } from './study-folder.js';
-import type { StudyTable, TrialRow } from './study-folder.js';
+import type { SavedStudy, StudyFolder, StudyTable, TrialRow } from './study-folder.js';
 import { configOf } from './study.js';
-import type { Constraint, Study } from './study.js';
+import type { Study } from './study.js';
 
 /** Does slices: in processes of this machine, or through a queue. */
 export interface SliceRunner {
@@ -79,15 +79,9 @@ export async function runStudy(
 
   /** Completes what has all its results; true if that was something. */
   const settle = (): boolean => {
-    let any = false;
-    for (const task of schedule.tasks) {
-      const results = slicesOf(study, task).map((slice) => folder.result(slice));
-      if (results.some((result) => result === undefined)) continue;
-      schedule.complete(task, rungResult(study, results as SliceResult[]));
-      stepsDone += stepsOf(study, task.rung) * study.seeds.length;
-      any = true;
-    }
-    return any;
+    const tasks = settled(study, schedule, folder);
+    for (const { rung } of tasks) stepsDone += stepsOf(study, rung) * study.seeds.length;
+    return tasks.length > 0;
   };
 
   const start = (slice: Slice): void => {
@@ -167,27 +161,27 @@ export function slicesOf(study: Study, { trial, rung, point }: Task): Slice[] {
   }));
 }
 
-/** What the slices of a task come to together. */
-export function rungResult({ objective }: Study, results: readonly SliceResult[]): RungResult {
-  const means = (metric: string): number => {
-    const values = results.map((result) => ('failure' in result ? Number.NaN : figure(result, metric)));
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
-  const value = means(objective.metric);
-  const violation = objective.constraints.reduce((sum, one) => sum + excess(one, means(one.metric)), 0);
-  // A figure may be undefined (no booking, no lateness): such a trial says nothing.
-  return Number.isFinite(value) && Number.isFinite(violation) ? { value, violation } : { value: null, violation: 0 };
+/**
+ * A study's table as far as its results go: a finished study's own, else what can be told of one under way or interrupted.
+ * @throws JobsError `ERR_STUDY_FOLDER` naming a damaged file
+ */
+export function tableSoFar({ study, limit }: SavedStudy, folder: StudyFolder): StudyTable {
+  const finished = folder.table();
+  if (finished !== null) return finished;
+  const schedule = new Schedule(study);
+  schedule.limitTo(limit);
+  while (settled(study, schedule, folder).length > 0);
+  return tableOf(study, schedule, folder);
 }
 
-function figure(result: Exclude<SliceResult, { failure: string }>, metric: string): number {
-  return metric === 'return' ? result.meanReturn : result.kpis[metric as keyof typeof result.kpis];
-}
-
-/** By how much a bound is broken, as a share of the bound; 0 if it holds. */
-function excess({ min, max }: Constraint, value: number): number {
-  if (Number.isNaN(value)) return value;
-  const relative = (over: number, bound: number): number => (over <= 0 ? 0 : over / Math.max(Math.abs(bound), 1e-9));
-  return (min === undefined ? 0 : relative(min - value, min)) + (max === undefined ? 0 : relative(value - max, max));
+/** Completes the tasks that have all their results; returns these. */
+function settled(study: Study, schedule: Schedule, folder: StudyFolder): Task[] {
+  return schedule.tasks.filter((task) => {
+    const results = slicesOf(study, task).map((slice) => folder.result(slice));
+    if (results.some((result) => result === undefined)) return false;
+    schedule.complete(task, rungResult(study, results as SliceResult[]));
+    return true;
+  });
 }
 
 function tableOf(study: Study, schedule: Schedule, folder: StudyFolder): StudyTable {

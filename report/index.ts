@@ -1,4 +1,4 @@
-// The public names of report: what is written for people and programs about what was simulated.
+// The public names of report: what is written for people and programs about what was simulated, trained and searched.
 
 export { EPISODE_FORMAT_VERSION, episodeLines } from './episode-lines.js';
 export type { PlayedEpisode } from './episode-lines.js';
@@ -6,5 +6,8 @@ export { episodePage } from './episode-page.js';
 export { episodeSvg } from './episode-svg.js';
 export { episodeView } from './episode-view.js';
 export { pageHtml, pageScript } from './page-html.js';
-export type { PageParts } from './page-html.js';
+export type { PageLibrary, PageParts } from './page-html.js';
+export { runsPage } from './runs-page.js';
+export { studyPage } from './study-page.js';
+export type { StudyReport } from './study-page.js';
 export type { BookingView, DriverView, EpisodeView, EventView, Fate, LegView, Point } from './view.js';

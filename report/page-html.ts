@@ -15,13 +15,22 @@ export interface PageParts {
   readonly data: unknown;
   /** Name of the module that starts, such as `episode`. */
   readonly module: string;
+  /** Somebody else's code and style, before our own. */
+  readonly library?: PageLibrary;
+}
+
+/** A library that a page carries inside. */
+export interface PageLibrary {
+  /** It may declare a global. */
+  readonly script: string;
+  readonly style: string;
 }
 
 /** No request leaves the page, whatever is in its data. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /** A self-contained page. */
-export function pageHtml({ title, body, style, data, module }: PageParts): string {
+export function pageHtml({ title, body, style, data, module, library }: PageParts): string {
   const shared = readFileSync(new URL('../../report/page/style.css', import.meta.url), 'utf8');
   return `<!doctype html>
 <html lang="en">
@@ -32,13 +41,13 @@ export function pageHtml({ title, body, style, data, module }: PageParts): strin
 <meta name="color-scheme" content="light dark">
 <title>${escaped(title)}</title>
 <style>
-${shared}${style}
+${library?.style ?? ''}${shared}${style}
 </style>
 </head>
 <body>
 ${body}
 <script type="application/json" id="data">${embedded(data)}</script>
-<script>
+${library === undefined ? '' : `<script>\n${library.script}</script>\n`}<script>
 ${pageScript(module)}</script>
 </body>
 </html>

@@ -28,6 +28,8 @@ export {
 export type { Checkpoint, Origin, RunSettings, Selection } from './checkpoint.js';
 export { againstBest } from './compare.js';
 export type { Comparison } from './compare.js';
+export { settingDifferences } from './differences.js';
+export type { SettingDifferences } from './differences.js';
 export { checkDistillSettings, distill, distillDefaults, distillProgress } from './distill.js';
 export type { DistillJob, DistillResult, DistillRound, DistillSettings } from './distill.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';

@@ -13,7 +13,7 @@ export const METRICS_FILE = 'metrics.jsonl';
 /** What the process that works on the run has said, with times. */
 const LOG = 'log.txt';
 /** Where and with what the run was started, and each time resumed. */
-const STARTS = 'starts.jsonl';
+export const STARTS_FILE = 'starts.jsonl';
 /** How TensorBoard knows its files. */
 const EVENTS = /^events\.out\.tfevents\./;
 /** Name of the settings within a run's folder, for people and other programs. */
@@ -124,7 +124,7 @@ export class RunFolder {
 
   /** Appends a line of JSON to `starts.jsonl`. @throws TrainError `ERR_DISK` */
   recordStart(start: object): void {
-    this.#append(join(this.path, STARTS), `${JSON.stringify(start)}\n`);
+    this.#append(join(this.path, STARTS_FILE), `${JSON.stringify(start)}\n`);
   }
 
   #append(file: string, data: string | Buffer): void {
