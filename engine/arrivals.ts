@@ -4,13 +4,18 @@
 import { AssignmentReward } from './assignment-reward.js';
 import { EngineError } from './errors.js';
 import type { LoggedPlace } from './event-log.js';
-import { Purpose, STREAM_WORDS, nextFloat, nextInteger, seedStream } from './random.js';
+import { Purpose, STREAM_WORDS, integerOf, nextFloat, nextFloats, nextInteger, seedStream } from './random.js';
 import { refusalReward } from './reward.js';
 import type { SyntheticDemandSpec } from './scenario.js';
 import type { Dataset } from './trace.js';
 
+/** Numbers that each booking takes from the stream of demand, beside those of skills. */
+const DRAWS = 7;
+
 /** The layer of demand: which bookings come. */
 export abstract class Arrivals extends AssignmentReward {
+  private readonly floats: Float64Array = new Float64Array(DRAWS);
+
   /**
    * The bookings that are known when an episode starts, in environment e at second 0.
    * @param days indices into the trace's days; the episode plays `days[e]` if `listed`, else one that is drawn
@@ -143,14 +148,16 @@ export abstract class Arrivals extends AssignmentReward {
     const { scenario, extentX, extentY } = this.compiled;
     const stream = st.demandStream;
     const p = e * STREAM_WORDS;
-    const fromX = (2 * nextFloat(stream, p) - 1) * extentX;
-    const fromY = (2 * nextFloat(stream, p) - 1) * extentY;
-    const toX = (2 * nextFloat(stream, p) - 1) * extentX;
-    const toY = (2 * nextFloat(stream, p) - 1) * extentY;
-    const priority = nextInteger(stream, p, demand.priorities[0], demand.priorities[1]);
+    const { floats } = this;
+    nextFloats(stream, p, floats, DRAWS);
+    const fromX = (2 * floats[0] - 1) * extentX;
+    const fromY = (2 * floats[1] - 1) * extentY;
+    const toX = (2 * floats[2] - 1) * extentX;
+    const toY = (2 * floats[3] - 1) * extentY;
+    const priority = integerOf(floats[4], demand.priorities[0], demand.priorities[1]);
     const window = priority >= demand.urgentPriority ? demand.urgentWindowMinutes : demand.windowMinutes;
-    const length = 60 * nextInteger(stream, p, window[0], window[1]);
-    const leg = nextFloat(stream, p) < demand.returnShare ? 1 : 0;
+    const length = 60 * integerOf(floats[5], window[0], window[1]);
+    const leg = floats[6] < demand.returnShare ? 1 : 0;
     let skills = 0;
     for (let k = 0; k < scenario.skills.length; k++) {
       if (nextFloat(stream, p) < scenario.skills[k].bookingShare) skills |= 1 << k;

@@ -44,11 +44,14 @@ export abstract class Observer extends Arrivals {
       }
     }
 
+    const factor = this.factorAt(now);
     for (let i = 0, d = e * this.drivers; i < this.drivers; i++, d++) {
+      const free = freeAt[d];
       // The plan of a driver under way does not move with the clock, and neither do its pickups: only slots that have opened
       // are new to it. Of several windows, those that are near enough to be planned do move with it.
-      if (stale[d] === 1 || freeAt[d] <= now || this.windows > 0) this.rewriteDriver(e, i, open);
-      else if (opened > 0 && this.isAvailable(e, i)) this.maskRow(e, i, this.opened, opened);
+      if (free <= now) this.rewriteDriver(e, i, open, now, factor);
+      else if (stale[d] === 1 || this.windows > 0) this.rewriteDriver(e, i, open, free, this.factorAt(free));
+      else if (opened > 0 && this.isAvailable(e, i)) this.maskRow(e, i, this.opened, opened, free, this.factorAt(free));
       if (full) this.observePlan(e, i);
     }
     this.observeContext(e);
@@ -57,7 +60,8 @@ export abstract class Observer extends Arrivals {
   /** After an assignment to driver i that took no time: nothing else has changed. */
   protected refreshDriver(e: number, i: number): void {
     this.rewriteSlots(e);
-    this.rewriteDriver(e, i, this.openSlots(e, this.list));
+    const depart = Math.max(this.state.now[e], this.state.freeAt[e * this.drivers + i]);
+    this.rewriteDriver(e, i, this.openSlots(e, this.list), depart, this.factorAt(depart));
     if (this.full) this.observePlan(e, i);
     this.observeContext(e);
   }
@@ -119,15 +123,15 @@ export abstract class Observer extends Arrivals {
 
   // ---------------------------------------------------------------- drivers
 
-  /** Availability of driver i, and its row of the mask for the first `open` slots of `list`. */
-  private rewriteDriver(e: number, i: number, open: number): void {
+  /** Availability of driver i, and its row of the mask for the first `open` slots of `list`; `depart` and `factor` as of `maskRow`. */
+  private rewriteDriver(e: number, i: number, open: number, depart: number, factor: number): void {
     const { stale } = this.state;
     const d = e * this.drivers + i;
     stale[d] = 0;
     const available = this.isAvailable(e, i);
     this.out.observations[e * this.observationSize + i * this.driverColumns + Driver.available] = available ? 1 : 0;
     if (available) {
-      this.maskRow(e, i, this.list, open);
+      this.maskRow(e, i, this.list, open, depart, factor);
       return;
     }
     const masks = this.out.actionMasks;
@@ -183,28 +187,25 @@ export abstract class Observer extends Arrivals {
 
   // ---------------------------------------------------------------- masks
 
-  /** Mask of an available driver i for the first `count` slots of `list`. */
-  private maskRow(e: number, i: number, list: Int32Array, count: number): void {
-    const { approach, latestPickup, skills } = this.state;
-    const masks = this.out.actionMasks;
-    const d = e * this.drivers + i;
-    const now = this.state.now[e];
-    const free = this.state.freeAt[d];
+  /**
+   * Mask of an available driver i for the first `count` slots of `list`.
+   * @param depart second at which the driver would set out
+   * @param factor travel seconds / free-flow seconds then
+   */
+  private maskRow(e: number, i: number, list: Int32Array, count: number, depart: number, factor: number): void {
+    const { approach, latestPickup } = this.state;
     const row = e * this.actions + 1 + i * this.slots;
-    const depart = free > now ? free : now;
-    const factor = this.factorAt(depart);
-    const pairs = d * this.slots;
-    const bookings = e * this.slots;
-    const missing = ~this.compiled.driverSkills[i];
-    for (let k = 0; k < count; k++) {
-      const j = list[k];
-      const s = bookings + j;
-      // The window's start does not matter: it is never after the latest pickup.
-      const at = this.arrival(depart, approach[pairs + j], factor, 0);
-      masks[row + j] = at <= latestPickup[s] && (skills[s] & missing) === 0 ? 1 : 0;
-    }
+    const pairs = (e * this.drivers + i) * this.slots;
+    markInTime(this.out.actionMasks, row, approach, pairs, latestPickup, e * this.slots, list, count, depart, factor);
+    if (this.skilled) this.maskSkills(e, i, list, count);
     if (this.windows > 0) this.maskWindows(e, i, list, count);
     if (this.state.dropoffsBound[e] === 1) this.maskDropoffs(e, i, list, count);
+  }
+
+  /** Forbids what driver i lacks a skill for. */
+  private maskSkills(e: number, i: number, list: Int32Array, count: number): void {
+    const row = e * this.actions + 1 + i * this.slots;
+    for (let k = 0; k < count; k++) if (!this.hasSkills(e, i, list[k])) this.out.actionMasks[row + list[k]] = 0;
   }
 
   /** Again for slots with several windows. */
@@ -224,5 +225,31 @@ export abstract class Observer extends Arrivals {
       const j = list[k];
       if (!this.isDroppedInTime(e, i, j) || !this.isWithinShift(e, i, j)) this.out.actionMasks[row + j] = 0;
     }
+  }
+}
+
+/**
+ * 1 in `masks` from `row` on, at those of the first `count` slots of `list` that are reached by their latest pickup, else 0. A function
+ * of its own, so that what it needs stays in registers.
+ *
+ * The window's start does not matter: it is never after the latest pickup. The arrival is that of `arrival`. A sign instead of a
+ * condition: processors guess these, and many of the guesses would be wrong.
+ */
+function markInTime(
+  masks: Uint8Array,
+  row: number,
+  approach: Float32Array,
+  pairs: number,
+  latestPickup: Int32Array,
+  bookings: number,
+  list: Int32Array,
+  count: number,
+  depart: number,
+  factor: number,
+): void {
+  for (let k = 0; k < count; k++) {
+    const j = list[k];
+    const at = depart + ((approach[pairs + j] * factor + 0.5) | 0);
+    masks[row + j] = (at - latestPickup[bookings + j] - 1) >>> 31;
   }
 }

@@ -200,7 +200,21 @@ export abstract class Plans extends Slots {
     const s = e * this.slots + j;
     const latest = st.windowEnd[s] + this.tolerance;
     st.latestPickup[s] = latest < NEVER ? latest : NEVER;
-    for (let i = 0; i < this.drivers; i++) this.cacheApproach(e, i, j);
+    if (this.compiled.matrix === null) this.cacheApproaches(e, j);
+    else for (let i = 0; i < this.drivers; i++) this.cacheApproach(e, i, j);
+  }
+
+  /** As `cacheApproach` for all drivers, in a plane. */
+  private cacheApproaches(e: number, j: number): void {
+    const { endX, endY, approach, pickupX, pickupY } = this.state;
+    const { drivers, slots, metresPerSecond } = this;
+    const x = pickupX[e * slots + j];
+    const y = pickupY[e * slots + j];
+    for (let i = 0, d = e * drivers, p = d * slots + j; i < drivers; i++, d++, p += slots) {
+      const dx = x - endX[d];
+      const dy = y - endY[d];
+      approach[p] = Math.sqrt(dx * dx + dy * dy) / metresPerSecond;
+    }
   }
 
   // ---------------------------------------------------------------- changes

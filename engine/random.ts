@@ -64,6 +64,31 @@ export function nextFloat(state: Int32Array, p: number): number {
   return (t >>> 0) * 2.3283064365386963e-10;
 }
 
+/** The next `count` numbers of the stream at `state[p]`, as `nextFloat` gives them one by one. */
+export function nextFloats(state: Int32Array, p: number, into: Float64Array, count: number): void {
+  let a = state[p];
+  let b = state[p + 1];
+  let c = state[p + 2];
+  let d = state[p + 3];
+  for (let k = 0; k < count; k++) {
+    const t = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
+    into[k] = (t >>> 0) * 2.3283064365386963e-10;
+  }
+  state[p] = a;
+  state[p + 1] = b;
+  state[p + 2] = c;
+  state[p + 3] = d;
+}
+
+/** The integer in [low, high], both inclusive, that a number in [0, 1) stands for. */
+export function integerOf(float: number, low: number, high: number): number {
+  return low + Math.floor(float * (high - low + 1));
+}
+
 /**
  * The number in [0, 1) that belongs to one step of an episode. Nothing is carried from step to step, so everyone who takes
  * the step draws the same. Parameters as of `seedStream`.
@@ -75,7 +100,7 @@ export function floatAt(seed: number, env: number, episode: number, purpose: Pur
 
 /** The next integer in [low, high], both inclusive, of the stream at `state[p]`. */
 export function nextInteger(state: Int32Array, p: number, low: number, high: number): number {
-  return low + Math.floor(nextFloat(state, p) * (high - low + 1));
+  return integerOf(nextFloat(state, p), low, high);
 }
 
 /** A stream on its own, for code that is not inside an environment (weights, minibatch order, look-ahead). */

@@ -31,6 +31,7 @@ describeWithPython('the Python package', () => {
   it('has a benchmark of rollouts that runs', { tags: ['long'] }, async () => {
     const { stdout } = await python('examples/rollout_benchmark.py', ['--quick']);
     for (const envs of ['64', '1024']) expect(stdout).toMatch(new RegExp(`^ *${envs} .*0\\.\\d\\d|1\\.\\d\\d`, 'm'));
+    expect(stdout).toMatch(/^ *64 .*SyncVectorEnv over NumPy [\d,]+\/s, ratio \d+\.\d /m);
   });
 
   it('has a PPO example that learns', { tags: ['long'] }, async ({ skip }) => {

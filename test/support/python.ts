@@ -62,6 +62,9 @@ if ('reason' in found) {
   );
 }
 
+/** The program; for groups of tests that need it. */
+export const pythonProgram: string = 'python' in found ? found.python : '';
+
 /** A group of tests that needs Python. */
 export const describeWithPython = describe.skipIf('reason' in found);
 
