@@ -3,6 +3,7 @@
 // `worker.ts`, the only file of this room that knows of threads.
 
 import { availableParallelism } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { CompiledScenario } from '../engine/index.js';
@@ -32,6 +33,8 @@ export interface Setup {
   readonly own: readonly OwnPolicySpec[];
   /** Version of the package, for the answer's provenance. */
   readonly version: string;
+  /** Counts the threads that have loaded their code. */
+  readonly loaded: Int32Array<SharedArrayBuffer>;
 }
 
 /** Work for a thread. `packed` is the request from `pack`: to answer, to score a plan for, or to find candidates for a shipment. */
@@ -83,6 +86,9 @@ export class Background {
   /** Requests that wait for a thread, the oldest first. Kept here because the pool's queue has no limit and no way to leave it. */
   readonly #queue = new Set<() => void>();
   #free: number;
+  /** Threads that have been started, and those that have loaded their code. */
+  #started = 0;
+  readonly #loaded = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * @param recommender answers short requests; its networks are copied to the threads
@@ -103,8 +109,11 @@ export class Background {
       // Milliseconds: starting a thread takes longer than computing most answers.
       idleTimeout: 60_000,
       concurrentTasksPerWorker: 1,
-      workerData: { networks, base, own, version } satisfies Setup,
+      workerData: { networks, base, own, version, loaded: this.#loaded } satisfies Setup,
     });
+    // The first thread was started by the constructor of the pool.
+    this.#started = this.#pool.threads.length;
+    this.#pool.on('workerCreate', () => this.#started++);
   }
 
   /**
@@ -226,8 +235,10 @@ export class Background {
     return this.#pool.threads;
   }
 
-  /** Ends the threads; requests that they compute fail with `ERR_BUSY`. */
+  /** Ends the threads; requests that they compute fail with `ERR_BUSY`. It waits for threads that still load, up to ten seconds. */
   async close(): Promise<void> {
+    // Node aborts the whole process where a thread is ended while it loads.
+    for (let tries = 0; tries < 500 && Atomics.load(this.#loaded, 0) < this.#started; tries++) await setTimeout(20);
     await this.#pool.destroy();
   }
 }

@@ -6,7 +6,7 @@ import { loadOwnPolicy } from '../policy/index.js';
 import type { RecommendRequest } from '../advise/index.js';
 import type { Reply, Setup, Task } from './background.js';
 
-const { networks, base, own, version } = workerData as Setup;
+const { networks, base, own, version, loaded } = workerData as Setup;
 for (const spec of own) await loadOwnPolicy(spec);
 const policies = new Policies(networks, base, own);
 const recommender = new Recommender(policies, version);
@@ -26,3 +26,5 @@ export default function answer(task: Task): Reply {
     return { error: { code, message, path, faults } };
   }
 }
+
+Atomics.add(loaded, 0, 1);
