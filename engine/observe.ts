@@ -197,15 +197,20 @@ export abstract class Observer extends Arrivals {
     const row = e * this.actions + 1 + i * this.slots;
     const pairs = (e * this.drivers + i) * this.slots;
     markInTime(this.out.actionMasks, row, approach, pairs, latestPickup, e * this.slots, list, count, depart, factor);
-    if (this.skilled) this.maskSkills(e, i, list, count);
+    // Not by the scenario: a state that was sent may need skills that its scenario does not know.
+    this.maskSkills(e, i, list, count);
     if (this.windows > 0) this.maskWindows(e, i, list, count);
     if (this.state.dropoffsBound[e] === 1) this.maskDropoffs(e, i, list, count);
   }
 
   /** Forbids what driver i lacks a skill for. */
   private maskSkills(e: number, i: number, list: Int32Array, count: number): void {
+    const { skills } = this.state;
+    const bookings = e * this.slots;
     const row = e * this.actions + 1 + i * this.slots;
-    for (let k = 0; k < count; k++) if (!this.hasSkills(e, i, list[k])) this.out.actionMasks[row + list[k]] = 0;
+    const missing = ~this.compiled.driverSkills[i];
+    for (let k = 0; k < count; k++)
+      if ((skills[bookings + list[k]] & missing) !== 0) this.out.actionMasks[row + list[k]] = 0;
   }
 
   /** Again for slots with several windows. */

@@ -52,8 +52,6 @@ export abstract class WorldBase {
   protected readonly windows: number;
   /** Elements of `state.windows` that a slot takes. */
   protected readonly stride: number;
-  /** Bookings may need skills. */
-  protected readonly skilled: boolean;
   /** Second of the day at which episodes start. */
   protected readonly startSecond: number;
   /** Seconds in a tick. */
@@ -135,7 +133,6 @@ export abstract class WorldBase {
     this.words = Math.ceil(scenario.slots / 32);
     this.windows = compiled.windows;
     this.stride = windowStride(compiled);
-    this.skilled = scenario.skills.length > 0;
     this.startSecond = scenario.startSecondOfDay;
     this.tickSeconds = scenario.tickSeconds;
     this.decisionLimit = Math.min(scenario.decisionsPerTick, NEVER);
