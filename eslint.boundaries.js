@@ -13,8 +13,9 @@ export const rooms = {
   bridge: ['engine', 'files', 'trips', 'workers'],
   report: ['engine', 'policy', 'workers', 'files', 'train', 'jobs'],
   verify: ['files'],
+  routing: ['engine'],
   audit: [],
-  advise: ['engine', 'policy'],
+  advise: ['engine', 'policy', 'routing'],
   serve: ['engine', 'policy', 'advise', 'audit'],
 };
 

@@ -19,6 +19,7 @@ const documentedRooms = [
   'serve',
   'cli',
   'jobs',
+  'routing',
   'bridge',
   'report',
   'verify',

@@ -35,6 +35,7 @@ function checkBuild(): void {
     'workers',
     'train',
     'jobs',
+    'routing',
     'bridge',
     'report',
     'verify',
