@@ -36,7 +36,8 @@ export function farFault(path: string, place: Place | undefined, middle: Place |
   return { path, message };
 }
 
-function metresBetween(a: Place, b: Place): number {
+/** Metres on the straight line. */
+export function metresBetween(a: Place, b: Place): number {
   const { x, y } = toPlane(eastOf(b[0], a[0]), a[1], b[0], b[1]);
   return Math.hypot(x, y);
 }

@@ -23,12 +23,14 @@ const LATEST = 4_102_444_800;
 
 const requestId = { ...id, description: 'A number, or letters, digits and . : _ -; no names of people' };
 const time = (description: string) => ({ ...within(0, LATEST), description });
-const span = {
+/** Of requests in either form. */
+export const span = {
   type: 'tuple',
   items: [time('First second'), time('Last second')],
   description: 'first and last second, both inclusive',
 } as const satisfies Rule;
-const place = {
+/** Of requests in either form. */
+export const place = {
   type: 'tuple',
   items: [
     { type: 'number', min: -180, max: 180 },
@@ -36,9 +38,12 @@ const place = {
   ],
   description: '[longitude, latitude] in degrees',
 } as const satisfies Rule;
-const placeIndex = within(0, MAX_PLACES - 1);
-const amounts = { ...list(within(0, 1_000_000)), max: 8 };
-const skills = { ...list(requestId), max: 31 };
+/** Of requests in either form. */
+export const placeIndex = within(0, MAX_PLACES - 1);
+/** Of requests in either form. */
+export const amounts = { ...list(within(0, 1_000_000)), max: 8 };
+/** Of requests in either form. */
+export const skills = { ...list(requestId), max: 31 };
 const name = { type: 'string', min: 1, max: 64, pattern: /^[\w./:-]+$/ } as const satisfies Rule;
 
 const vehicle = object({
@@ -96,7 +101,8 @@ const row: Unchecked<readonly (number | null)[]> & { readonly optional: true; re
   optional: true,
   nullable: true,
 };
-const table = { ...list(row, 'Square; null where there is no way'), min: 1, max: MAX_PLACES };
+/** Of requests in either form. */
+export const table = { ...list(row, 'Square; null where there is no way'), min: 1, max: MAX_PLACES };
 /** A square table; `null` where there is no way. */
 export type Table = TypeOf<typeof table>;
 
@@ -175,6 +181,9 @@ export const documentedRequest = {
 };
 
 /** A whole number from `min` to `max`. */
-function within(min: number, max: number) {
-  return { type: 'number', integer: true, min, max } as const;
+export function within(
+  min: number,
+  max: number,
+): { readonly type: 'number'; readonly integer: true; readonly min: number; readonly max: number } {
+  return { type: 'number', integer: true, min, max };
 }

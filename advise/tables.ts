@@ -63,13 +63,19 @@ function bare({ durations, distances }: MatrixInput): MatrixInput {
   return distances === undefined ? { durations } : { durations, distances };
 }
 
-/** Square, of one size, of numbers; gives the size. */
-function checkTable(matrix: MatrixInput, at: string, expected?: number): number {
+/**
+ * Checks tables of one profile: square, of one size, of numbers.
+ * @param expected the size, if it is known
+ * @param name     what the durations are called, where they are something else
+ * @returns the size
+ * @throws AdviseError `ERR_REQUEST`
+ */
+export function checkTable(matrix: MatrixInput, at: string, expected?: number, name = 'durations'): number {
   const size = expected ?? matrix.durations.length;
   for (const field of ['durations', 'distances'] as const) {
     const rows: readonly unknown[] | undefined = matrix[field];
     if (rows === undefined) continue;
-    const path = join(at, field);
+    const path = join(at, field === 'durations' ? name : field);
     if (rows.length !== size) throw badField(path, `has ${rows.length} rows: expected ${size}`);
     const lengths = rows.map((row) => (Array.isArray(row) ? row.length : -1));
     // Of all rows rather than of one: then it is the number of rows that is wrong.

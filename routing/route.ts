@@ -212,7 +212,7 @@ export class Route {
           time = firstWithin(stops[node].windows, time + this.#travel(last, place[node]));
           time += secondsAt(stops[node], vehicle.kind, last);
           // What lies behind comes too late already.
-          if (time > this.#latest[q - 1]) break;
+          if (!(time < Infinity && time <= this.#latest[q - 1])) break;
         }
         last = place[node];
         const to = q === length ? vehicle.end : place[sequence[q]];
@@ -269,8 +269,10 @@ export class Route {
 
   /** Whether all from position p on is in time, if the vehicle comes from a place that it leaves at a time. */
   #isInTime(p: number, from: number, leaves: number): boolean {
-    if (p === this.length) return leaves + this.#travel(from, this.vehicle.end) <= this.vehicle.shift[1];
-    return this.#leaveAfter(this.sequence[p], from, leaves) <= this.#latest[p];
+    const end = p === this.length;
+    const at = end ? leaves + this.#travel(from, this.vehicle.end) : this.#leaveAfter(this.sequence[p], from, leaves);
+    // A shift may have no end, and what is never reached is not in time either.
+    return at < Infinity && at <= (end ? this.vehicle.shift[1] : this.#latest[p]);
   }
 
   /** Whether the whole is possible with one or two nodes more. */

@@ -144,7 +144,8 @@ export class Scheduler {
       begins[p] = begin;
       time = begin + this.#atStop(vehicle, sequence, p);
     }
-    return time + this.#seconds(vehicle, sequence, length, length) <= vehicle.shift[1];
+    const end = time + this.#seconds(vehicle, sequence, length, length);
+    return end < Infinity && end <= vehicle.shift[1];
   }
 
   /** The first ride that takes too long: where its pickup is, and when that may begin at the earliest. */
@@ -203,7 +204,8 @@ export class Scheduler {
       }
     }
     const last = length * wide + breaks.length;
-    if (!(time[last] + left[last] <= vehicle.shift[1])) return false;
+    const end = time[last] + left[last];
+    if (!(end < Infinity && end <= vehicle.shift[1])) return false;
     if (sequence.subarray(0, length).every((node) => maxRide[node] === Infinity)) return true;
     if (this.begins.length < length) this.begins = new Float64Array(2 * length);
     for (let p = length, b = breaks.length; p > 0;) {

@@ -20,6 +20,7 @@ import type {
   Recommender,
   RecommendRequest,
   TrainedNetwork,
+  VroomAnswer,
 } from '../advise/index.js';
 import { ServeError } from './errors.js';
 
@@ -37,13 +38,17 @@ export interface Setup {
   readonly loaded: Int32Array<SharedArrayBuffer>;
 }
 
-/** Work for a thread. `packed` is the request from `pack`: to answer, to score a plan for, or to find candidates for a shipment. */
+/**
+ * Work for a thread. `packed` is the request from `pack`: to answer, to score a plan for, to find candidates for a shipment, or to plan
+ * routes for.
+ */
 export type Task =
   | { readonly packed: Uint8Array; readonly context: Context }
   | { readonly packed: Uint8Array; readonly plan: readonly PlannedPair[] }
-  | { readonly packed: Uint8Array; readonly shipment: Id };
+  | { readonly packed: Uint8Array; readonly shipment: Id }
+  | { readonly packed: Uint8Array; readonly form: 'vroom' };
 
-type Done = Answer | Analysis | AnalyzedPair[];
+type Done = Answer | Analysis | AnalyzedPair[] | VroomAnswer;
 
 /** What a thread gives back. An AdviseError goes as a plain object, because errors lose their class between threads. */
 export type Reply =
@@ -138,6 +143,11 @@ export class Background {
   async candidates(request: RecommendRequest, shipment: Id, way: Way = {}): Promise<AnalyzedPair[]> {
     if (!isLong(request)) return this.#recommender.candidates(request, shipment);
     return (await this.#run({ packed: way.packed ?? pack(request), shipment }, way)) as AnalyzedPair[];
+  }
+
+  /** Plans routes for a request in VROOM's form, unchecked. @throws AdviseError, ServeError as `recommend` */
+  async routes(body: object, way: Way = {}): Promise<VroomAnswer> {
+    return (await this.#run({ packed: pack(body), form: 'vroom' }, way)) as VroomAnswer;
   }
 
   /** Whether a module of somebody's own is asked: it may never return, so it is asked on another thread. */

@@ -1,6 +1,13 @@
 // Routes that recommend assignments for a live state, or score a plan for it.
 
-import { analysisProps, documentedRequest, planRule, requestProps } from '../advise/index.js';
+import {
+  analysisProps,
+  documentedRequest,
+  planRule,
+  requestProps,
+  vroomAnswerProps,
+  vroomProps,
+} from '../advise/index.js';
 import { id, optional } from '../advise/rules.js';
 import { actedAnswerProps } from './act-schema.js';
 import { LARGE_BODY } from './body-limits.js';
@@ -48,6 +55,18 @@ export function recommendationRoutes(service: Service): Route[] {
       documented: { ...documentedRequest, plan: planRule, candidates_for: candidatesFor },
       bodyLimit: LARGE_BODY,
       handle: (c) => service.analyze(c.body, c.way),
+    }),
+    answering(vroomAnswerProps)({
+      method: 'POST',
+      path: '/v1/vroom',
+      tag: 'recommendations',
+      roles: dispatchers,
+      summary: 'Routes for a request in VROOM’s own form, answered in that form. Nothing is recorded',
+      query: company,
+      // `planVroom` checks it.
+      documented: vroomProps,
+      bodyLimit: LARGE_BODY,
+      handle: (c) => service.background.routes(c.body as object, c.way),
     }),
   ];
 }

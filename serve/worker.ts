@@ -1,7 +1,7 @@
 // The entry point of the threads of `background.ts`.
 
 import { workerData } from 'piscina';
-import { AdviseError, analyze, Policies, Recommender, unpack } from '../advise/index.js';
+import { AdviseError, analyze, planVroom, Policies, Recommender, unpack } from '../advise/index.js';
 import { loadOwnPolicy } from '../policy/index.js';
 import type { RecommendRequest } from '../advise/index.js';
 import type { Reply, Setup, Task } from './background.js';
@@ -13,8 +13,10 @@ const recommender = new Recommender(policies, version);
 
 /** Computes one task. An AdviseError is returned as a plain object; any other error rejects the task. */
 export default function answer(task: Task): Reply {
-  const request = unpack(task.packed) as RecommendRequest;
+  const body = unpack(task.packed);
   try {
+    if ('form' in task) return { done: planVroom(body) };
+    const request = body as RecommendRequest;
     if ('plan' in task) return { done: analyze(recommender, request, task.plan) };
     if ('shipment' in task) return { done: recommender.candidates(request, task.shipment) };
     const faults: string[] = [];

@@ -51,7 +51,7 @@ const anyVehicle: fc.Arbitrary<VehicleSpec> = fc
     end: fc.integer({ min: NOWHERE, max: PLACES - 1 }),
     capacity: fc.integer({ min: 1, max: 4 }).map((one) => [one]),
     shift: fc
-      .tuple(fc.nat(1000), fc.integer({ min: 500, max: 6000 }))
+      .tuple(fc.nat(1000), fc.oneof(fc.constant(Infinity), fc.integer({ min: 500, max: 6000 })))
       .map(([from, long]): Window => [from, from + long]),
     breaks: fc.oneof(
       { weight: 2, arbitrary: fc.constant([]) },

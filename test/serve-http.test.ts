@@ -834,6 +834,10 @@ describe('the document', () => {
     const id = recommended.body.provenance.decision_id as string;
     const [{ shipment, vehicle }] = recommended.body.assignments as { shipment: number; vehicle: number }[];
     await ask('POST', '/v1/analyze', { ...request, plan: [{ shipment, vehicle }] });
+    await ask('POST', '/v1/vroom', {
+      vehicles: [{ id: 1, start: [6.1, 46.2] }],
+      jobs: [{ id: 1, location: [6.2, 46.2] }],
+    });
     await ask('POST', `/v1/decisions/${id}/outcome`, { shipment, outcome: 'accepted' });
     for (const path of [
       'decisions',
