@@ -17,6 +17,8 @@ import { KeyRing, Service, dryRunConnector } from 'fleetstep/serve';
 import type { Caller, Connector, ServerOptions } from 'fleetstep/serve';
 import { episodeLines } from 'fleetstep/report';
 import type { PlayedEpisode } from 'fleetstep/report';
+import { solve } from 'fleetstep/routing';
+import type { RoutingPlan, RoutingProblem } from 'fleetstep/routing';
 import { createServer } from 'fleetstep/serve/server';
 import { Ppo, algorithm, loadBackend } from 'fleetstep/train';
 import type { Algorithm, Backend, TrainingConfig, TrainingJob } from 'fleetstep/train';
@@ -64,3 +66,6 @@ export const values: readonly unknown[] = [
   ...[AdviseError, AuditError, KeyRing, Ppo, SealError, Service, VerifyError, algorithm, checkRequest, createServer],
   ...[Schedule, dryRunConnector, importOwnTrips, writeFileAtomic],
 ];
+
+export const routed = (problem: RoutingProblem): RoutingPlan =>
+  solve(problem, { seed: 1, turns: 100, isOver: () => false });
