@@ -2,7 +2,6 @@
 // latitude]; windows with both ends inclusive.
 
 import {
-  MAX_PLACES,
   MAX_SHIPMENTS,
   MAX_VEHICLES,
   MOST_WINDOWS,
@@ -142,9 +141,6 @@ export type VroomShipment = TypeOf<typeof shipment>;
 /** What a job, a pickup and a delivery have in common. */
 export type VroomStop = TypeOf<typeof step>;
 
-/** Places that a request may have. */
-export { MAX_PLACES };
-
 const violations = list(anything(), 'Always empty: a plan breaks nothing');
 const sums = {
   cost: number(),
@@ -159,7 +155,7 @@ const sums = {
   violations,
 } as const;
 
-const place2 = {
+const givenPlace = {
   location: optional(place),
   location_index: optional(whole),
   description: optional(text),
@@ -168,7 +164,7 @@ const stepAnswer = object({
   type: oneOf(stepTypes),
   id: optional(id),
   job: optional(id, 'The same id, at a job'),
-  ...place2,
+  ...givenPlace,
   setup: whole,
   service: whole,
   waiting_time: whole,
@@ -180,7 +176,7 @@ const stepAnswer = object({
 });
 /** One step of a route. */
 export type VroomStep = TypeOf<typeof stepAnswer>;
-const unassigned = object({ id, type: oneOf(['job', 'pickup', 'delivery']), ...place2 });
+const unassigned = object({ id, type: oneOf(['job', 'pickup', 'delivery']), ...givenPlace });
 /** One task that nobody serves. */
 export type VroomUnassigned = TypeOf<typeof unassigned>;
 const route = object({ vehicle: id, description: optional(text), ...sums, steps: list(stepAnswer) });

@@ -1,7 +1,7 @@
 // From a request in VROOM's form to a plan in VROOM's form.
 
 import { shownJson } from '../engine/index.js';
-import { NOWHERE, solve } from '../routing/index.js';
+import { ImpossibleRoute, NOWHERE, solve } from '../routing/index.js';
 import type {
   RoutingPlan,
   RoutingProblem,
@@ -15,11 +15,12 @@ import type {
 import { badField } from './errors.js';
 import { metresBetween } from './places.js';
 import type { Place } from './places.js';
+import { MAX_PLACES } from './request.js';
 import type { Table } from './request.js';
 import type { Id } from './rules.js';
 import { compile, refuse } from './schema.js';
 import { checkTable } from './tables.js';
-import { MAX_PLACES, vroomProps } from './vroom-request.js';
+import { vroomProps } from './vroom-request.js';
 import type {
   VroomAnswer,
   VroomJob,
@@ -35,9 +36,6 @@ const check = compile(vroomProps);
 
 const DEADLINE_MS = 500;
 const LONGEST_DEADLINE_MS = 1000;
-/** Turns of a search, at least, and for each task. */
-const TURNS = 300;
-const TURNS_PER_TASK = 60;
 
 /** A job, a pickup or a delivery, as it is named in requests and answers; in the order of the problem's nodes. */
 interface Named {
@@ -60,16 +58,19 @@ export function planVroom(body: unknown): VroomAnswer {
   const { problem } = reading;
   const seed = request.seed ?? 1;
   const deadline = started + Math.min(request.deadline_ms ?? DEADLINE_MS, LONGEST_DEADLINE_MS);
-  const turns = request.turns ?? TURNS + TURNS_PER_TASK * problem.tasks.length;
   const initial = reading.initial();
   let plan: RoutingPlan;
   try {
-    plan = solve(problem, { seed, turns, isOver: () => performance.now() > deadline, ...(initial ? { initial } : {}) });
+    plan = solve(problem, {
+      seed,
+      turns: request.turns,
+      isOver: () => performance.now() > deadline,
+      ...(initial ? { initial } : {}),
+    });
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    const [, k] = /vehicle (\d+)/.exec(error.message) ?? [];
+    if (!(error instanceof ImpossibleRoute)) throw error;
     throw badField(
-      `vehicles[${k}].steps`,
+      `vehicles[${error.vehicle}].steps`,
       'cannot be driven within the limits of the vehicle: mend them, or leave them out',
     );
   }

@@ -13,5 +13,5 @@ export type {
   Window,
 } from './problem.js';
 export type { Step } from './schedule.js';
-export { solve } from './solver.js';
+export { ImpossibleRoute, solve } from './solver.js';
 export type { RoutingPlan, SearchOptions } from './solver.js';

@@ -14,8 +14,8 @@ import type { Step } from './schedule.js';
 export interface SearchOptions {
   /** Seed of the search, a whole number. */
   readonly seed: number;
-  /** Most turns of ruin and recreate. */
-  readonly turns: number;
+  /** Most turns of ruin and recreate; default: until the temperature has fallen. */
+  readonly turns?: number | undefined;
   /** Called now and then; true ends the search. */
   readonly isOver: () => boolean;
   /** Sequences of nodes to begin with, one for each vehicle; each must be possible. Default: built by insertion. */
@@ -45,6 +45,21 @@ const COLD = 0.003;
 /** How often a turn begins at a task that is not served, if there is one. */
 const FROM_BANK = 0.5;
 
+/** Turns over which the temperature falls, at least, and for each task. Not over those that are asked for: a search that ends early has done the same until then. */
+const FALLING = 300;
+const FALLING_PER_TASK = 60;
+
+/** The route that a search was to begin with is not possible. */
+export class ImpossibleRoute extends Error {
+  /** Number of the vehicle. */
+  readonly vehicle: number;
+
+  constructor(vehicle: number) {
+    super(`the plan of vehicle ${vehicle} is not possible`);
+    this.vehicle = vehicle;
+  }
+}
+
 /** Which of two plans is better, and by what measure they are compared. */
 interface Value {
   worth: number;
@@ -53,7 +68,7 @@ interface Value {
 
 /**
  * Searches for a plan.
- * @throws RangeError if a sequence of `initial` is not possible
+ * @throws ImpossibleRoute if a sequence of `initial` is not possible
  */
 export function solve(problem: RoutingProblem, options: SearchOptions): RoutingPlan {
   const search = new Search(problem, options);
@@ -120,8 +135,7 @@ class Search {
     }
     for (const [k, sequence] of (this.#options.initial ?? []).entries()) {
       const nodes = Int32Array.from(sequence);
-      if (!this.#scheduler.isPossible(k, nodes, nodes.length))
-        throw new RangeError(`the plan of vehicle ${k} is not possible`);
+      if (!this.#scheduler.isPossible(k, nodes, nodes.length)) throw new ImpossibleRoute(k);
       this.#routes[k].set(nodes, nodes.length);
       for (const node of nodes) this.#vehicleOf[this.#nodes.task[node]] = k;
     }
@@ -159,13 +173,7 @@ class Search {
   #findCheapest(t: number): Route | null {
     let vehicle: Route | null = null;
     this.#best.cost = Infinity;
-    let tried: Route | null = null;
     for (const route of this.#routes) {
-      // Vehicles that are alike and not used are tried once.
-      if (route.length === 0) {
-        if (tried !== null && tried.vehicle === route.vehicle) continue;
-        tried = route;
-      }
       route.best(t, this.#found, this.#isPassed);
       if (!(this.#found.cost < this.#best.cost)) continue;
       vehicle = route;
@@ -191,7 +199,8 @@ class Search {
   /** Takes out and puts in again, turn by turn. @returns turns made */
   improve(): number {
     const { tasks } = this.#problem;
-    const { turns, isOver } = this.#options;
+    const falling = FALLING + FALLING_PER_TASK * tasks.length;
+    const { turns = falling, isOver } = this.#options;
     const possible = tasks.length - this.#isHopeless.reduce((sum, one) => sum + one, 0);
     if (possible === 0 || this.#routes.length === 0) return 0;
     let best = this.#now;
@@ -200,7 +209,7 @@ class Search {
     let done = 0;
     for (; done < turns; done++) {
       if ((done & 7) === 0 && isOver()) break;
-      const temperature = meanCost * HOT * (COLD / HOT) ** (done / turns);
+      const temperature = meanCost * HOT * (COLD / HOT) ** Math.min(1, done / falling);
       const before = this.#now;
       const absent = this.#unserved();
       this.#ruin();

@@ -111,8 +111,8 @@ function shortened(problem: RoutingProblem): RoutingProblem {
   return { ...problem, travels: [{ durations: d, distances: d.map((one) => 10 * one), costs: d }] };
 }
 
-const search = (problem: RoutingProblem, turns: number): RoutingPlan =>
-  solve(problem, { seed: 1, turns, isOver: () => false });
+const search = (problem: RoutingProblem, turns: number, seed = 1): RoutingPlan =>
+  solve(problem, { seed, turns, isOver: () => false });
 
 const RUNS = sized(150, 3000);
 
@@ -141,6 +141,7 @@ describe('a plan', () => {
     let asked = 0;
     const cut = solve(problem, { seed: 7, turns: 100, isOver: () => ++asked > 4 });
     expect(cut.turns).toBeLessThan(100);
+    expect(search(problem, cut.turns, 7)).toEqual(cut);
     expect(search(problem, 50)).toEqual(search(problem, 50));
   });
 
