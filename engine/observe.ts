@@ -15,6 +15,9 @@ const PER_HOUR: number = 1 / 3600;
 
 /** The layer of observations and masks. */
 export abstract class Observer extends Arrivals {
+  /** Skills that the slots in `list` need, a bit each. */
+  private needed = 0;
+
   /** Zeros for environment e, in which only waiting is legal. */
   protected blank(e: number): void {
     this.out.observations.fill(0, e * this.observationSize, (e + 1) * this.observationSize);
@@ -30,7 +33,7 @@ export abstract class Observer extends Arrivals {
     const { list, full, slots, bookingColumns } = this;
     const now = st.now[e];
     const opened = this.rewriteSlots(e);
-    const open = this.openSlots(e, list);
+    const open = this.listOpen(e);
     const first = e * this.observationSize + this.bookingsAt;
     for (let k = 0; k < open; k++) {
       const j = list[k];
@@ -61,12 +64,23 @@ export abstract class Observer extends Arrivals {
   protected refreshDriver(e: number, i: number): void {
     this.rewriteSlots(e);
     const depart = Math.max(this.state.now[e], this.state.freeAt[e * this.drivers + i]);
-    this.rewriteDriver(e, i, this.openSlots(e, this.list), depart, this.factorAt(depart));
+    this.rewriteDriver(e, i, this.listOpen(e), depart, this.factorAt(depart));
     if (this.full) this.observePlan(e, i);
     this.observeContext(e);
   }
 
   // ---------------------------------------------------------------- bookings
+
+  /** Writes the open slots to `list`, and the skills that they need to `needed`. @returns how many slots there are */
+  private listOpen(e: number): number {
+    const { skills } = this.state;
+    const { list, slots } = this;
+    const open = this.openSlots(e, list);
+    // Of the bookings, not of the scenario: a state that was sent may need skills that its scenario does not know.
+    this.needed = 0;
+    for (let k = 0; k < open; k++) this.needed |= skills[e * slots + list[k]];
+    return open;
+  }
 
   /**
    * Clears slots that have closed and writes bookings that have come, since the last call. Leaves the open ones of the latter in
@@ -197,20 +211,15 @@ export abstract class Observer extends Arrivals {
     const row = e * this.actions + 1 + i * this.slots;
     const pairs = (e * this.drivers + i) * this.slots;
     markInTime(this.out.actionMasks, row, approach, pairs, latestPickup, e * this.slots, list, count, depart, factor);
-    // Not by the scenario: a state that was sent may need skills that its scenario does not know.
-    this.maskSkills(e, i, list, count);
+    if ((this.needed & ~this.compiled.driverSkills[i]) !== 0) this.maskSkills(e, i, list, count);
     if (this.windows > 0) this.maskWindows(e, i, list, count);
     if (this.state.dropoffsBound[e] === 1) this.maskDropoffs(e, i, list, count);
   }
 
   /** Forbids what driver i lacks a skill for. */
   private maskSkills(e: number, i: number, list: Int32Array, count: number): void {
-    const { skills } = this.state;
-    const bookings = e * this.slots;
     const row = e * this.actions + 1 + i * this.slots;
-    const missing = ~this.compiled.driverSkills[i];
-    for (let k = 0; k < count; k++)
-      if ((skills[bookings + list[k]] & missing) !== 0) this.out.actionMasks[row + list[k]] = 0;
+    for (let k = 0; k < count; k++) if (!this.hasSkills(e, i, list[k])) this.out.actionMasks[row + list[k]] = 0;
   }
 
   /** Again for slots with several windows. */
