@@ -1,28 +1,31 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 
-const main = join(import.meta.dirname, '../dist/cli/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'fleetstep-compare-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function compare(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((done) => {
-    execFile(process.execPath, [main, 'compare', ...args], (error, out, err) => {
-      done({ code: error === null ? 0 : Number(error.code), out, err });
-    });
-  });
-}
+const compare = (...args: string[]): Promise<Ended> => runInProcess(['compare', ...args], { cwd: folder });
 
 describe('fleetstep compare', () => {
   it('prints one object, writes a picture and a table, and says by its exit code what came of it', async () => {
     const [svg, md] = [join(folder, 'c.svg'), join(folder, 'c.md')];
-    const { code, out } = await compare('random', 'edf', '--episodes', '8', '--json', '--svg', svg, '--markdown', md);
-    expect(code).toBe(3);
-    const result = JSON.parse(out) as {
+    const { status, stdout } = await compare(
+      'random',
+      'edf',
+      '--episodes',
+      '8',
+      '--json',
+      '--svg',
+      svg,
+      '--markdown',
+      md,
+    );
+    expect(status).toBe(3);
+    const result = JSON.parse(stdout) as {
       verdict: string;
       baseline: string;
       entries: { policy: string; mean: number }[];
@@ -45,22 +48,22 @@ describe('fleetstep compare', () => {
   }, 60_000);
 
   it('does not decide between a policy and itself', async () => {
-    const { code, out } = await compare('linear', 'linear', '--episodes', '4');
-    expect(code).toBe(4);
-    expect(out).toContain('undecided: linear is not told apart from linear');
+    const { status, stdout } = await compare('linear', 'linear', '--episodes', '4');
+    expect(status).toBe(4);
+    expect(stdout).toContain('undecided: linear is not told apart from linear');
   }, 60_000);
 
   it('counts in the run’s folder how often it has met the test split', async () => {
     const run = join(folder, 'run');
     const train = ['train', '--algorithm', 'linear', '--steps', '1', '--eval-episodes', '0', '--out', run, '--json'];
-    await promisify(execFile)(process.execPath, [main, ...train]);
+    await runInProcess(train, { cwd: folder });
     const uses = async (...args: string[]): Promise<unknown> => {
-      const { out } = await compare(run, 'edf', '--episodes', '2', '--json', ...args);
-      return (JSON.parse(out) as { testUses: unknown }).testUses;
+      const { stdout } = await compare(run, 'edf', '--episodes', '2', '--json', ...args);
+      return (JSON.parse(stdout) as { testUses: unknown }).testUses;
     };
     expect(await uses()).toEqual({});
     expect(await uses('--split', 'test')).toEqual({ [run]: 1 });
-    await promisify(execFile)(process.execPath, [main, 'eval', '--policy', run, '--split', 'test', '--episodes', '2']);
+    await runInProcess(['eval', '--policy', run, '--split', 'test', '--episodes', '2'], { cwd: folder });
     expect(await uses('--split', 'test')).toEqual({ [run]: 3 });
     const lines = readFileSync(join(run, 'test-uses.jsonl'), 'utf8').trimEnd().split('\n');
     expect(lines.map((line) => (JSON.parse(line) as { command: string }).command)).toEqual([
@@ -72,8 +75,8 @@ describe('fleetstep compare', () => {
 
   it('names what does not exist', async () => {
     const unknown = await compare('runs/nobody-*');
-    expect(unknown).toMatchObject({ code: 2, out: '' });
-    expect(unknown.err).toBe('fleetstep: runs/nobody-* matches no run in runs\n');
-    expect((await compare('nobody')).err).toContain('no run at nobody');
+    expect(unknown).toMatchObject({ status: 2, stdout: '' });
+    expect(unknown.stderr).toBe('fleetstep: runs/nobody-* matches no run in runs\n');
+    expect((await compare('nobody')).stderr).toContain('no run at nobody');
   }, 60_000);
 });

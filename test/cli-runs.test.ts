@@ -1,6 +1,5 @@
 // The list of runs, and what it says of runs that ended, run, or were interrupted.
 
-import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,13 +8,14 @@ import { loadBackend, ppoDefaults, runTraining } from '#train/index.js';
 import type { PpoConfig } from '#train/index.js';
 import { RunFolder } from '#train/run-folder.js';
 import { compileScenario, preset } from '#engine/index.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 
-const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-runs-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-function runs(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, 'runs', ...args], { cwd: root, encoding: 'utf8' });
+function runs(...args: string[]): Promise<Ended> {
+  return runInProcess(['runs', ...args], { cwd: root });
 }
 
 interface Listed {
@@ -47,10 +47,10 @@ beforeAll(async () => {
   }
 });
 
-it('tells runs that are finished, interrupted and running apart', () => {
+it('tells runs that are finished, interrupted and running apart', async () => {
   const folder = RunFolder.open(join(root, 'runs', 'two'));
-  const states = (): (readonly [string, string, number, number])[] => {
-    const { status, stdout, stderr } = runs('--json');
+  const states = async (): Promise<(readonly [string, string, number, number])[]> => {
+    const { status, stdout, stderr } = await runs('--json');
     expect([status, stderr]).toEqual([0, '']);
     const listed = (JSON.parse(stdout) as Listed).runs;
     return [...listed]
@@ -64,34 +64,34 @@ it('tells runs that are finished, interrupted and running apart', () => {
   try {
     // A line that is being written is left out.
     appendFileSync(join(root, 'runs', 'two', 'metrics.jsonl'), '{"iteration": 2, "glob');
-    expect(states()).toEqual(expected('running'));
+    expect(await states()).toEqual(expected('running'));
   } finally {
     folder.close();
   }
-  expect(states()).toEqual(expected('interrupted'));
-  const { stdout } = runs('--sort', 'return');
+  expect(await states()).toEqual(expected('interrupted'));
+  const { stdout } = await runs('--sort', 'return');
   expect(stdout).toMatch(/runs\/one .* finished/);
   expect(stdout.indexOf('runs/one')).toBeLessThan(stdout.indexOf('runs/two'));
 });
 
-it('compares runs by the settings that differ', () => {
-  const { runs: listed, differences } = JSON.parse(runs('runs/one', 'runs/two', '--json').stdout) as Listed;
+it('compares runs by the settings that differ', async () => {
+  const { runs: listed, differences } = JSON.parse((await runs('runs/one', 'runs/two', '--json')).stdout) as Listed;
   const first = listed[0].path.endsWith('one') ? 0 : 1;
   expect(differences!['config.gamma'][first]).toBe(0.99);
   expect(differences!['config.seed'][1 - first]).toBe(2);
   expect(Object.keys(differences!).sort()).toEqual(['config.gamma', 'config.seed', 'settings.evaluationEpisodes']);
-  expect(runs('runs/one', 'runs/two').stdout).toMatch(/config\.gamma/);
+  expect((await runs('runs/one', 'runs/two')).stdout).toMatch(/config\.gamma/);
 });
 
-it('names a folder that is not there, and a run that is damaged', () => {
-  expect(runs('nowhere')).toMatchObject({
+it('names a folder that is not there, and a run that is damaged', async () => {
+  expect(await runs('nowhere')).toMatchObject({
     status: 2,
     stderr: 'fleetstep: nowhere is no folder: give a run, or a folder that holds runs (see --help)\n',
   });
   mkdirSync(join(root, 'broken'));
   writeFileSync(join(root, 'broken', 'config.json'), '{"a": ');
-  const { status, stderr } = runs('broken');
+  const { status, stderr } = await runs('broken');
   expect([status, stderr]).toEqual([2, expect.stringMatching(/^fleetstep: broken\/config\.json is damaged: /)]);
   mkdirSync(join(root, 'none'));
-  expect(runs('none')).toMatchObject({ status: 0, stdout: 'no runs in none\n' });
+  expect(await runs('none')).toMatchObject({ status: 0, stdout: 'no runs in none\n' });
 });

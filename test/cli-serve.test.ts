@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 import { openServer, reachableFolder, testDatabase } from './support/database.js';
 import { callService } from './support/service.js';
 
@@ -26,9 +28,9 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+function run(...args: string[]): Promise<Ended> {
   const env = { ...process.env, FLEETSTEP_DATA: join(folder, 'data'), DATABASE_URL: '', NO_COLOR: '1' };
-  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env, cwd: folder });
+  return runInProcess(args, { cwd: folder, env });
 }
 
 interface Served {
@@ -58,13 +60,13 @@ async function serve(...args: string[]): Promise<Served> {
 }
 
 describe('fleetstep recommend', () => {
-  it('answers a file as the service would, as a table or as JSON, and takes stdin', () => {
-    const pretty = run('recommend', '-i', state);
+  it('answers a file as the service would, as a table or as JSON, and takes stdin', async () => {
+    const pretty = await run('recommend', '-i', state);
     expect(pretty.status).toBe(0);
     expect(pretty.stdout).toMatch(/09:00 Europe\/Zurich, policy planner/);
     expect(pretty.stdout).toMatch(/waiting +106: .*; ask again at 2025-11-24 10:00\n/);
     expect(pretty.stdout).toMatch(/unassigned 105: vehicles 1, 3, 2 lack a required skill/);
-    const { status, stdout } = run('recommend', '-i', state, '--policy', 'edf', '--explain', '--json');
+    const { status, stdout } = await run('recommend', '-i', state, '--policy', 'edf', '--explain', '--json');
     const answer = JSON.parse(stdout);
     expect([status, answer.provenance.policy, answer.provenance.recorded]).toEqual([0, 'edf', false]);
     expect(answer.assignments[0].what_if.futures).toBeGreaterThan(0);
@@ -75,7 +77,7 @@ describe('fleetstep recommend', () => {
     expect(JSON.parse(piped.stdout).assignments).toHaveLength(2);
   });
 
-  it('says what is wrong in one line', () => {
+  it('says what is wrong in one line', async () => {
     const bad = join(folder, 'bad.json');
     for (const [text, args, message] of [
       ['{', [], /bad\.json is not valid JSON/],
@@ -93,7 +95,7 @@ describe('fleetstep recommend', () => {
       ['{"as_of": 1, "vehicles": [], "shipments": []}', ['--run', 'nowhere'], /no run at nowhere/],
     ] as const) {
       writeFileSync(bad, text);
-      const { status, stdout, stderr } = run('recommend', '-i', bad, ...args);
+      const { status, stdout, stderr } = await run('recommend', '-i', bad, ...args);
       expect([status, stdout]).toEqual([2, '']);
       expect(stderr).toMatch(message);
       expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -105,35 +107,35 @@ describe('fleetstep recommend', () => {
       1,
       expect.stringMatching(/^fleetstep: cannot write the output: ENOSPC.*\n$/),
     ]);
-    expect(run('recommend', '-i', 'missing.json').stderr).toMatch(/cannot read missing\.json/);
+    expect((await run('recommend', '-i', 'missing.json')).stderr).toMatch(/cannot read missing\.json/);
   });
 
-  it('tells on stderr what is wrong in shipments, and fails where all of them are at fault', () => {
+  it('tells on stderr what is wrong in shipments, and fails where all of them are at fault', async () => {
     const file = join(folder, 'shipments.json');
     const stop = { location: [6.14, 46.2] };
     const good = { id: 1, pickup: stop, delivery: stop };
     const request = { as_of: 32_400, time_zone: 'Europe/Zurich', vehicles: [{ id: 1, start: [6.14, 46.2] }] };
-    const ask = (shipments: readonly object[], ...args: string[]): ReturnType<typeof run> => {
+    const ask = async (shipments: readonly object[], ...args: string[]): Promise<ReturnType<typeof run>> => {
       writeFileSync(file, JSON.stringify({ ...request, shipments }));
-      return run('recommend', '-i', file, ...args);
+      return await run('recommend', '-i', file, ...args);
     };
     const bad = { id: 2, pickup: { ...stop, setup: 1, tools: [] }, delivery: stop };
     const told = [
       'fleetstep: shipments[0].pickup.setup is not a known field',
       'fleetstep: shipments[0].pickup.tools is not a known field: the known fields here are id, location, location_index, service, time_windows',
     ];
-    const all = ask([bad]);
+    const all = await ask([bad]);
     expect([all.status, all.stderr.trim().split('\n')]).toEqual([2, told]);
-    const one = ask([bad, good], '--json');
+    const one = await ask([bad, good], '--json');
     expect([one.status, one.stderr.trim().split('\n')]).toEqual([0, told]);
-    expect(ask([], '--json')).toMatchObject({ status: 0, stderr: '' });
+    expect(await ask([], '--json')).toMatchObject({ status: 0, stderr: '' });
     // A clock that counts from a midnight is shown as it is.
-    const { status, stdout, stderr } = ask([good]);
+    const { status, stdout, stderr } = await ask([good]);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^09:00 Europe\/Zurich, policy/);
     const tomorrow = { ...good, pickup: { ...stop, time_windows: [[86_400 + 32_400, 86_400 + 36_000]] } };
-    expect(ask([tomorrow]).stdout).toMatch(/; ask again at day 2, 07:00\n/);
-    expect(run('recommend', '--help').stdout).toMatch(
+    expect((await ask([tomorrow])).stdout).toMatch(/; ask again at day 2, 07:00\n/);
+    expect((await run('recommend', '--help')).stdout).toMatch(
       /Exit codes: 0 if there is an answer;\n2 if the request is not valid/,
     );
   });
@@ -157,7 +159,7 @@ describe('fleetstep serve', () => {
     const { status, body } = await callService(url, 'POST', '/v1/recommend', readFileSync(state, 'utf8'), token);
     expect([status, body.assignments.length]).toEqual([200, 2]);
     // While it runs, beside it.
-    const driven = run('drive', '--url', url, '--token', token, '--tick-ms', '0', '--json');
+    const driven = await run('drive', '--url', url, '--token', token, '--tick-ms', '0', '--json');
     expect(driven.status).toBe(0);
     const { asked, recommended, taken } = JSON.parse(driven.stdout);
     expect(asked).toBe(96);
@@ -224,22 +226,22 @@ describe('fleetstep serve', () => {
     const taken = createServer();
     await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
     const { port } = taken.address() as AddressInfo;
-    const busy = run('serve', '--port', String(port));
+    const busy = await run('serve', '--port', String(port));
     expect([busy.status, busy.stdout]).toEqual([2, '']);
     expect(busy.stderr).toMatch(/port \d+ is in use: choose another with --port/);
     await new Promise((done) => taken.close(done));
-    expect(run('serve', '--dev-token', 'owner')).toMatchObject({
+    expect(await run('serve', '--dev-token', 'owner')).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/role|Allowed/) as string,
     });
-    const webhook = run('serve', '--webhook', 'https://x.example');
+    const webhook = await run('serve', '--webhook', 'https://x.example');
     expect([webhook.status, webhook.stderr.includes('FLEETSTEP_WEBHOOK_SECRET is missing')]).toEqual([2, true]);
     for (const [args, message] of [
       [['--keys', 'mistyped.json'], /there is no key file mistyped\.json: make one with "fleetstep token --new-key/],
       [['--company', '99'], /--company is 99: expected one of 1$/],
       [['--tiles', 'https://tile.example/{z}.png'], /the tile template is/],
     ] as const) {
-      const wrong = run('serve', '--port', '0', ...args);
+      const wrong = await run('serve', '--port', '0', ...args);
       expect([wrong.status, wrong.stdout, wrong.stderr.trim()]).toEqual([2, '', expect.stringMatching(message)]);
     }
     expect(existsSync(join(folder, 'mistyped.json'))).toBe(false);
@@ -255,28 +257,30 @@ describe('fleetstep serve', () => {
       'database',
       'closed',
     ]);
-    expect(run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x').stderr).toMatch(/no service at/);
+    expect((await run('drive', '--url', 'http://127.0.0.1:9', '--token', 'x')).stderr).toMatch(/no service at/);
     await database.close();
   });
 });
 
 describe('fleetstep token', () => {
-  it('issues tokens, makes keys readable by their owner alone, and refuses what makes no sense', () => {
+  it('issues tokens, makes keys readable by their owner alone, and refuses what makes no sense', async () => {
     const keys = join(mkdtempSync(join(tmpdir(), 'fleetstep-keys-')), 'keys.json');
     // A name that is mistyped makes no file of its own.
-    const mistyped = run('token', '--keys', keys, '--role', 'admin');
+    const mistyped = await run('token', '--keys', keys, '--role', 'admin');
     expect([mistyped.status, existsSync(keys)]).toEqual([2, false]);
-    expect(run('token', '--keys', keys, '--new-key').stderr).toMatch(/^new key /);
-    const { status, stdout } = run('token', '--keys', keys, '--role', 'viewer', '--company', '3', '--json');
+    expect((await run('token', '--keys', keys, '--new-key')).stderr).toMatch(/^new key /);
+    const { status, stdout } = await run('token', '--keys', keys, '--role', 'viewer', '--company', '3', '--json');
     expect(status).toBe(0);
     const { token, role, company } = JSON.parse(stdout);
     expect([token.split('.').length, role, company]).toEqual([3, 'viewer', 3]);
-    const second = run('token', '--keys', keys, '--new-key', 'HS256', '--role', 'admin');
+    const second = await run('token', '--keys', keys, '--new-key', 'HS256', '--role', 'admin');
     const [head] = second.stdout.split('.');
     expect(JSON.parse(Buffer.from(head, 'base64url').toString())).toMatchObject({ alg: 'HS256' });
     expect((JSON.parse(readFileSync(keys, 'utf8')) as { keys: unknown[] }).keys).toHaveLength(2);
-    expect(run('token', '--keys', keys, '--role', 'dispatcher').stderr).toMatch(/a dispatcher belongs to one company/);
+    expect((await run('token', '--keys', keys, '--role', 'dispatcher')).stderr).toMatch(
+      /a dispatcher belongs to one company/,
+    );
     writeFileSync(keys, '{}');
-    expect(run('token', '--keys', keys, '--role', 'admin').stderr).toMatch(/has no keys/);
+    expect((await run('token', '--keys', keys, '--role', 'admin')).stderr).toMatch(/has no keys/);
   });
 });

@@ -1,17 +1,16 @@
 // `simulate` with its files, and `verify`, by the command line.
 
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 let root: string;
 
-function fleetstep(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8' });
+function fleetstep(...args: string[]): Promise<Ended> {
+  return runInProcess(args, { cwd: root });
 }
 
 beforeAll(() => {
@@ -21,11 +20,11 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 describe('simulate', () => {
-  it('writes log, page and picture, and prints what it prints without them', () => {
+  it('writes log, page and picture, and prints what it prints without them', async () => {
     const asked = ['simulate', '--policy', 'edf', '--json'];
-    const plain = fleetstep(...asked);
+    const plain = await fleetstep(...asked);
     const files = ['--events', 'a.jsonl', '--html', 'pages/a.html', '--svg', 'a.svg'];
-    const { status, stdout, stderr } = fleetstep(...asked, ...files);
+    const { status, stdout, stderr } = await fleetstep(...asked, ...files);
     expect([status, stdout, stderr]).toEqual([0, plain.stdout, '']);
     expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['policy', 'scenario', 'id', 'return', 'kpis', 'events']);
     expect(readFileSync(join(root, 'pages/a.html'), 'utf8')).toMatch(/^<!doctype html>\n<html lang="en">/);
@@ -49,33 +48,33 @@ describe('simulate', () => {
     });
   });
 
-  it('refuses a file without a name', () => {
+  it('refuses a file without a name', async () => {
     for (const option of ['--html', '--svg']) {
-      const { status, stderr } = fleetstep('simulate', option, '');
+      const { status, stderr } = await fleetstep('simulate', option, '');
       expect([status, stderr]).toEqual([2, expect.stringContaining('It must be a path, and it is empty.')]);
     }
   });
 
-  it('writes a scenario without limits so that it can be read again', () => {
+  it('writes a scenario without limits so that it can be read again', async () => {
     writeFileSync(
       join(root, 'free.json'),
       '{"extends": "geneva-live", "name": "free", "lateToleranceSeconds": "Infinity", "skills": [{"name": "lift", "driverShare": 0.5, "bookingShare": 0.3}]}',
     );
-    expect(fleetstep('simulate', '--scenario', 'free.json', '--events', 'free.jsonl').status).toBe(0);
-    expect(fleetstep('verify', 'free.jsonl').stdout).toMatch(
+    expect((await fleetstep('simulate', '--scenario', 'free.json', '--events', 'free.jsonl')).status).toBe(0);
+    expect((await fleetstep('verify', 'free.jsonl')).stdout).toMatch(
       /^free\.jsonl: free, episode validation-0, policy greedy: every rule holds; 96 ticks/,
     );
   });
 });
 
-it('docs/simulate.md names every kind of line with its members, in their order', () => {
+it('docs/simulate.md names every kind of line with its members, in their order', async () => {
   const page = readFileSync(new URL('../docs/simulate.md', import.meta.url), 'utf8');
   const told = new Map<string, string[]>();
   for (const [, kinds, members] of page.matchAll(/^\| (`[^|]+) \| ([^|]+) \|/gm)) {
     const words = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, word]) => word);
     for (const kind of words(kinds)) told.set(kind, words(members));
   }
-  fleetstep('simulate', '--events', 'c.jsonl');
+  await fleetstep('simulate', '--events', 'c.jsonl');
   const lines = readFileSync(join(root, 'c.jsonl'), 'utf8').trimEnd().split('\n');
   const found = new Map<string, string[]>();
   for (const line of lines) {
@@ -88,9 +87,9 @@ it('docs/simulate.md names every kind of line with its members, in their order',
 });
 
 describe('verify', () => {
-  it('ends with 0 for a sound log, with 1 and the findings for one that is not, with 2 for what is no log', () => {
-    fleetstep('simulate', '--policy', 'edf', '--events', 'b.jsonl');
-    const sound = fleetstep('verify', 'b.jsonl');
+  it('ends with 0 for a sound log, with 1 and the findings for one that is not, with 2 for what is no log', async () => {
+    await fleetstep('simulate', '--policy', 'edf', '--events', 'b.jsonl');
+    const sound = await fleetstep('verify', 'b.jsonl');
     expect([sound.status, sound.stderr]).toEqual([0, '']);
     expect(sound.stdout).toMatch(
       /^b\.jsonl: geneva, episode validation-0, policy edf: every rule holds; 96 ticks, \d+ bookings, \d+ assignments, return \d+\.\d\d\n$/,
@@ -99,7 +98,7 @@ describe('verify', () => {
     const lines = readFileSync(join(root, 'b.jsonl'), 'utf8').split('\n');
     const at = lines.findIndex((line) => line.includes('"kind":"pickedUp"'));
     writeFileSync(join(root, 'spoilt.jsonl'), lines.toSpliced(at, 0, lines[at]).join('\n'));
-    const spoilt = fleetstep('verify', 'spoilt.jsonl');
+    const spoilt = await fleetstep('verify', 'spoilt.jsonl');
     expect([spoilt.status, spoilt.stderr]).toEqual([1, '']);
     expect(spoilt.stdout).toMatch(
       new RegExp(
@@ -108,7 +107,7 @@ describe('verify', () => {
     );
     expect(spoilt.stdout).toMatch(/policy edf: 2 findings; 96 ticks, /);
 
-    const told = fleetstep('verify', 'spoilt.jsonl', '--json');
+    const told = await fleetstep('verify', 'spoilt.jsonl', '--json');
     expect(told.status).toBe(1);
     const { ok, findings } = JSON.parse(told.stdout) as { ok: boolean; findings: { line: number; rule: string }[] };
     expect([ok, findings.map(({ line, rule }) => [line, rule])]).toEqual([
@@ -120,15 +119,15 @@ describe('verify', () => {
     ]);
 
     writeFileSync(join(root, 'cut.jsonl'), lines.join('\n').slice(0, -10));
-    expect(fleetstep('verify', 'cut.jsonl')).toMatchObject({
+    expect(await fleetstep('verify', 'cut.jsonl')).toMatchObject({
       status: 2,
       stdout: '',
       stderr: expect.stringMatching(/^fleetstep: line \d+: it is no JSON: /) as string,
     });
-    expect(fleetstep('verify', 'nowhere.jsonl')).toMatchObject({
+    expect(await fleetstep('verify', 'nowhere.jsonl')).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/^fleetstep: cannot read nowhere\.jsonl: ENOENT/) as string,
     });
-    expect(fleetstep('verify')).toMatchObject({ status: 2 });
+    expect(await fleetstep('verify')).toMatchObject({ status: 2 });
   });
 });

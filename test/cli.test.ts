@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kpiNames } from '#engine/index.js';
 import { algorithmNames } from '#train/index.js';
 import { Control } from '#train/shards.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 import { describeWithTrips, nycAmod } from './support/shared-data.js';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
@@ -16,8 +18,8 @@ const benchMain = fileURLToPath(new URL('../dist/bench/main.js', import.meta.url
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-cli-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function fleetstep(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8', timeout: 540_000 });
+function fleetstep(...args: string[]): Promise<Ended> {
+  return runInProcess(args, { cwd: root });
 }
 
 const quick = [
@@ -93,8 +95,8 @@ function sabotage(name: string, act: string, task?: string): NodeJS.ProcessEnv {
 
 describe('fleetstep', () => {
   let run: TrainSummary;
-  beforeAll(() => {
-    const { stdout, stderr, status } = fleetstep('train', ...quick, '--out', 'first', '--json');
+  beforeAll(async () => {
+    const { stdout, stderr, status } = await fleetstep('train', ...quick, '--out', 'first', '--json');
     expect([status, stderr]).toEqual([0, '']);
     run = JSON.parse(stdout.trim().split('\n').at(-1)!) as TrainSummary;
   });
@@ -116,14 +118,14 @@ describe('fleetstep', () => {
     );
   });
 
-  it('the same command gives the same bytes, on another number of workers too', () => {
-    const { stdout } = fleetstep('train', ...quick, '--out', 'again', '--workers', '1', '--json');
+  it('the same command gives the same bytes, on another number of workers too', async () => {
+    const { stdout } = await fleetstep('train', ...quick, '--out', 'again', '--workers', '1', '--json');
     expect((JSON.parse(stdout) as TrainSummary).weightsSha256).toBe(run.weightsSha256);
   });
 
-  it('eval --json prints one object with the contract’s fields and nothing else', () => {
+  it('eval --json prints one object with the contract’s fields and nothing else', async () => {
     for (const policy of ['hungarian', 'first']) {
-      const { stdout, stderr, status } = fleetstep(
+      const { stdout, stderr, status } = await fleetstep(
         'eval',
         '--policy',
         policy,
@@ -149,11 +151,13 @@ describe('fleetstep', () => {
     }
   });
 
-  it('simulate plays the episode that eval numbers, and its events tell the same story', () => {
-    const evaluated = JSON.parse(fleetstep('eval', '--policy', 'edf', '--episodes', '3', '--json').stdout) as {
+  it('simulate plays the episode that eval numbers, and its events tell the same story', async () => {
+    const evaluated = JSON.parse((await fleetstep('eval', '--policy', 'edf', '--episodes', '3', '--json')).stdout) as {
       episodes: { id: string; return: number }[];
     };
-    const simulated = JSON.parse(fleetstep('simulate', '--policy', 'edf', '--episode', '2', '--json').stdout) as {
+    const simulated = JSON.parse(
+      (await fleetstep('simulate', '--policy', 'edf', '--episode', '2', '--json')).stdout,
+    ) as {
       id: string;
       return: number;
       kpis: { accepted: number };
@@ -164,7 +168,9 @@ describe('fleetstep', () => {
       return: evaluated.episodes[2].return,
     });
     expect(simulated.events.filter((event) => event.kind === 'assigned')).toHaveLength(simulated.kpis.accepted);
-    expect(fleetstep('simulate', '--policy', 'edf', '--events').stdout).toMatch(/^08:00:00 {2}created {4}booking 0/);
+    expect((await fleetstep('simulate', '--policy', 'edf', '--events')).stdout).toMatch(
+      /^08:00:00 {2}created {4}booking 0/,
+    );
   });
 
   it('runs as a program, as npx does once it has linked it', () => {
@@ -185,7 +191,7 @@ describe('fleetstep', () => {
         .stderr.split('\n')
         .flatMap((url) => /\/dist\/(.*)$/.exec(url)?.[1] ?? [])
         .filter((file) => !file.includes('node_modules'));
-    expect(loaded('--version').sort()).toEqual(['cli/main.js', 'cli/version.js']);
+    expect(loaded('--version').sort()).toEqual(['cli/main.js', 'cli/run.js', 'cli/version.js']);
     const forToken = loaded('token', '--help');
     expect(forToken).toContain('cli/token.js');
     expect(forToken.filter((file) => /^cli\/(train|eval|serve|recommend|audit)\.js/.test(file))).toEqual([]);
@@ -220,7 +226,7 @@ describe('fleetstep', () => {
     [['eval', '--workers', '0'], /'0' is invalid/],
     [['import', '--data', 'nowhere'], /nowhere does not exist/],
     [['frobnicate'], /unknown command/],
-  ])('%j: one line, exit code 2, nothing written', (args, message) => {
+  ])('%j: one line, exit code 2, nothing written', async (args, message) => {
     writeFileSync(join(root, 'bad.json'), '{"extends": "geneva", "drivers": 0}');
     writeFileSync(join(root, 'other.json'), '{"extends": "geneva", "name": "geneva", "drivers": 4}');
     writeFileSync(
@@ -233,7 +239,7 @@ describe('fleetstep', () => {
       readFileSync(join(root, 'first', 'checkpoint.msgpack')).subarray(0, 5000),
     );
     const before = readdirSync(root, { recursive: true }).sort();
-    const { status, stdout, stderr } = fleetstep(...args);
+    const { status, stdout, stderr } = await fleetstep(...args);
     expect(status).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toMatch(message);
@@ -241,7 +247,7 @@ describe('fleetstep', () => {
     expect(readdirSync(root, { recursive: true }).sort()).toEqual(before);
   });
 
-  it('a run that is killed goes on from its last checkpoint, to the weights of one that was not', () => {
+  it('a run that is killed goes on from its last checkpoint, to the weights of one that was not', async () => {
     // At its fourth iteration it waits until a checkpoint is due, and after two more it is killed.
     const env = preloading(
       'kill',
@@ -268,7 +274,7 @@ describe('fleetstep', () => {
         .split('\n')
         .map((line) => (JSON.parse(line) as { iteration: number }).iteration);
     expect(iterations()).toEqual([1, 2, 3, 4, 5, 6]);
-    const { stdout, stderr, status } = fleetstep('train', '--resume', 'killed', '--eval-episodes', '0', '--json');
+    const { stdout, stderr, status } = await fleetstep('train', '--resume', 'killed', '--eval-episodes', '0', '--json');
     expect([status, stderr]).toEqual([0, '']);
     expect((JSON.parse(stdout) as TrainSummary).weightsSha256).toBe(run.weightsSha256);
     expect(iterations()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -326,7 +332,7 @@ describe('fleetstep', () => {
       'stopping: the trained network is saved, the evaluation is not; "fleetstep train --resume evaluating" evaluates again\n',
     );
     expect(readdirSync(join(root, 'evaluating')).sort()).toEqual(unevaluated);
-    const resumed = fleetstep('train', '--resume', 'evaluating', '--eval-episodes', '6', '--json');
+    const resumed = await fleetstep('train', '--resume', 'evaluating', '--eval-episodes', '6', '--json');
     expect([resumed.status, resumed.stderr]).toEqual([0, '']);
     expect(JSON.parse(resumed.stdout)).toMatchObject({ finished: true, weightsSha256: run.weightsSha256 });
     // The same episodes, from the same weights.
@@ -337,15 +343,15 @@ describe('fleetstep', () => {
       settings: { checkpointSeconds: number };
     };
     expect(settings.checkpointSeconds).toBe(7);
-    expect(fleetstep('train', '--resume', 'evaluating').stderr).toMatch(/nothing to resume/);
+    expect((await fleetstep('train', '--resume', 'evaluating')).stderr).toMatch(/nothing to resume/);
   });
 
-  it('a resumed run remembers that it was to have no evaluation', () => {
-    const child = fleetstep('train', ...quick.slice(0, -2), '--eval-episodes', '0', '--out', 'silent', '--json');
+  it('a resumed run remembers that it was to have no evaluation', async () => {
+    const child = await fleetstep('train', ...quick.slice(0, -2), '--eval-episodes', '0', '--out', 'silent', '--json');
     expect(child.status).toBe(0);
-    expect(fleetstep('train', '--resume', 'silent').stderr).toMatch(/nothing to resume/);
+    expect((await fleetstep('train', '--resume', 'silent')).stderr).toMatch(/nothing to resume/);
     // Asked for now, it is made up for.
-    expect(fleetstep('train', '--resume', 'silent', '--eval-episodes', '2', '--json').status).toBe(0);
+    expect((await fleetstep('train', '--resume', 'silent', '--eval-episodes', '2', '--json')).status).toBe(0);
     expect(existsSync(join(root, 'silent', 'evaluation.json'))).toBe(true);
   });
 
@@ -353,7 +359,7 @@ describe('fleetstep', () => {
     const child = spawn(process.execPath, [main, 'train', ...endless, '--out', 'one'], { cwd: root });
     const exited = new Promise((resolve) => child.on('exit', resolve));
     while (!existsSync(join(root, 'one', 'metrics.jsonl'))) await new Promise((resolve) => setTimeout(resolve, 20));
-    const second = fleetstep('train', '--resume', 'one');
+    const second = await fleetstep('train', '--resume', 'one');
     expect(second.status).toBe(2);
     expect(second.stderr).toMatch(new RegExp(`process ${child.pid} on ${hostname()} works on one since 2`));
     expect(child.exitCode).toBeNull();
@@ -389,7 +395,7 @@ describe('fleetstep', () => {
   )(
     'a worker that $what while $algorithm learns ends the run, which resumes to the same weights',
     { tags: ['long'] },
-    ({ algorithm, what, act, message }) => {
+    async ({ algorithm, what, act, message }) => {
       const [task, ...settings] = learning[algorithm];
       const args = ['--algorithm', algorithm, ...settings, '--eval-episodes', '0', '--json'];
       const out = `learning-${algorithm}-${what}`;
@@ -403,8 +409,8 @@ describe('fleetstep', () => {
         new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${out}"\n$`),
       );
       expect(status).toBe(1);
-      const resumed = fleetstep('train', '--resume', out, '--json');
-      const whole = fleetstep('train', ...args, '--out', `${out}-whole`);
+      const resumed = await fleetstep('train', '--resume', out, '--json');
+      const whole = await fleetstep('train', ...args, '--out', `${out}-whole`);
       const sha = (text: string): string => (JSON.parse(text) as TrainSummary).weightsSha256;
       expect(sha(resumed.stdout)).toBe(sha(whole.stdout));
     },
@@ -477,8 +483,8 @@ describe('fleetstep', () => {
     },
   );
 
-  it('says how many steps and workers there really are', () => {
-    const { stderr, status } = fleetstep(
+  it('says how many steps and workers there really are', async () => {
+    const { stderr, status } = await fleetstep(
       'train',
       '--steps',
       '1',
@@ -505,17 +511,17 @@ describe('fleetstep', () => {
     expect(stderr).toContain('note: 4 workers instead of 256, because there are 4 environments');
   });
 
-  it('eval prints an interval, and of one episode says that there is none', () => {
-    expect(fleetstep('eval', '--policy', 'edf', '--episodes', '1').stdout).toMatch(
+  it('eval prints an interval, and of one episode says that there is none', async () => {
+    expect((await fleetstep('eval', '--policy', 'edf', '--episodes', '1')).stdout).toMatch(
       /mean return -?[\d.]+ \(one episode: no interval\)\n$/,
     );
-    expect(fleetstep('eval', '--policy', 'edf', '--episodes', '4').stdout).toMatch(
+    expect((await fleetstep('eval', '--policy', 'edf', '--episodes', '4')).stdout).toMatch(
       /mean return -?[\d.]+ ± [\d.]+ \(95%\)\n$/,
     );
-    const evaluated = (episodes: string): { halfWidth: number | null; episodes: { return: number }[] } =>
-      JSON.parse(fleetstep('eval', '--policy', 'edf', '--episodes', episodes, '--json').stdout) as never;
-    expect(evaluated('1').halfWidth).toBeNull();
-    const four = evaluated('4');
+    const evaluated = async (episodes: string): Promise<{ halfWidth: number | null; episodes: { return: number }[] }> =>
+      JSON.parse((await fleetstep('eval', '--policy', 'edf', '--episodes', episodes, '--json')).stdout) as never;
+    expect((await evaluated('1')).halfWidth).toBeNull();
+    const four = await evaluated('4');
     const returns = four.episodes.map((episode) => episode.return);
     const mean = returns.reduce((sum, value) => sum + value, 0) / 4;
     const deviation = Math.sqrt(returns.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 3);
@@ -523,22 +529,22 @@ describe('fleetstep', () => {
     expect(four.halfWidth).toBeCloseTo((3.182446305 * deviation) / 2, 5);
   });
 
-  it('a run of a scenario file is evaluated without naming the file, and plays another that its network fits', () => {
+  it('a run of a scenario file is evaluated without naming the file, and plays another that its network fits', async () => {
     writeFileSync(join(root, 'small.json'), '{"extends": "geneva", "name": "small", "drivers": 4}');
-    expect(fleetstep('train', ...quick, '--scenario', 'small.json', '--out', 'small', '--json').status).toBe(0);
-    const { stdout } = fleetstep('eval', '--policy', 'small', '--episodes', '2', '--json');
+    expect((await fleetstep('train', ...quick, '--scenario', 'small.json', '--out', 'small', '--json')).status).toBe(0);
+    const { stdout } = await fleetstep('eval', '--policy', 'small', '--episodes', '2', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ scenario: 'small' });
-    expect(fleetstep('eval', '--policy', 'small', '--episodes', '2', '--scenario', 'small.json', '--json').stdout).toBe(
-      stdout,
-    );
+    expect(
+      (await fleetstep('eval', '--policy', 'small', '--episodes', '2', '--scenario', 'small.json', '--json')).stdout,
+    ).toBe(stdout);
     const few = ['--policy', 'small', '--episodes', '2', '--scenario', 'geneva'];
-    const other = fleetstep('eval', ...few);
+    const other = await fleetstep('eval', ...few);
     expect([other.status, other.stdout]).toEqual([0, expect.stringContaining('2 validation episodes of geneva')]);
     expect(other.stderr).toContain('note: small was trained on small (4 drivers, 20 slots) and plays geneva (10, 20)');
-    const silent = fleetstep('eval', ...few, '--json');
+    const silent = await fleetstep('eval', ...few, '--json');
     expect([silent.stderr, JSON.parse(silent.stdout)]).toMatchObject(['', { scenario: 'geneva' }]);
-    expect(fleetstep('eval', '--policy', 'small', '--data', '.').stderr).toMatch(/leave --data out/);
-    expect(JSON.parse(fleetstep('simulate', '--policy', 'small', '--json').stdout)).toMatchObject({
+    expect((await fleetstep('eval', '--policy', 'small', '--data', '.')).stderr).toMatch(/leave --data out/);
+    expect(JSON.parse((await fleetstep('simulate', '--policy', 'small', '--json')).stdout)).toMatchObject({
       scenario: 'small',
     });
   });
@@ -549,8 +555,8 @@ describe('fleetstep', () => {
     ['import', '--out'],
     ['collect', '--out'],
     ['eval', '--data'],
-  ])('%s refuses an empty %s', (command, option) => {
-    const { status, stderr } = fleetstep(command, option, '');
+  ])('%s refuses an empty %s', async (command, option) => {
+    const { status, stderr } = await fleetstep(command, option, '');
     expect([status, stderr]).toEqual([
       2,
       expect.stringMatching(
@@ -559,34 +565,34 @@ describe('fleetstep', () => {
     ]);
   });
 
-  it('a run of another scenario of the same name is refused with the field that differs', () => {
+  it('a run of another scenario of the same name is refused with the field that differs', async () => {
     writeFileSync(join(root, 'town.json'), '{"extends": "geneva", "name": "town", "drivers": 4}');
-    expect(fleetstep('train', ...quick, '--scenario', 'town.json', '--out', 'town', '--json').status).toBe(0);
+    expect((await fleetstep('train', ...quick, '--scenario', 'town.json', '--out', 'town', '--json')).status).toBe(0);
     writeFileSync(join(root, 'town.json'), '{"extends": "geneva", "name": "town", "drivers": 5}');
-    expect(fleetstep('eval', '--policy', 'town', '--scenario', 'town.json').stderr).toBe(
+    expect((await fleetstep('eval', '--policy', 'town', '--scenario', 'town.json')).stderr).toBe(
       'fleetstep: town was trained on another scenario "town": drivers is 4 there and 5 here; leave --scenario out to take the run\'s own\n',
     );
   });
 
-  it('the help of every command has examples', () => {
+  it('the help of every command has examples', async () => {
     const names = (text: string): string[] =>
       [...text.slice(text.indexOf('Commands:')).matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name]) => name);
-    const commands = names(fleetstep('--help').stdout).filter((name) => name !== 'help');
+    const commands = names((await fleetstep('--help')).stdout).filter((name) => name !== 'help');
     expect(commands).toEqual(expect.arrayContaining(['train', 'eval', 'simulate', 'serve', 'import', 'audit']));
     for (const command of commands) {
-      const { status, stdout } = fleetstep(command, '--help');
+      const { status, stdout } = await fleetstep(command, '--help');
       expect(status, command).toBe(0);
       expect(stdout, command).toMatch(/Examples?:\n? *fleetstep/);
     }
   });
 
-  it('the help says what the package does', () => {
-    expect(fleetstep('--help').stdout).toContain(
+  it('the help says what the package does', async () => {
+    expect((await fleetstep('--help')).stdout).toContain(
       'Simulate dispatch, train policies, recommend assignments, audit actions.',
     );
   });
 
-  it('a full disk is one line on stderr, and leaves no half a checkpoint', (context) => {
+  it('a full disk is one line on stderr, and leaves no half a checkpoint', async (context) => {
     const disk = join(root, 'disk');
     mkdirSync(disk);
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]).status !== 0) {
@@ -594,7 +600,7 @@ describe('fleetstep', () => {
       context.skip();
     }
     try {
-      const { status, stdout, stderr } = fleetstep('train', ...quick, '--out', 'disk/run', '--json');
+      const { status, stdout, stderr } = await fleetstep('train', ...quick, '--out', 'disk/run', '--json');
       expect([status, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(/^fleetstep: cannot write disk\/run\/checkpoint.msgpack: ENOSPC: no space left on device/);
       expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -603,15 +609,15 @@ describe('fleetstep', () => {
       ).toEqual([]);
       // Once there is room, the same folder takes the run.
       expect(spawnSync('mount', ['-o', 'remount,size=64m', disk]).status).toBe(0);
-      expect(fleetstep('train', ...quick, '--out', 'disk/run', '--json').status).toBe(0);
+      expect((await fleetstep('train', ...quick, '--out', 'disk/run', '--json')).status).toBe(0);
       expect(readdirSync(join(disk, 'run'))).toContain('config.json');
     } finally {
       spawnSync('umount', [disk]);
     }
   });
 
-  it('doctor checks every part and says so', () => {
-    const { stdout, status } = fleetstep('doctor', '--json');
+  it('doctor checks every part and says so', async () => {
+    const { stdout, status } = await fleetstep('doctor', '--json');
     const report = JSON.parse(stdout) as { ok: boolean; checks: { name: string; status: string }[] };
     expect([status, report.ok]).toEqual([0, true]);
     const states = Object.fromEntries(report.checks.map((check) => [check.name, check.status]));
@@ -619,7 +625,7 @@ describe('fleetstep', () => {
     expect(['ok', 'absent']).toContain(states['backend tensorflow']);
   });
 
-  it('bench prints the machine and rows with median and spread', () => {
+  it('bench prints the machine and rows with median and spread', { tags: ['long'] }, () => {
     const { stdout, status } = spawnSync('npm', ['run', '--silent', 'bench', '--', 'env', '--quick', '--json'], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
       encoding: 'utf8',
@@ -652,23 +658,35 @@ const genevaDemand = {
 };
 
 describeWithTrips('fleetstep on real trips', () => {
-  it('imports them into one file that eval takes, with the same result', () => {
+  it('imports them into one file that eval takes, with the same result', async () => {
     const trips = join(root, 'small.trips');
-    const { stdout, status } = fleetstep('import', '--data', nycAmod, '--out', trips, '--json');
+    const { stdout, status } = await fleetstep('import', '--data', nycAmod, '--out', trips, '--json');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       scenario: 'nyc-small',
       zones: 11,
       splits: [{ days: 200 }, { days: 25 }, { days: 20 }],
     });
-    expect(fleetstep('import', '--data', nycAmod, '--out', trips).stderr).toContain(
+    expect((await fleetstep('import', '--data', nycAmod, '--out', trips)).stderr).toContain(
       'exists: give another --out, or --force',
     );
-    const evaluate = (data: string): string =>
-      fleetstep('eval', '--policy', 'edf', '--scenario', 'nyc-small', '--data', data, '--episodes', '3', '--json')
-        .stdout;
-    expect(evaluate(trips)).toBe(evaluate(nycAmod));
-    expect(fleetstep('eval', '--scenario', 'nyc-large', '--data', trips).stderr).toContain(
+    const evaluate = async (data: string): Promise<string> =>
+      (
+        await fleetstep(
+          'eval',
+          '--policy',
+          'edf',
+          '--scenario',
+          'nyc-small',
+          '--data',
+          data,
+          '--episodes',
+          '3',
+          '--json',
+        )
+      ).stdout;
+    expect(await evaluate(trips)).toBe(await evaluate(nycAmod));
+    expect((await fleetstep('eval', '--scenario', 'nyc-large', '--data', trips)).stderr).toContain(
       'holds trips for nyc-small, not for nyc-large',
     );
   });

@@ -2,11 +2,9 @@
 // the file and the remedy, and never hangs.
 
 import { createHash } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Background } from '#serve/index.js';
 import { Policies, Recommender, checkRequest } from '#advise/index.js';
@@ -17,13 +15,14 @@ import { evaluatePolicies, simulate, simulateInThread } from '#workers/index.js'
 import type { Evaluation, EvaluationRequest } from '#workers/index.js';
 import { answerProps } from '#advise/index.js';
 import { compile } from '#advise/schema.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 import { checkAnswer } from './support/check-answer.js';
 import type { Given } from './support/check-answer.js';
 import { easyRequest } from './support/service.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-own-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const compiled = compileScenario({ ...preset('geneva'), horizonSeconds: 3600 });
 
 const fleet = { drivers: [1, 2, 3], bookings: [4, 5, 6] };
@@ -209,29 +208,28 @@ describe('a policy of one’s own', () => {
     );
   });
 
-  it('is named on the command line wherever a policy is', () => {
+  it('is named on the command line wherever a policy is', async () => {
     const file = module('mine.mjs', nearestText);
-    const run = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
-      spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8', timeout: 110_000 });
+    const run = (...args: string[]): Promise<Ended> => runInProcess(args, { cwd: root });
     const few = ['--episodes', '2', '--json'];
-    const ours = run('eval', '--policy', './mine.mjs', ...few);
+    const ours = await run('eval', '--policy', './mine.mjs', ...few);
     expect([ours.status, ours.stderr]).toEqual([0, '']);
-    const rule = JSON.parse(run('eval', '--policy', 'nearest', ...few).stdout) as Evaluation;
+    const rule = JSON.parse((await run('eval', '--policy', 'nearest', ...few)).stdout) as Evaluation;
     expect(JSON.parse(ours.stdout)).toEqual({ ...rule, policy: 'mine' });
-    const simulated = run('simulate', '--policy', file, '--episode', '1', '--json');
+    const simulated = await run('simulate', '--policy', file, '--episode', '1', '--json');
     expect(JSON.parse(simulated.stdout)).toMatchObject({ policy: 'mine', return: rule.episodes[1].return });
     writeFileSync(join(root, 'state.json'), JSON.stringify(easyRequest(fleet)));
-    const recommended = run('recommend', '-i', 'state.json', '--policy', './mine.mjs', '--json');
+    const recommended = await run('recommend', '-i', 'state.json', '--policy', './mine.mjs', '--json');
     const { provenance, assignments } = JSON.parse(recommended.stdout) as Answer;
     expect([recommended.status, provenance.policy, provenance.fallback]).toEqual([0, 'mine', null]);
     expect(assignments.length).toBeGreaterThan(0);
     module('bad.mjs', 'export default { act: (w, a, b, x) => void x.fill(-7, a, b) };');
-    const bad = run('eval', '--policy', './bad.mjs', ...few);
+    const bad = await run('eval', '--policy', './bad.mjs', ...few);
     expect([bad.status, bad.stdout]).toEqual([2, '']);
     expect(bad.stderr).toMatch(
       /^fleetstep: policy .*bad\.mjs wrote action -7 at decision 1 of environment 0: actions are 0 to 200/,
     );
-    const failed = run('recommend', '-i', 'state.json', '--policy', './bad.mjs', '--json');
+    const failed = await run('recommend', '-i', 'state.json', '--policy', './bad.mjs', '--json');
     expect(failed.status).toBe(0);
     expect((JSON.parse(failed.stdout) as Answer).provenance.fallback).toEqual({ policy: 'planner', reason: 'failed' });
     expect(failed.stderr).toMatch(/bad\.mjs wrote action -7/);

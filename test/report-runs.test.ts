@@ -1,6 +1,5 @@
 // What a report gathers from runs and studies, and what the command says of wrong inputs. The page in a browser: report-page.test.ts.
 
-import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -20,15 +19,16 @@ import { runsPage, studyPage } from '#report/index.js';
 import { evaluated, timeSplit } from '#report/run-tables.js';
 import { trialViews } from '#report/study-view.js';
 import { readRun } from '#train/index.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 import { kpisOf, metricsLine, writeRun, writeStudy } from './support/written-runs.js';
 
-const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-report-'));
 afterAll(() => rmSync(root, { recursive: true }));
 const at = (name: string): string => join(root, name);
 
-function report(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [main, 'report', ...args], { cwd: root, encoding: 'utf8' });
+function report(...args: string[]): Promise<Ended> {
+  return runInProcess(['report', ...args], { cwd: root });
 }
 
 /** Lines of metrics whose return rises by `rise` an iteration. */
@@ -150,7 +150,7 @@ describe('a study', () => {
     expect(html).toContain('Nothing can be said');
   });
 
-  it('has its trials from the best on, with what they break', () => {
+  it('has its trials from the best on, with what they break', async () => {
     const study = writeStudy(at('whole'), { objective }, result);
     const { folder, saved } = StudyFolder.open(at('whole'));
     const table = tableSoFar(saved, folder);
@@ -159,7 +159,7 @@ describe('a study', () => {
     expect(trials.map(({ broken }) => broken)).toEqual([[], [], [0], []]);
     expect(trials[0]).toMatchObject({ isWhole: true, value: 200, values: [200, 200] });
     expect(trials[3]).toMatchObject({ isWhole: false, value: null });
-    const { status, stdout } = report('whole', '--json', '--out', 'whole.html');
+    const { status, stdout } = await report('whole', '--json', '--out', 'whole.html');
     expect([status, JSON.parse(stdout)]).toEqual([
       0,
       { out: 'whole.html', study: 'tiny', bytes: readFileSync(at('whole.html')).length },
@@ -167,47 +167,49 @@ describe('a study', () => {
     expect(readFileSync(at('whole.html'), 'utf8')).toContain('serviceRate at least 0.5');
   });
 
-  it('with a damaged result, or without any, is refused', () => {
+  it('with a damaged result, or without any, is refused', async () => {
     writeStudy(at('spoilt'), {}, result);
     writeFileSync(join(at('spoilt'), 'results', 't0000-s1-r0.json'), '{"steps": 1}');
-    expect(report('spoilt', '--out', 'spoilt.html')).toMatchObject({
+    expect(await report('spoilt', '--out', 'spoilt.html')).toMatchObject({
       status: 2,
       stderr: `fleetstep: ${join('spoilt', 'results', 't0000-s1-r0.json')} is damaged (it has neither "meanReturn" and "kpis" nor "failure"): delete it, and it is made again\n`,
     });
     writeStudy(at('fresh'), {}, result, 0);
-    expect(report('fresh').stderr).toMatch(
+    expect((await report('fresh')).stderr).toMatch(
       /^fleetstep: the study at fresh has no result yet: go on with "fleetstep sweep --resume fresh"/,
     );
     mkdirSync(at('asked'));
     writeFileSync(join(at('asked'), 'study.json'), '{"space": {}}');
-    expect(report('asked').stderr).toMatch(
+    expect((await report('asked')).stderr).toMatch(
       /^fleetstep: no study at asked: asked\/study.json is not what a sweep writes/,
     );
-    expect(report('a-s1', 'fresh').stderr).toMatch(/^fleetstep: fresh is a study: report it alone/);
+    expect((await report('a-s1', 'fresh')).stderr).toMatch(/^fleetstep: fresh is a study: report it alone/);
     expect(existsSync(at('spoilt.html')) || existsSync(at('report.html'))).toBe(false);
   });
 });
 
 describe('fleetstep report', () => {
-  it('writes one file, over one that is there, and says how large it is', () => {
+  it('writes one file, over one that is there, and says how large it is', async () => {
     writeFileSync(at('page.html'), 'before');
-    const { status, stdout, stderr } = report('a-s1', 'a-s2/', '--out', 'page.html', '--json');
+    const { status, stdout, stderr } = await report('a-s1', 'a-s2/', '--out', 'page.html', '--json');
     const html = readFileSync(at('page.html'));
     expect([status, stderr]).toEqual([0, '']);
     expect(JSON.parse(stdout)).toEqual({ out: 'page.html', runs: ['a-s1', 'a-s2/'], bytes: html.length });
     expect(html.toString()).toContain('a, seeds 1, 2');
     expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
-    expect(report('a-s1', '--out', 'words.html').stdout).toMatch(/^words.html: 1 run, \d+ KB; open it in a browser\n$/);
+    expect((await report('a-s1', '--out', 'words.html')).stdout).toMatch(
+      /^words.html: 1 run, \d+ KB; open it in a browser\n$/,
+    );
   });
 
-  it('leaves out the line that a run is writing, and refuses any other that is damaged', () => {
+  it('leaves out the line that a run is writing, and refuses any other that is damaged', async () => {
     writeRun(at('broken'), { metrics: rising(1) });
     const file = join(at('broken'), 'metrics.jsonl');
     appendFileSync(file, '{"iteration": 11, "glob');
     expect(readRun(at('broken')).metrics).toHaveLength(10);
     appendFileSync(file, '\n{"iteration": 12}\n');
-    const refused = (text: RegExp): void => {
-      const { status, stdout, stderr } = report('a-s1', 'broken', '--out', 'broken.html');
+    const refused = async (text: RegExp): Promise<void> => {
+      const { status, stdout, stderr } = await report('a-s1', 'broken', '--out', 'broken.html');
       expect([status, stdout, stderr, existsSync(at('broken.html'))]).toEqual([
         2,
         '',
@@ -216,39 +218,41 @@ describe('fleetstep report', () => {
       ]);
       expect(stderr.split('\n')).toHaveLength(2);
     };
-    refused(/^fleetstep: broken\/metrics.jsonl:11 is damaged: .*: delete the line, or leave the run out\n$/);
+    await refused(/^fleetstep: broken\/metrics.jsonl:11 is damaged: .*: delete the line, or leave the run out\n$/);
     writeFileSync(file, '{"global_step": 1}\n{"global_step": "x"}\n');
-    refused(
+    await refused(
       /^fleetstep: broken\/metrics.jsonl:2 is damaged: "global_step" is "x", expected a number or null: delete the line/,
     );
     writeFileSync(file, '[1]\n{}\n');
-    refused(/^fleetstep: broken\/metrics.jsonl:1 is damaged: it holds \[1\], expected an object/);
+    await refused(/^fleetstep: broken\/metrics.jsonl:1 is damaged: it holds \[1\], expected an object/);
     writeFileSync(file, '');
-    refused(
+    await refused(
       /^fleetstep: broken has no metrics yet .*: train it with "fleetstep train --resume broken", or leave it out/,
     );
     writeRun(at('broken'), { metrics: rising(1) });
     writeFileSync(join(at('broken'), 'evaluation.json'), '[{ "policy": "ppo" }]');
-    refused(/^fleetstep: broken\/evaluation.json is damaged: member 0 is no evaluation of a policy: delete the file/);
+    await refused(
+      /^fleetstep: broken\/evaluation.json is damaged: member 0 is no evaluation of a policy: delete the file/,
+    );
     writeFileSync(join(at('broken'), 'evaluation.json'), '{}');
-    refused(/^fleetstep: broken\/evaluation.json is damaged: it must be a list/);
+    await refused(/^fleetstep: broken\/evaluation.json is damaged: it must be a list/);
     writeFileSync(join(at('broken'), 'config.json'), '[1]');
-    refused(/^fleetstep: broken\/config.json is damaged: it must be one object in \{ \}: leave the run out/);
+    await refused(/^fleetstep: broken\/config.json is damaged: it must be one object in \{ \}: leave the run out/);
   });
 
-  it('names what is neither a run nor a study, and a file that cannot be', () => {
+  it('names what is neither a run nor a study, and a file that cannot be', async () => {
     mkdirSync(at('empty'));
-    const stderr = (...args: string[]): string => {
-      const result = report(...args);
+    const stderr = async (...args: string[]): Promise<string> => {
+      const result = await report(...args);
       expect(result.status).toBe(2);
       return result.stderr;
     };
-    expect(stderr('nowhere')).toMatch(/^fleetstep: nowhere is no folder: give folders of runs/);
-    expect(stderr('empty')).toMatch(/^fleetstep: empty is neither a run \(it has no config.json\) nor a study/);
-    expect(stderr('.')).toMatch(/: name the runs in it, such as a-s1 /);
-    expect(stderr('a-s1', './a-s1')).toMatch(/^fleetstep: \.\/a-s1 is given twice/);
-    expect(stderr('a-s1', '--out', 'empty')).toMatch(/^fleetstep: --out empty is a folder: give a file/);
-    expect(stderr()).toMatch(/missing required argument/);
-    expect(report('--help').stdout).toContain('Examples:\n  fleetstep report ');
+    expect(await stderr('nowhere')).toMatch(/^fleetstep: nowhere is no folder: give folders of runs/);
+    expect(await stderr('empty')).toMatch(/^fleetstep: empty is neither a run \(it has no config.json\) nor a study/);
+    expect(await stderr('.')).toMatch(/: name the runs in it, such as a-s1 /);
+    expect(await stderr('a-s1', './a-s1')).toMatch(/^fleetstep: \.\/a-s1 is given twice/);
+    expect(await stderr('a-s1', '--out', 'empty')).toMatch(/^fleetstep: --out empty is a folder: give a file/);
+    expect(await stderr()).toMatch(/missing required argument/);
+    expect((await report('--help')).stdout).toContain('Examples:\n  fleetstep report ');
   });
 });

@@ -1,22 +1,22 @@
 // How a run is told what to do: settings as tables, config files, options, and which of them wins.
 
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { algorithm, algorithmNames, checkRunConfig, defaultsOf, dqnFields, ppoDefaults } from '#train/index.js';
 import type { DqnConfig, Field } from '#train/index.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-config-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
-function train(...args: readonly string[]): { stdout: string; stderr: string; status: number | null } {
-  return spawnSync(process.execPath, [main, 'train', ...args], { cwd: root, encoding: 'utf8' });
+function train(...args: string[]): Promise<Ended> {
+  return runInProcess(['train', ...args], { cwd: root });
 }
-const printed = (...args: readonly string[]): Record<string, unknown> => {
-  const { stdout, stderr } = train(...args, '--print-config');
+const printed = async (...args: string[]): Promise<Record<string, unknown>> => {
+  const { stdout, stderr } = await train(...args, '--print-config');
   expect(stderr).toBe('');
   return JSON.parse(stdout) as Record<string, unknown>;
 };
@@ -101,20 +101,20 @@ describe('a config file', () => {
 });
 
 describe('fleetstep train --print-config', () => {
-  it.each(algorithmNames)('prints all of %s, and takes it back', (name) => {
-    const config = printed('--algorithm', name, '--seed', '5');
+  it.each(algorithmNames)('prints all of %s, and takes it back', async (name) => {
+    const config = await printed('--algorithm', name, '--seed', '5');
     expect(config).toMatchObject({ algorithm: name, seed: 5, scenario: 'geneva', ...algorithm(name).defaults });
     writeFileSync(join(root, 'back.json'), JSON.stringify(config));
-    expect(printed('--config', 'back.json')).toEqual(config);
+    expect(await printed('--config', 'back.json')).toEqual(config);
   });
 
-  it('an option wins over the file, the file over the default', () => {
+  it('an option wins over the file, the file over the default', async () => {
     const file = {
       ...{ algorithm: 'dqn', gamma: 0.9, dueling: false, hidden: [16], numEnvs: 32, evalEvery: 1000, earlyStop: 2 },
       ...{ steps: 7000, workers: 3, scenario: 'geneva-live' },
     };
     writeFileSync(join(root, 'run.json'), JSON.stringify(file));
-    expect(printed('--config', 'run.json')).toMatchObject(file);
+    expect(await printed('--config', 'run.json')).toMatchObject(file);
     const options = [
       '--gamma',
       '0.8',
@@ -127,14 +127,16 @@ describe('fleetstep train --print-config', () => {
       '0',
       '--no-double',
     ];
-    expect(printed('--config', 'run.json', ...options, '--early-stop', '0', '--scenario', 'geneva')).toMatchObject({
+    expect(
+      await printed('--config', 'run.json', ...options, '--early-stop', '0', '--scenario', 'geneva'),
+    ).toMatchObject({
       ...file,
       ...{ gamma: 0.8, dueling: true, hidden: [8, 24], numEnvs: 4, evalEvery: 0, double: false, earlyStop: 0 },
       scenario: 'geneva',
     });
   });
 
-  it('settings of another algorithm, unreadable files and impossible values end with 2 and one line', () => {
+  it('settings of another algorithm, unreadable files and impossible values end with 2 and one line', async () => {
     writeFileSync(join(root, 'broken.json'), '{');
     for (const [args, message] of [
       [['--n-steps', '3'], '--n-steps is a setting of dqn, this run trains ppo: leave it out, or give --algorithm dqn'],
@@ -146,7 +148,7 @@ describe('fleetstep train --print-config', () => {
       [['--resume', 'x', '--no-double'], "cannot be used with option '--no-double'"],
       [['--early-stop', '3', '--eval-episodes', '0', '--backend', 'cpu'], 'earlyStop is 3, but evaluateEvery is 0'],
     ] as const) {
-      const { stderr, status } = train(...args);
+      const { stderr, status } = await train(...args);
       expect([status, stderr.trim().split('\n').at(-1)]).toEqual([2, expect.stringContaining(message)]);
     }
   });

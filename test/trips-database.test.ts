@@ -1,19 +1,18 @@
 // `fleetstep collect` on a real database: whatever the rows hold, the sound ones are collected and the others named.
 
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '#audit/index.js';
 import type { Connection } from '#audit/index.js';
 import { readTrips } from '#trips/index.js';
 import type { QualityReport } from '#trips/index.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 import { testDatabase } from './support/database.js';
 import type { TestDatabase } from './support/database.js';
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'fleetstep-collect-'));
 let db: TestDatabase;
 let owner: Connection;
@@ -28,17 +27,12 @@ afterAll(async () => {
   rmSync(work, { recursive: true, force: true });
 });
 
-function collect(
-  company: number,
-  out: string,
-  ...args: string[]
-): { status: number | null; stdout: string; stderr: string } {
+function collect(company: number, out: string, ...args: string[]): Promise<Ended> {
   const { appUrl, ownerUrl } = db.database;
-  return spawnSync(
-    process.execPath,
-    [main, 'collect', '--company', String(company), '--out', join(work, out), '--workers', '1', ...args],
-    { encoding: 'utf8', timeout: 540_000, env: { ...process.env, DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl } },
-  );
+  return runInProcess(['collect', '--company', String(company), '--out', join(work, out), '--workers', '1', ...args], {
+    cwd: work,
+    env: { ...process.env, DATABASE_URL: appUrl, DATABASE_OWNER_URL: ownerUrl },
+  });
 }
 
 const quality = (out: string): QualityReport =>
@@ -109,7 +103,7 @@ describe('bookings from a database', () => {
       select 9223372036854775806, company_id, pickup_longitude, pickup_latitude, dropoff_longitude, dropoff_latitude, known_at,
         window_start, window_end, picked_up_at, dropped_off_at from booking where company_id = ${id} order by id limit 1`;
     expected.push({ id: '9223372036854775806', faults: ['duplicate'] });
-    const { status, stderr, stdout } = collect(id, 'dirty', '--json');
+    const { status, stderr, stdout } = await collect(id, 'dirty', '--json');
     expect([status, stderr]).toEqual([0, '']);
     expect(JSON.parse(stdout)).toMatchObject({ days: 5, quality: { bookings: 84, usable: 60 } });
     const report = quality('dirty');
@@ -117,7 +111,7 @@ describe('bookings from a database', () => {
     const { trace } = readTrips(join(work, 'dirty', 'trips.msgpack'));
     expect(trace.knownAt).toHaveLength(60);
     expect(readFileSync(join(work, 'dirty', 'scenario.json'), 'utf8')).toContain('"horizonSeconds": 25200');
-    expect(collect(id, 'table').stdout).toMatch(
+    expect((await collect(id, 'table')).stdout).toMatch(
       /60 of 84 bookings can be used[^]*windowTooLong[^]*all of them by id: /,
     );
   });
@@ -125,7 +119,7 @@ describe('bookings from a database', () => {
   it('of a company on the antimeridian, in its own time zone', async () => {
     const id = await company('Pacific/Fiji', 179.998, -16.8, 20);
     await owner`update booking set pickup_longitude = pickup_longitude - 360 where company_id = ${id} and pickup_longitude > 180`;
-    const { status } = collect(id, 'fiji', '--json');
+    const { status } = await collect(id, 'fiji', '--json');
     expect([status, quality('fiji').unusable]).toEqual([0, []]);
     const { places } = readTrips(join(work, 'fiji', 'trips.msgpack')).trace;
     expect(Math.max(...places!.pickupX.map(Math.abs))).toBeLessThan(2000);
@@ -136,13 +130,13 @@ describe('bookings from a database', () => {
   it('of which none is sound: the quality report is written, the rest is not, and the folder can be used again', async () => {
     const id = await company('Europe/Zurich', 6.14, 46.2, 6);
     await owner`update booking set window_end = 'infinity' where company_id = ${id}`;
-    const first = collect(id, 'none');
+    const first = await collect(id, 'none');
     expect([first.status, first.stdout]).toEqual([2, '']);
     expect(first.stderr).toMatch(/^fleetstep: no usable bookings: see .*none\/quality\.json\n$/);
     expect(readdirSync(join(work, 'none'))).toEqual(['quality.json']);
     expect(quality('none')).toMatchObject({ bookings: 6, usable: 0, faults: { impossibleTime: { count: 6 } } });
     await owner`update booking set window_end = window_start + interval '1 hour' where company_id = ${id}`;
-    expect(collect(id, 'none').status).toBe(0);
+    expect((await collect(id, 'none')).status).toBe(0);
     expect(existsSync(join(work, 'none', 'scenario.json'))).toBe(true);
     expect(quality('none')).toMatchObject({ bookings: 6, usable: 6, unusable: [] });
   });
@@ -150,7 +144,7 @@ describe('bookings from a database', () => {
   it('of a company whose time zone is none: the zone is named', async () => {
     const id = await company('Europe/Zurich', 6.14, 46.2, 1);
     await owner`update company set time_zone = 'Mars/Olympus' where id = ${id}`;
-    const { status, stderr } = collect(id, 'mars');
+    const { status, stderr } = await collect(id, 'mars');
     expect([status, stderr]).toEqual([
       2,
       expect.stringMatching(/^fleetstep: time zone is "Mars\/Olympus": expected a name of the IANA database/) as string,

@@ -9,6 +9,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { VectorDispatchEnv } from '#engine/index.js';
 import { CompanyClock, importOwnTrips, instantsFrom, loadScenario, zoneTravel } from '#trips/index.js';
 import type { DateOrder, ImportResult, OwnTripsOptions } from '#trips/index.js';
+import { runInProcess } from './support/command.js';
+import type { Ended } from './support/command.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-own-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -322,14 +324,9 @@ describe('trips between zones', () => {
 });
 
 describe('on the command line', () => {
-  const fleetstep = (...args: string[]) =>
-    spawnSync(process.execPath, [join(repository, 'dist/cli/main.js'), ...args], {
-      cwd: root,
-      encoding: 'utf8',
-      timeout: 540_000,
-    });
+  const fleetstep = (...args: string[]): Promise<Ended> => runInProcess(args, { cwd: root });
 
-  it('a file with other names becomes a folder that eval and train take', () => {
+  it('a file with other names becomes a folder that eval and train take', async () => {
     const lines = ['start,end,from,to'];
     for (let k = 0; k < 80; k++) {
       const at = `2026-03-02 ${String(7 + Math.floor(k / 8)).padStart(2, '0')}:${String(7 * (k % 8)).padStart(2, '0')}`;
@@ -344,12 +341,12 @@ describe('on the command line', () => {
       '--map',
       'pickup_zone=from,dropoff_zone=to',
     ];
-    const checked = fleetstep(...args, '--time-zone', 'Europe/Zurich');
+    const checked = await fleetstep(...args, '--time-zone', 'Europe/Zurich');
     expect([checked.status, checked.stderr]).toEqual([0, '']);
     expect(checked.stdout).toMatch(
       /^rides: 80 of 80 trips can be used; 1 days[^]*5 zones; times between them[^]*fewer than three days[^]*nothing written: give --out/,
     );
-    const { status, stdout } = fleetstep(
+    const { status, stdout } = await fleetstep(
       ...args,
       '--time-zone',
       'Europe/Zurich',
@@ -368,7 +365,7 @@ describe('on the command line', () => {
       zones: 5,
       out: 'rides',
     });
-    const trained = fleetstep(
+    const trained = await fleetstep(
       ...[
         'train',
         '--scenario',
@@ -399,8 +396,8 @@ describe('on the command line', () => {
     [['import', 'none.csv', '--map', 'pickup_time'], /It must be column=name pairs/],
     [['import', 'none.csv', '--scenario', 'nyc-large'], /name your own trips with --name/],
     [['import', '--data', 'x', '--time-zone', 'UTC'], /cannot be used with option '--time-zone/],
-  ])('%j is refused with one line', (args, message) => {
-    const { status, stdout, stderr } = fleetstep(...args);
+  ])('%j is refused with one line', async (args, message) => {
+    const { status, stdout, stderr } = await fleetstep(...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd()).not.toContain('\n');
