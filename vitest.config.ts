@@ -17,6 +17,8 @@ const config: ViteUserConfig = {
     setupFiles: ['test/support/count-lines.ts'],
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',
+    // What a file loads stays loaded for the next one: a process each would take a minute longer in all.
+    isolate: false,
     // Many tests wait for another process: three at a time also on two cores.
     maxWorkers: Math.max(3, availableParallelism() - 1),
     tags: [

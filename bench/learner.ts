@@ -7,6 +7,7 @@ import type { NetworkShape } from '../policy/index.js';
 import { Ppo, loadBackend, ppoDefaults } from '../train/index.js';
 import type { Backend, PpoConfig } from '../train/index.js';
 import { interleave } from './report.js';
+import { OnnxPool } from './onnx-pool.js';
 import { OnnxNet } from './onnx.js';
 import type { Benchmark, Row, Variant } from './report.js';
 import { Torch } from './torch.js';
@@ -160,12 +161,17 @@ export const learnerBenchmark: Benchmark = {
           note(`left out: ${(error as Error).message}`);
         }
       }
+      // Ten legal actions a sample, as in the first iterations on geneva.
+      const nets = [
+        { widths: [32, 32, 32, 1], rows: 10 * 1024 },
+        { widths: [325, 64, 64, 1], rows: 1024 },
+      ];
+      if (onnx !== null) {
+        const pool = await OnnxPool.create(nets, cores);
+        open.push(pool);
+        default1024.push([`onnxruntime, ${cores} workers`, () => pool.updates(seconds)]);
+      }
       if (torch !== null) {
-        // Ten legal actions a sample, as in the first iterations on geneva.
-        const nets = [
-          { widths: [32, 32, 32, 1], rows: 10 * 1024 },
-          { widths: [325, 64, 64, 1], rows: 1024 },
-        ];
         const threads = `PyTorch, ${cores} threads`;
         default1024.push([threads, () => torch.updates(nets, cores, seconds)]);
       }
@@ -173,11 +179,11 @@ export const learnerBenchmark: Benchmark = {
 
       // One shard: the gradients of more would be summed for other threads that are not there.
       for (const minibatchSize of [64, 256, 1024, 4096]) {
-        const nets = [{ widths: [122, 128, 128, 201], rows: minibatchSize }];
+        const wide = [{ widths: [122, 128, 128, 201], rows: minibatchSize }];
         const anchors: (readonly [string, Variant['run']])[] = [];
-        if (torch !== null) anchors.push(['PyTorch, 1 thread', () => torch.updates(nets, 1, seconds)]);
+        if (torch !== null) anchors.push(['PyTorch, 1 thread', () => torch.updates(wide, 1, seconds)]);
         if (onnx !== null) {
-          const net = await OnnxNet.create(onnx, nets[0].widths, minibatchSize);
+          const net = await OnnxNet.create(onnx, wide[0].widths, minibatchSize);
           open.push(net);
           anchors.push(['onnxruntime, 1 thread', () => net.updates(seconds)]);
         }

@@ -73,6 +73,31 @@ function graphOf(
   return pbf.finish();
 }
 
+const runtimeModule = (): string => process.env['FLEETSTEP_ONNXRUNTIME'] ?? 'onnxruntime-node';
+
+/** Weights that learn by our Adam, from gradients that others compute. */
+export class Adam {
+  /** Weights and biases, in the order of the layers. */
+  readonly weights: Float32Array;
+  /** Where the next gradient is written. */
+  readonly gradient: Float32Array;
+  /** Takes a step against the gradient. */
+  readonly step: () => void;
+
+  constructor(count: number) {
+    const size = 8 * Math.ceil(count / 8);
+    const memory = kernelMemory(1024 + 16 * size);
+    const kernel = learningKernel(memory);
+    const [w, g, m, v] = [0, 1, 2, 3].map((k) => 1024 + 4 * size * k);
+    this.weights = new Float32Array(memory.buffer, w, count);
+    this.gradient = new Float32Array(memory.buffer, g, count);
+    this.step = () => {
+      const norm = Math.sqrt(kernel.sumParts(g, g, 1, size));
+      kernel.adam(w, g, m, v, size, norm > 0.5 ? 0.5 / norm : 1, 1e-4, 1, 0.9, 0.999, 0.1, 0.001, 1e-5);
+    };
+  }
+}
+
 /** One network on onnxruntime-node, one thread, trained towards random targets. */
 export class OnnxNet {
   readonly #forward: InferenceSession;
@@ -80,7 +105,7 @@ export class OnnxNet {
   readonly #feeds: Record<string, Tensor>;
   /** Parameters, in the order of the layers, as the graphs read them. */
   readonly #parameters: readonly Float32Array[];
-  readonly #descend: (gradients: readonly Float32Array[]) => void;
+  readonly #adam: Adam;
 
   private constructor(
     forward: InferenceSession,
@@ -92,37 +117,23 @@ export class OnnxNet {
     this.#backward = backward;
     this.#feeds = feeds;
     this.#parameters = parameters;
-    const size = 8 * Math.ceil(parameters.reduce((sum, each) => sum + each.length, 0) / 8);
-    const memory = kernelMemory(1024 + 16 * size);
-    const kernel = learningKernel(memory);
-    const floats = new Float32Array(memory.buffer);
-    const [w, g, m, v] = [0, 1, 2, 3].map((k) => 1024 + 4 * size * k);
-    const copy = (of: readonly Float32Array[], at: number, back: boolean): void => {
-      let p = at / 4;
-      for (const each of of) {
-        if (back) each.set(floats.subarray(p, p + each.length));
-        else floats.set(each, p);
-        p += each.length;
-      }
-    };
-    copy(parameters, w, false);
-    this.#descend = (gradients) => {
-      copy(gradients, g, false);
-      const norm = Math.sqrt(kernel.sumParts(g, g, 1, size));
-      kernel.adam(w, g, m, v, size, norm > 0.5 ? 0.5 / norm : 1, 1e-4, 1, 0.9, 0.999, 0.1, 0.001, 1e-5);
-      copy(parameters, w, true);
-    };
+    this.#adam = new Adam(parameters.reduce((sum, each) => sum + each.length, 0));
+    this.read(this.#adam.weights);
+  }
+
+  /** onnxruntime-node, or what stands in for it. */
+  static async load(): Promise<Runtime> {
+    const loaded = (await import(runtimeModule())) as Runtime & { readonly default?: Runtime };
+    return loaded.default ?? loaded;
   }
 
   /** @returns null, with the reason given to `note`, if onnxruntime-node cannot be imported */
   static async runtime(note: (text: string) => void): Promise<Runtime | null> {
-    const module = process.env['FLEETSTEP_ONNXRUNTIME'] ?? 'onnxruntime-node';
     try {
-      const loaded = (await import(module)) as Runtime & { readonly default?: Runtime };
-      return loaded.default ?? loaded;
+      return await OnnxNet.load();
     } catch (error) {
       note(
-        `left out: onnxruntime-node, as ${module} cannot be imported (${(error as Error).message.split('\n')[0]}): install it with --onnxruntime-node-install=skip, or name it in FLEETSTEP_ONNXRUNTIME`,
+        `left out: onnxruntime-node, as ${runtimeModule()} cannot be imported (${(error as Error).message.split('\n')[0]}): install it with --onnxruntime-node-install=skip, or name it in FLEETSTEP_ONNXRUNTIME`,
       );
       return null;
     }
@@ -184,13 +195,25 @@ export class OnnxNet {
     return new OnnxNet(one, other, feeds, parameters);
   }
 
-  /** One update towards the targets, of half the squared distance. */
-  async update(): Promise<void> {
+  /** Writes the gradients of half the squared distance from the targets, in the order of the layers. */
+  async differentiate(out: Float32Array): Promise<void> {
     const pick = (session: InferenceSession, from: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
       Object.fromEntries(session.inputNames.map((name) => [name, from[name]]));
     const outputs = (await this.#forward.run(pick(this.#forward, this.#feeds))) as Record<string, Tensor>;
     const back = await this.#backward.run(pick(this.#backward, { ...this.#feeds, ...outputs }));
-    this.#descend(this.#backward.outputNames.map((name) => back[name].data as Float32Array));
+    let at = 0;
+    for (const name of this.#backward.outputNames) {
+      const part = back[name].data as Float32Array;
+      out.set(part, at);
+      at += part.length;
+    }
+  }
+
+  /** One update towards the targets. */
+  async update(): Promise<void> {
+    await this.differentiate(this.#adam.gradient);
+    this.#adam.step();
+    this.write(this.#adam.weights);
   }
 
   /** Updates for so many seconds. */
@@ -202,6 +225,24 @@ export class OnnxNet {
       work++;
     }
     return { work, seconds: (performance.now() - started) / 1000 };
+  }
+
+  /** Copies its parameters into `weights`, in the order of the layers. */
+  read(weights: Float32Array): void {
+    let at = 0;
+    for (const each of this.#parameters) {
+      weights.set(each, at);
+      at += each.length;
+    }
+  }
+
+  /** Sets its parameters. */
+  write(weights: Float32Array): void {
+    let at = 0;
+    for (const each of this.#parameters) {
+      each.set(weights.subarray(at, at + each.length));
+      at += each.length;
+    }
   }
 
   /** Weights and biases, in the order of the layers. */

@@ -1,7 +1,8 @@
 // The ONNX graphs of bench/onnx.ts learn what our kernels learn; on onnxruntime-web, which the tests have anyway.
 
 import * as runtime from 'onnxruntime-web';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { OnnxPool } from '#bench/onnx-pool.js';
 import { OnnxNet } from '#bench/onnx.js';
 import { networkLayout } from '#policy/index.js';
 import { loadBackend } from '#train/index.js';
@@ -33,5 +34,29 @@ describe('the anchor on onnxruntime', () => {
     const large = [...gradient.keys()].filter((k) => Math.abs(gradient[k]) > 1e-3);
     expect(large.length).toBeGreaterThan(50);
     for (const k of large) expect(Math.sign(before[k] - after[k])).toBe(Math.sign(gradient[k]));
+  });
+
+  it('learns on several threads what their shares come to', async () => {
+    vi.stubEnv('FLEETSTEP_ONNXRUNTIME', 'onnxruntime-web');
+    const widths = [5, 16, 8, 6];
+    const net = await OnnxNet.create(runtime, widths, 9);
+    const [one, two] = [
+      await OnnxPool.create([{ widths, rows: 9 }], 1),
+      await OnnxPool.create([{ widths, rows: 18 }], 2),
+    ];
+    const weights = new Float32Array(net.parameters.reduce((sum, each) => sum + each.length, 0));
+    net.read(weights);
+    const before = weights.slice();
+    expect([one.weights[0], two.weights[0]]).toEqual([before, before]);
+    for (let k = 0; k < 3; k++) {
+      for (const each of [net, one, two]) await each.update();
+    }
+    net.read(weights);
+    expect(weights).not.toEqual(before);
+    expect(one.weights[0]).toEqual(weights);
+    // Both threads have the same rows, and Adam hardly heeds that the sum is twice as long.
+    for (const [k, weight] of two.weights[0].entries()) expect(weight).toBeCloseTo(weights[k], 4);
+    for (const each of [net, one, two]) await each.close();
+    vi.unstubAllEnvs();
   });
 });

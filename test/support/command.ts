@@ -24,7 +24,8 @@ let isRunning = false;
  * Runs a command, such as `['eval', '--policy', 'edf']`. One at a time: it has the folder, the environment and the outputs of the process.
  */
 export async function runInProcess(args: readonly string[], { cwd, env = process.env }: Place): Promise<Ended> {
-  if (isRunning) throw new Error('a command of this test is still running: start a process for what runs beside others');
+  if (isRunning)
+    throw new Error('a command of this test is still running: start a process for what runs beside others');
   isRunning = true;
   const before = { cwd: process.cwd(), env: process.env, exitCode: process.exitCode };
   const stdout = listen(process.stdout);
