@@ -14,7 +14,7 @@ export type {
 } from './check-vector-env.js';
 export { checkTrace } from './check-dataset.js';
 export { adapt, compileScenario, levelAt } from './compile.js';
-export type { CompiledScenario } from './compile.js';
+export type { CompiledScenario, Shifts } from './compile.js';
 export { DispatchEnv } from './dispatch-env.js';
 export type { DispatchEnvInfo, DispatchEnvOptions, DispatchEnvStep, EpisodeSummary } from './dispatch-env.js';
 export { ENV_SNAPSHOT_VERSION } from './env-snapshot.js';
@@ -61,8 +61,11 @@ export type {
   DayProfile,
   DriverType,
   FareRewardSpec,
+  FleetGroup,
+  HotSpotSpec,
   MatrixTravelSpec,
   PlaneTravelSpec,
+  PrebookedSpec,
   RewardWeights,
   Scenario,
   SkillSpec,

@@ -91,6 +91,7 @@ describe('checkVectorEnv', () => {
   const ours: [string, CompiledScenario][] = [
     ['geneva', compileScenario(preset('geneva'))],
     ['geneva-live', compileScenario(preset('geneva-live'))],
+    ['geneva-medical', compileScenario({ ...preset('geneva-medical'), horizonSeconds: 36_300 })],
     ['zones with recorded trips', zones],
     ['an episode that terminates', compileScenario({ ...preset('geneva'), horizonEnd: 'terminate' })],
   ];
