@@ -2,11 +2,12 @@
 // is drawn whether or not it finds a free slot.
 
 import { AssignmentReward } from './assignment-reward.js';
+import { HOT_SPOT } from './compile.js';
 import { EngineError } from './errors.js';
 import type { LoggedPlace } from './event-log.js';
 import { Purpose, STREAM_WORDS, integerOf, nextFloat, nextFloats, nextInteger, seedStream } from './random.js';
 import { refusalReward } from './reward.js';
-import type { SyntheticDemandSpec } from './scenario.js';
+import type { PrebookedSpec, SyntheticDemandSpec } from './scenario.js';
 import type { Dataset } from './trace.js';
 
 /** Numbers that each booking takes from the stream of demand, beside those of skills. */
@@ -34,7 +35,8 @@ export abstract class Arrivals extends AssignmentReward {
     } else if (scenario.demand.kind === 'synthetic') {
       const [low, high] = scenario.demand.initialBookings;
       const count = nextInteger(st.demandStream, p, low, high);
-      for (let k = 0; k < count; k++) this.draw(e, 0, scenario.demand);
+      for (let k = 0; k < count; k++) this.draw(e, 0, 0, scenario.demand);
+      if (scenario.demand.prebooked !== undefined) this.drawPrebooked(e, scenario.demand, scenario.demand.prebooked);
     }
   }
 
@@ -57,7 +59,7 @@ export abstract class Arrivals extends AssignmentReward {
     const [low, high] = demand.bookingsPerArrival;
     const count = nextInteger(st.demandStream, p, low, high);
     let sum = reward + this.expire(e, second);
-    for (let k = 0; k < count; k++) sum += this.draw(e, second, demand);
+    for (let k = 0; k < count; k++) sum += this.draw(e, second, second, demand);
     return sum;
   }
 
@@ -142,14 +144,42 @@ export abstract class Arrivals extends AssignmentReward {
     return reward;
   }
 
-  /** Draws one booking that becomes known at `second`; returns the reward of a refusal if no slot is free, else 0. */
-  private draw(e: number, second: number, demand: SyntheticDemandSpec): number {
+  /** Draws the bookings of a day that were ordered before it starts. */
+  private drawPrebooked(e: number, demand: SyntheticDemandSpec, spec: PrebookedSpec): void {
+    const stream = this.state.demandStream;
+    const p = e * STREAM_WORDS;
+    const [earliest, latest] = spec.windowStartMinutes;
+    const count = nextInteger(stream, p, spec.bookings[0], spec.bookings[1]);
+    for (let k = 0; k < count; k++) this.draw(e, 0, 60 * nextInteger(stream, p, earliest, latest), demand);
+  }
+
+  /** Moves the pickup place (`at` 0) or the drop-off place (`at` 2) of `floats` into a hot spot, or leaves it. */
+  private toHotSpot(e: number, at: number): void {
+    const { hotSpots, extentX, extentY } = this.compiled;
+    const { floats } = this;
+    const share = nextFloat(this.state.demandStream, e * STREAM_WORDS);
+    for (let k = 0; k < hotSpots.length; k += HOT_SPOT) {
+      if (share >= hotSpots[k + 3]) continue;
+      const reach = hotSpots[k + 2];
+      // As a number in [0, 1) that stands for this place in the whole area.
+      floats[at] = 0.5 + (hotSpots[k] + (2 * floats[at] - 1) * reach) / (2 * extentX);
+      floats[at + 1] = 0.5 + (hotSpots[k + 1] + (2 * floats[at + 1] - 1) * reach) / (2 * extentY);
+      return;
+    }
+  }
+
+  /** Draws one booking that becomes known at `second`, with a window from `from` on; returns the reward of a refusal if no slot is free, else 0. */
+  private draw(e: number, second: number, from: number, demand: SyntheticDemandSpec): number {
     const st = this.state;
     const { scenario, extentX, extentY } = this.compiled;
     const stream = st.demandStream;
     const p = e * STREAM_WORDS;
     const { floats } = this;
     nextFloats(stream, p, floats, DRAWS);
+    if (this.compiled.hotSpots.length > 0) {
+      this.toHotSpot(e, 0);
+      this.toHotSpot(e, 2);
+    }
     const fromX = (2 * floats[0] - 1) * extentX;
     const fromY = (2 * floats[1] - 1) * extentY;
     const toX = (2 * floats[2] - 1) * extentX;
@@ -171,8 +201,8 @@ export abstract class Arrivals extends AssignmentReward {
       knownAt: second,
       pickup: { x: Math.fround(fromX), y: Math.fround(fromY), zone: -1 },
       dropoff: { x: Math.fround(toX), y: Math.fround(toY), zone: -1 },
-      windowStart: second,
-      windowEnd: second + length,
+      windowStart: from,
+      windowEnd: from + length,
       priority,
       skills,
       leg,
@@ -185,8 +215,8 @@ export abstract class Arrivals extends AssignmentReward {
     st.pickupY[s] = fromY;
     st.dropoffX[s] = toX;
     st.dropoffY[s] = toY;
-    st.windowStart[s] = second;
-    st.windowEnd[s] = second + length;
+    st.windowStart[s] = from;
+    st.windowEnd[s] = from + length;
     st.skills[s] = skills;
     st.leg[s] = leg;
     st.rideMetres[s] = metres;

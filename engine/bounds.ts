@@ -34,7 +34,7 @@ export function observationBounds(compiled: CompiledScenario, kind: ObservationK
   const high = new Float32Array(low.length);
   let p = 0;
   const write = (columns: readonly string[], ranges: readonly Range[]): void => {
-    // What follows the named columns are skills.
+    // What follows the named columns are skills, unless it has a range of its own.
     columns.forEach((_, k) => {
       const [least, greatest] = ranges[k] ?? share;
       low[p] = least;
@@ -52,6 +52,9 @@ export function observationBounds(compiled: CompiledScenario, kind: ObservationK
     compiled.ticks * Math.min(scenario.assignmentsPerDriverPerTick, scenario.decisionsPerTick),
   );
   const hours = (seconds: number): Range => [0, (seconds / HOUR) * ABOVE];
+  const { shifts } = compiled;
+  // Nothing is driven before a shift starts.
+  const first = shifts === null ? 0 : greatest(shifts.from, 0);
 
   for (let i = 0; i < drivers; i++) {
     write(shape.driverColumns, [
@@ -60,9 +63,10 @@ export function observationBounds(compiled: CompiledScenario, kind: ObservationK
       share,
       [0, load / 10],
       share,
-      hours(scenario.queue * longest.service),
-      hours(longest.service),
+      hours(first + scenario.queue * longest.service),
+      hours(first + longest.service),
       share,
+      ...(shifts === null ? [] : [...scenario.skills.map(() => share), hours(greatest(shifts.to, 0))]),
     ]);
   }
   for (let j = 0; j < slots; j++) {
@@ -88,7 +92,9 @@ export function observationBounds(compiled: CompiledScenario, kind: ObservationK
 /** Bookings that can become known in an episode. */
 function mostBookings({ scenario, dataset, ticks }: CompiledScenario): number {
   const { demand } = scenario;
-  if (demand.kind === 'synthetic') return demand.initialBookings[1] + ticks * demand.bookingsPerArrival[1];
+  if (demand.kind === 'synthetic') {
+    return demand.initialBookings[1] + (demand.prebooked?.bookings[1] ?? 0) + ticks * demand.bookingsPerArrival[1];
+  }
   let most = 0;
   const { dayStart } = dataset!.trace;
   for (let day = 0; day + 1 < dayStart.length; day++) most = Math.max(most, dayStart[day + 1] - dayStart[day]);
@@ -161,7 +167,8 @@ function lives({ scenario, dataset }: CompiledScenario): {
   let before = 0;
   if (demand.kind === 'synthetic') {
     shortest = 60 * Math.min(demand.urgentWindowMinutes[0], demand.windowMinutes[0]);
-    longest = 60 * Math.max(demand.urgentWindowMinutes[1], demand.windowMinutes[1]);
+    wait = 60 * (demand.prebooked?.windowStartMinutes[1] ?? 0);
+    longest = wait + 60 * Math.max(demand.urgentWindowMinutes[1], demand.windowMinutes[1]);
   } else {
     const { knownAt, windowStart, windowEnd } = dataset!.trace;
     for (let t = 0; t < knownAt.length; t++) {

@@ -3,9 +3,9 @@
 
 import { checkDataset } from './check-dataset.js';
 import { EngineError } from './errors.js';
-import type { DayProfile, Scenario } from './scenario.js';
+import type { DayProfile, FleetGroup, PlaneTravelSpec, Scenario } from './scenario.js';
 import type { Dataset } from './trace.js';
-import { planeExtent } from './travel.js';
+import { planeExtent, toPlane } from './travel.js';
 import type { MatrixTravel } from './travel.js';
 import { validateScenario } from './validate.js';
 import { shown } from './shown.js';
@@ -32,11 +32,28 @@ export interface CompiledScenario {
   readonly emergency: Uint8Array;
   /** Bit k: the driver has skill k, `[N]`. */
   readonly driverSkills: Int32Array;
+  /** Where drivers live and when they work; null where all start alike and work all the time. */
+  readonly shifts: Shifts | null;
+  /** Squares of `demand.hotSpots`, a row of `HOT_SPOT` numbers each: x, y, reach in metres, and the sum of shares so far. */
+  readonly hotSpots: Float64Array;
   /** Half of the area's extent in metres: what observations are scaled by. */
   readonly extentX: number;
   readonly extentY: number;
   /** How many windows a booking of a live state may have; 0 stands for one, as all bookings of scenarios have. */
   readonly windows: number;
+}
+
+/** Numbers that a hot spot takes in `CompiledScenario.hotSpots`. */
+export const HOT_SPOT = 4;
+
+/** Homes and shifts, `[N]` each. */
+export interface Shifts {
+  /** Metres east and north of the centre. */
+  readonly homeX: Float64Array;
+  readonly homeY: Float64Array;
+  /** Seconds since the start of the episode; those who work already have 0. */
+  readonly from: Int32Array;
+  readonly to: Int32Array;
 }
 
 /**
@@ -91,6 +108,7 @@ function tablesOf(scenario: Scenario, dataset: Dataset | null): CompiledScenario
     (_, m) => 1 / (1 - scenario.trafficSlowdown * levelAt(scenario.traffic, m * 60)),
   );
   const { drivers, demand } = scenario;
+  const groups = groupsOf(scenario);
   const extent = scenario.travel.kind === 'plane' ? planeExtent(scenario.travel) : matrixExtent(matrix!);
   return {
     scenario,
@@ -102,19 +120,57 @@ function tablesOf(scenario: Scenario, dataset: Dataset | null): CompiledScenario
     dayFractionByTick: byTick((second) => (second % 86_400) / 86_400),
     arrivalByTick: byTick((second) => (demand.kind === 'synthetic' ? levelAt(demand.arrivalProbability, second) : 0)),
     emergency: Uint8Array.from({ length: drivers }, (_, i) =>
-      i >= Math.floor(drivers * scenario.regularShare) ? 1 : 0,
+      (groups === null ? i >= Math.floor(drivers * scenario.regularShare) : groups[i].type === 'EMERGENCY') ? 1 : 0,
     ),
     driverSkills: Int32Array.from({ length: drivers }, (_, i) =>
-      scenario.skills.reduce(
-        (bits, skill, k) =>
-          bits | (Math.floor((i + 1) * skill.driverShare) > Math.floor(i * skill.driverShare) ? 1 << k : 0),
-        0,
-      ),
+      groups !== null
+        ? bitsOf(groups[i].skills, scenario)
+        : scenario.skills.reduce(
+            (bits, skill, k) =>
+              bits | (Math.floor((i + 1) * skill.driverShare) > Math.floor(i * skill.driverShare) ? 1 << k : 0),
+            0,
+          ),
     ),
+    shifts: groups === null || scenario.travel.kind !== 'plane' ? null : shiftsOf(groups, scenario),
+    hotSpots: hotSpotsOf(scenario),
     extentX: extent.x,
     extentY: extent.y,
     windows: 0,
   };
+}
+
+/** The group of each driver. Where a fleet has been given another size (`adapt`), the last group goes on. */
+function groupsOf({ fleet, drivers }: Scenario): readonly FleetGroup[] | null {
+  if (fleet === undefined) return null;
+  const groups = fleet.flatMap((group) => new Array<FleetGroup>(group.drivers).fill(group));
+  return Array.from({ length: drivers }, (_, i) => groups[Math.min(i, groups.length - 1)]);
+}
+
+function bitsOf(names: readonly string[], { skills }: Scenario): number {
+  return skills.reduce((bits, { name }, k) => bits | (names.includes(name) ? 1 << k : 0), 0);
+}
+
+function shiftsOf(groups: readonly FleetGroup[], { travel, startSecondOfDay }: Scenario): Shifts {
+  const { centreLongitude, centreLatitude } = travel as PlaneTravelSpec;
+  const homes = groups.map((g) => toPlane(g.homeLongitude, g.homeLatitude, centreLongitude, centreLatitude));
+  return {
+    homeX: Float64Array.from(homes, ({ x }) => x),
+    homeY: Float64Array.from(homes, ({ y }) => y),
+    from: Int32Array.from(groups, (group) => Math.max(0, group.shiftFromSecondOfDay - startSecondOfDay)),
+    to: Int32Array.from(groups, (group) => group.shiftToSecondOfDay - startSecondOfDay),
+  };
+}
+
+function hotSpotsOf({ travel, demand }: Scenario): Float64Array {
+  if (travel.kind !== 'plane' || demand.kind !== 'synthetic') return new Float64Array(0);
+  const { centreLongitude, centreLatitude } = travel;
+  let sum = 0;
+  const rows = (demand.hotSpots ?? []).flatMap(({ latitude, longitude, reachMetres, share }) => {
+    const { x, y } = toPlane(longitude, latitude, centreLongitude, centreLatitude);
+    sum += share;
+    return [x, y, reachMetres, sum];
+  });
+  return Float64Array.from(rows);
 }
 
 /** The profile's level at a second of the day (wrapped at midnight). */

@@ -2,9 +2,23 @@
 
 export { observationBounds } from './bounds.js';
 export type { ObservationBounds } from './bounds.js';
+export { checkVectorEnv, checkedKinds } from './check-vector-env.js';
+export type {
+  CheckedKind,
+  CheckedSpace,
+  CheckVectorEnvOptions,
+  EnvFinding,
+  VectorEnvInfos,
+  VectorEnvLike,
+  VectorEnvStep,
+} from './check-vector-env.js';
 export { checkTrace } from './check-dataset.js';
 export { adapt, compileScenario, levelAt } from './compile.js';
-export type { CompiledScenario } from './compile.js';
+export type { CompiledScenario, Shifts } from './compile.js';
+export { DispatchEnv } from './dispatch-env.js';
+export type { DispatchEnvInfo, DispatchEnvOptions, DispatchEnvStep, EpisodeSummary } from './dispatch-env.js';
+export { ENV_SNAPSHOT_VERSION } from './env-snapshot.js';
+export type { EnvIdentity, EnvSnapshot } from './env-snapshot.js';
 export { episodeSource } from './episode.js';
 export type { EpisodeSource } from './episode.js';
 export { EngineError } from './errors.js';
@@ -47,8 +61,11 @@ export type {
   DayProfile,
   DriverType,
   FareRewardSpec,
+  FleetGroup,
+  HotSpotSpec,
   MatrixTravelSpec,
   PlaneTravelSpec,
+  PrebookedSpec,
   RewardWeights,
   Scenario,
   SkillSpec,
@@ -64,11 +81,10 @@ export { METRES_PER_DEGREE, planeExtent, toDegrees, toPlane } from './travel.js'
 export type { MatrixTravel } from './travel.js';
 export { validateScenario } from './validate.js';
 export { Validator } from './validator.js';
+export { BoxSpace, DiscreteSpace, MultiDiscreteSpace } from './spaces.js';
 export { VectorDispatchEnv } from './vector-env.js';
 export type {
   AutoresetMode,
-  BoxSpace,
-  DiscreteSpace,
   FinalPairs,
   ResetOptions,
   StepInfos,

@@ -8,7 +8,10 @@ export type ObservationKind = 'classic' | 'full';
 /** All kinds of observation. */
 export const observationKinds: readonly ObservationKind[] = ['classic', 'full'];
 
-/** Offsets within a driver's columns. `classic` ends before `plan`; from `skills` on there is one column per skill. */
+/**
+ * Offsets within a driver's columns. `classic` ends before `plan`; from `skills` on there is one column per skill, and where the
+ * scenario has a `fleet`, one for the rest of the shift after them.
+ */
 export const DriverColumn = {
   x: 0,
   y: 1,
@@ -102,7 +105,7 @@ export function observationShape(scenario: Scenario, kind: ObservationKind): Obs
   }
   const skills = scenario.skills.map((skill) => `skill ${skill.name}`);
   return {
-    driverColumns: [...drivers, ...skills],
+    driverColumns: [...drivers, ...skills, ...(scenario.fleet === undefined ? [] : ['hours left of the shift'])],
     bookingColumns: [...bookings, ...skills],
     contextColumns: context,
   };

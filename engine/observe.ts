@@ -13,6 +13,9 @@ const Driver = DriverColumn;
 /** Observations carry times in hours: 60 minutes are 1. */
 const PER_HOUR: number = 1 / 3600;
 
+/** Most hours that are shown of what is left of a shift; `shiftToSecondOfDay` may not be more (validate.ts). */
+const LONGEST_SHIFT = 240;
+
 /** The layer of observations and masks. */
 export abstract class Observer extends Arrivals {
   /** Skills that the slots in `list` need, a bit each. */
@@ -166,7 +169,7 @@ export abstract class Observer extends Arrivals {
     const { emergency, driverSkills } = this.compiled;
     o[p + Driver.emergency] = emergency[i];
     const first = p + Driver.skills;
-    const count = this.driverColumns - Driver.skills;
+    const count = this.bookingColumns - Booking.skills;
     for (let k = 0; k < count; k++) o[first + k] = (driverSkills[i] >>> k) & 1;
   }
 
@@ -183,6 +186,10 @@ export abstract class Observer extends Arrivals {
     o[p + Driver.plan] = length / this.queue;
     o[p + Driver.untilFree] = free > now ? (free - now) * PER_HOUR : 0;
     o[p + Driver.untilDropoff] = next;
+    if (this.compiled.shifts === null) return;
+    const left = st.shiftEnd[d] - now;
+    // Live states may have drivers without an end of shift.
+    o[p + this.driverColumns - 1] = left > 0 ? Math.min(left * PER_HOUR, LONGEST_SHIFT) : 0;
   }
 
   private observeContext(e: number): void {

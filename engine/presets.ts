@@ -1,5 +1,6 @@
 // The scenarios that come with fleetstep. `geneva` carries the numbers of the Python system that this project
 // re-founds, its one decision a tick included; `geneva-live` is the same without that rule, as the service works;
+// `geneva-medical` adds shifts, homes, rides ordered for later and hospitals;
 // `nyc-small` and `nyc-large` have the rules of the real-trip benchmark (Enders et al., L4DC 2023).
 
 import { EngineError } from './errors.js';
@@ -73,6 +74,93 @@ const geneva: Scenario = {
   refusalRewardPerPriority: -40,
 };
 
+/**
+ * Patient transport: appointments that were ordered the day before, hospitals, vehicles with and without lifts, shifts. The town and
+ * the rewards are geneva's; fleet, shares and rates are assumed, not measured.
+ */
+const genevaMedical: Scenario = {
+  ...geneva,
+  name: 'geneva-medical',
+  drivers: 12,
+  slots: 40,
+  skills: [
+    { name: 'wheelchair', driverShare: 5 / 12, bookingShare: 0.2 },
+    { name: 'stretcher', driverShare: 2 / 12, bookingShare: 0.05 },
+  ],
+  fleet: [
+    {
+      name: 'early cars',
+      drivers: 4,
+      type: 'REGULAR',
+      skills: [],
+      homeLatitude: 46.2044,
+      homeLongitude: 6.1432,
+      shiftFromSecondOfDay: 6 * HOUR,
+      shiftToSecondOfDay: 15 * HOUR,
+    },
+    {
+      name: 'late cars',
+      drivers: 3,
+      type: 'REGULAR',
+      skills: [],
+      homeLatitude: 46.23,
+      homeLongitude: 6.08,
+      shiftFromSecondOfDay: 10 * HOUR,
+      shiftToSecondOfDay: 19 * HOUR,
+    },
+    {
+      name: 'vans with a lift',
+      drivers: 3,
+      type: 'REGULAR',
+      skills: ['wheelchair'],
+      homeLatitude: 46.175,
+      homeLongitude: 6.14,
+      shiftFromSecondOfDay: 7.5 * HOUR,
+      shiftToSecondOfDay: 17 * HOUR,
+    },
+    {
+      name: 'ambulances',
+      drivers: 2,
+      type: 'EMERGENCY',
+      skills: ['wheelchair', 'stretcher'],
+      homeLatitude: 46.194,
+      homeLongitude: 6.149,
+      shiftFromSecondOfDay: 0,
+      shiftToSecondOfDay: 24 * HOUR,
+    },
+  ],
+  startSecondOfDay: 7 * HOUR,
+  horizonSeconds: 11 * HOUR,
+  decisionsPerTick: Infinity,
+  pickupServiceSeconds: 240,
+  dropoffServiceSeconds: 180,
+  demand: {
+    kind: 'synthetic',
+    arrivalProbability: {
+      base: 0.3,
+      parts: [
+        { fromSecondOfDay: 8 * HOUR, toSecondOfDay: 11 * HOUR, level: 0.5 },
+        { fromSecondOfDay: 14 * HOUR, toSecondOfDay: 16 * HOUR, level: 0.4 },
+      ],
+    },
+    bookingsPerArrival: [1, 2],
+    initialBookings: [1, 4],
+    priorities: [1, 5],
+    urgentPriority: 5,
+    urgentWindowMinutes: [15, 30],
+    windowMinutes: [20, 60],
+    returnShare: 0.4,
+    prebooked: { bookings: [15, 25], windowStartMinutes: [15, 600] },
+    hotSpots: [
+      { name: 'university hospital', latitude: 46.194, longitude: 6.149, reachMetres: 400, share: 0.3 },
+      { name: 'hospital in the west', latitude: 46.231, longitude: 6.064, reachMetres: 300, share: 0.12 },
+      { name: 'clinic in the east', latitude: 46.2, longitude: 6.185, reachMetres: 300, share: 0.08 },
+    ],
+  },
+  // A ride that was ordered for later is no one's wait: what is lost costs enough.
+  waitRewardPerOpen: 0,
+};
+
 const nycSmall: Scenario = {
   name: 'nyc-small',
   drivers: 24,
@@ -108,6 +196,7 @@ const nycSmall: Scenario = {
 const presets: Readonly<Record<string, Scenario>> = {
   geneva,
   'geneva-live': { ...geneva, name: 'geneva-live', decisionsPerTick: Infinity },
+  'geneva-medical': genevaMedical,
   'nyc-small': nycSmall,
   'nyc-large': { ...nycSmall, name: 'nyc-large', drivers: 100, slots: 20 },
 };
@@ -117,6 +206,8 @@ export const presetMeaning: Readonly<Record<string, string>> = {
   geneva:
     "ten vehicles, drawn demand; ONE assignment a tick of five minutes for all of them, the original system's rule",
   'geneva-live': 'the same with any number of assignments a tick, at most one a vehicle, as the service works',
+  'geneva-medical':
+    'patient transport: twelve vehicles with homes, shifts and lifts, hospitals, rides ordered for later, any number of assignments a tick',
   'nyc-small': 'recorded taxi trips, 24 vehicles in 11 zones',
   'nyc-large': 'recorded taxi trips, 100 vehicles in 38 zones',
 };

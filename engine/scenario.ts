@@ -34,6 +34,26 @@ export interface MatrixTravelSpec {
   readonly kind: 'matrix';
 }
 
+/** Bookings that are known when the episode starts, for later in it: rides of a day that were ordered before. */
+export interface PrebookedSpec {
+  /** How many, inclusive range; beside `initialBookings`. */
+  readonly bookings: readonly [number, number];
+  /** Start of the window in minutes after the episode's start, inclusive range. Its length is that of any other. */
+  readonly windowStartMinutes: readonly [number, number];
+}
+
+/** A square in which many rides begin or end, such as a hospital. It lies within the area. */
+export interface HotSpotSpec {
+  readonly name: string;
+  /** Centre, degrees, WGS 84. */
+  readonly latitude: number;
+  readonly longitude: number;
+  /** How far it reaches to the east, west, north and south. */
+  readonly reachMetres: number;
+  /** Share of all pickup and drop-off places that lie in it, 0..1. What the shares of all leave is drawn from the whole area. */
+  readonly share: number;
+}
+
 /** Bookings drawn from the seed. */
 export interface SyntheticDemandSpec {
   readonly kind: 'synthetic';
@@ -52,6 +72,10 @@ export interface SyntheticDemandSpec {
   readonly windowMinutes: readonly [number, number];
   /** Share of bookings that are return legs, 0..1. */
   readonly returnShare: number;
+  /** Absent: all bookings but the initial ones become known when they are wanted. */
+  readonly prebooked?: PrebookedSpec;
+  /** Absent: places are drawn from the whole area, each with the same probability. */
+  readonly hotSpots?: readonly HotSpotSpec[];
 }
 
 /** Bookings of recorded days; the trace comes with the data set. */
@@ -90,6 +114,23 @@ export interface SkillSpec {
   readonly bookingShare: number;
 }
 
+/** Drivers of one kind: what they can do, where they live and when they work. In a plane only. */
+export interface FleetGroup {
+  readonly name: string;
+  /** How many. */
+  readonly drivers: number;
+  readonly type: DriverType;
+  /** Names of the skills that each of them has. */
+  readonly skills: readonly string[];
+  /** Where they start, degrees, WGS 84; within the area. */
+  readonly homeLatitude: number;
+  readonly homeLongitude: number;
+  /** First second at which they drive, from midnight of the episode's first day. They take bookings before, for then. */
+  readonly shiftFromSecondOfDay: number;
+  /** They take no booking that they would not be done with by then; counted alike, so beyond 86400 after midnight. */
+  readonly shiftToSecondOfDay: number;
+}
+
 /** A dispatch problem. `validateScenario` checks it, `compileScenario` builds its tables. */
 export interface Scenario {
   readonly name: string;
@@ -102,6 +143,11 @@ export interface Scenario {
   /** The first share of drivers is REGULAR, the rest EMERGENCY. */
   readonly regularShare: number;
   readonly skills: readonly SkillSpec[];
+  /**
+   * Drivers in groups, in this order; as many as `drivers`. It takes the place of `regularShare`, of `driverShare` of skills, and
+   * of both starts. Absent: those hold, and all drivers work all the time.
+   */
+  readonly fleet?: readonly FleetGroup[];
 
   /** Second of the day at which an episode starts. */
   readonly startSecondOfDay: number;

@@ -4,8 +4,9 @@
 import type { ValidationError, ValidationSchema } from 'fastest-validator';
 import { EngineError } from './errors.js';
 import { didYouMean } from './nearest-name.js';
-import type { Scenario } from './scenario.js';
+import type { FleetGroup, PlaneTravelSpec, Scenario, SyntheticDemandSpec } from './scenario.js';
 import { shownJson } from './shown.js';
+import { planeExtent, toPlane } from './travel.js';
 import { Validator } from './validator.js';
 
 const count = (max: number) => ({ type: 'number', integer: true, min: 1, max }) as const;
@@ -61,6 +62,28 @@ const demandKinds = {
     urgentWindowMinutes: range(1, 1440),
     windowMinutes: range(1, 1440),
     returnShare: share,
+    prebooked: {
+      type: 'object',
+      optional: true,
+      strict: true,
+      props: { bookings: range(0, 1000), windowStartMinutes: range(0, 14_400) },
+    },
+    hotSpots: {
+      type: 'array',
+      optional: true,
+      max: 50,
+      items: {
+        type: 'object',
+        strict: true,
+        props: {
+          name: { type: 'string', empty: false },
+          latitude: { type: 'number', min: -85, max: 85 },
+          longitude: { type: 'number', min: -180, max: 180 },
+          reachMetres: { type: 'number', min: 0, max: 1e6 },
+          share,
+        },
+      },
+    },
   },
   trace: { kind: { type: 'equal', value: 'trace' } },
 } as const;
@@ -104,6 +127,25 @@ export function scenarioSchema(candidate: Partial<Record<keyof Scenario, unknown
         type: 'object',
         strict: true,
         props: { name: { type: 'string', empty: false }, driverShare: share, bookingShare: share },
+      },
+    },
+    fleet: {
+      type: 'array',
+      optional: true,
+      max: 50,
+      items: {
+        type: 'object',
+        strict: true,
+        props: {
+          name: { type: 'string', empty: false },
+          drivers: count(2000),
+          type: { type: 'enum', values: ['REGULAR', 'EMERGENCY'] },
+          skills: { type: 'array', items: { type: 'string', empty: false } },
+          homeLatitude: { type: 'number', min: -85, max: 85 },
+          homeLongitude: { type: 'number', min: -180, max: 180 },
+          shiftFromSecondOfDay: seconds(0),
+          shiftToSecondOfDay: seconds(0),
+        },
       },
     },
     startSecondOfDay: seconds(0, 86_399),
@@ -218,7 +260,9 @@ function checkWhole(s: Scenario): void {
       }
     });
   }
+  if (s.fleet !== undefined) checkFleet(s, s.fleet);
   if (s.demand.kind === 'synthetic') {
+    checkPlaces(s, s.demand);
     for (const field of [
       'bookingsPerArrival',
       'initialBookings',
@@ -230,6 +274,65 @@ function checkWhole(s: Scenario): void {
       if (low > high) throw fault(`demand.${field}`, [low, high], 'must be [low, high] with low <= high');
     }
   }
+}
+
+function checkFleet(s: Scenario, fleet: readonly FleetGroup[]): void {
+  if (s.travel.kind !== 'plane') throw fault('fleet', fleet, 'must be left out unless travel.kind is "plane"');
+  const sum = fleet.reduce((drivers, group) => drivers + group.drivers, 0);
+  if (sum !== s.drivers) throw fault('drivers', s.drivers, `must be ${sum}, the drivers of all groups of the fleet`);
+  for (const [k, group] of fleet.entries()) {
+    const at = `fleet[${k}]`;
+    const { skills, homeLatitude, homeLongitude, shiftFromSecondOfDay, shiftToSecondOfDay: to } = group;
+    skills.forEach((name, n) => {
+      if (s.skills.some((skill) => skill.name === name)) return;
+      const known = s.skills.map((skill) => skill.name).join(', ') || 'none';
+      throw fault(`${at}.skills[${n}]`, name, `must be one of the scenario's skills: ${known}`);
+    });
+    if (to <= shiftFromSecondOfDay) {
+      throw fault(`${at}.shiftToSecondOfDay`, to, `must be after shiftFromSecondOfDay (${shiftFromSecondOfDay})`);
+    }
+    if (to <= s.startSecondOfDay) {
+      throw fault(`${at}.shiftToSecondOfDay`, to, `must be after startSecondOfDay (${s.startSecondOfDay})`);
+    }
+    inArea(s.travel, `${at}.homeLatitude`, `${at}.homeLongitude`, homeLatitude, homeLongitude, 0);
+  }
+}
+
+function checkPlaces(s: Scenario, { hotSpots = [], prebooked }: SyntheticDemandSpec): void {
+  if (s.travel.kind !== 'plane') return;
+  let sum = 0;
+  for (const [k, { latitude, longitude, reachMetres, share: part }] of hotSpots.entries()) {
+    const at = `demand.hotSpots[${k}]`;
+    inArea(s.travel, `${at}.latitude`, `${at}.longitude`, latitude, longitude, reachMetres);
+    sum += part;
+    if (sum > 1 + 1e-9) throw fault(`${at}.share`, part, 'must not bring the sum of all shares above 1');
+  }
+  if (prebooked === undefined) return;
+  for (const field of ['bookings', 'windowStartMinutes'] as const) {
+    const [low, high] = prebooked[field];
+    if (low > high) throw fault(`demand.prebooked.${field}`, [low, high], 'must be [low, high] with low <= high');
+  }
+  const { windowStartMinutes } = prebooked;
+  if (windowStartMinutes[1] * 60 >= s.horizonSeconds) {
+    const most = `the horizon's ${s.horizonSeconds / 60} minutes`;
+    throw fault('demand.prebooked.windowStartMinutes', windowStartMinutes, `must end before ${most}`);
+  }
+}
+
+/** A square about a place lies in the area. */
+function inArea(
+  travel: PlaneTravelSpec,
+  latitudeField: string,
+  longitudeField: string,
+  latitude: number,
+  longitude: number,
+  reachMetres: number,
+): void {
+  const extent = planeExtent(travel);
+  const { x, y } = toPlane(longitude, latitude, travel.centreLongitude, travel.centreLatitude);
+  const remedy = `must lie in the area, ${travel.halfSpanDegrees} degrees about its centre, with all its reach`;
+  if (Math.abs(y) + reachMetres > extent.y) throw fault(latitudeField, latitude, remedy);
+  if (Math.abs(x) + reachMetres > extent.x) throw fault(longitudeField, longitude, remedy);
 }
 
 function fault(field: string, actual: unknown, remedy: string): EngineError {

@@ -1,9 +1,12 @@
 // The vector environment: Gymnasium's names and semantics over a World. Outputs are views into memory that the caller
 // may own; they are rewritten by every step and must not be written to.
 
+import { observationBounds } from './bounds.js';
 import { check } from './check-options.js';
 import { compileScenario } from './compile.js';
 import type { CompiledScenario } from './compile.js';
+import { ENV_SNAPSHOT_VERSION, checkEnvSnapshot, datasetDigest, plainScenario } from './env-snapshot.js';
+import type { EnvIdentity, EnvSnapshot } from './env-snapshot.js';
 import { checkSource, episodeSource } from './episode.js';
 import type { EpisodeSource } from './episode.js';
 import { EngineError } from './errors.js';
@@ -13,6 +16,8 @@ import type { ObservationKind } from './observation.js';
 import { PAIR_COLUMNS, PairWriter } from './pairs.js';
 import { preset } from './presets.js';
 import type { Scenario } from './scenario.js';
+import { BoxSpace, DiscreteSpace } from './spaces.js';
+import type { MultiDiscreteSpace } from './spaces.js';
 import type { Dataset } from './trace.js';
 import { outputSpec, stateSpec } from './world-layout.js';
 import type { OutputViews } from './world-layout.js';
@@ -112,19 +117,6 @@ export interface StepResult {
   readonly infos: StepInfos;
 }
 
-/** The space of one observation: float32 numbers without bounds, about -1 to 1. */
-export interface BoxSpace {
-  readonly type: 'Box';
-  readonly shape: readonly [number];
-  readonly dtype: 'float32';
-}
-
-/** The space of one action: whole numbers 0 to n - 1. */
-export interface DiscreteSpace {
-  readonly type: 'Discrete';
-  readonly n: number;
-}
-
 /**
  * Many dispatch episodes at once, with the names and semantics of a Gymnasium vector environment. State and outputs lie in two
  * fixed buffers, which the caller may give and share between threads; stepping allocates nothing. Environment i depends on the
@@ -136,10 +128,10 @@ export interface DiscreteSpace {
 export class VectorDispatchEnv {
   /** Number of environments. */
   readonly numEnvs: number;
-  /** Space of one environment's observation. */
-  readonly singleObservationSpace: BoxSpace;
   /** Space of one environment's action. */
   readonly singleActionSpace: DiscreteSpace;
+  /** Space of what `step` takes. */
+  readonly actionSpace: MultiDiscreteSpace;
   /** As Gymnasium's. */
   readonly metadata: { readonly autoresetMode: AutoresetMode };
   /** The environments themselves: state, outputs, and questions such as `pickupSecond`. */
@@ -149,8 +141,16 @@ export class VectorDispatchEnv {
   readonly #mode: AutoresetMode;
   readonly #finalPairs: FinalPairs | null;
   readonly #pairWriter: PairWriter | null;
+  readonly #source: EpisodeSource;
+  /** Bytes of all that this object goes on from: state, outputs, final pair rows. */
+  readonly #parts: readonly Uint8Array[];
+  readonly #layout: string;
+  /** Made when they are asked for: bounds take a look at all recorded trips. */
+  #singleObservationSpace: BoxSpace | null = null;
+  #observationSpace: BoxSpace | null = null;
   /** Whether every environment has an episode that this object may go on with. */
   #ready = false;
+  #closed = false;
 
   /**
    * Checks all options and sets the memory up; `reset` starts the episodes.
@@ -173,18 +173,13 @@ export class VectorDispatchEnv {
     checkSource(source, compiled, numEnvs);
     const states = stateSpec(compiled, numEnvs);
     const outputs = outputSpec(compiled, numEnvs, observation);
-    this.#out = viewsOf(outputs, options.outputBuffer ?? allocate(outputs));
-    this.world = new World(
-      compiled,
-      viewsOf(states, options.stateBuffer ?? allocate(states)),
-      this.#out,
-      observation,
-      source,
-      firstEnv,
-    );
+    const stateBuffer = options.stateBuffer ?? allocate(states);
+    const outputBuffer = options.outputBuffer ?? allocate(outputs);
+    this.#out = viewsOf(outputs, outputBuffer);
+    this.world = new World(compiled, viewsOf(states, stateBuffer), this.#out, observation, source, firstEnv);
     this.numEnvs = numEnvs;
-    this.singleObservationSpace = { type: 'Box', shape: [this.world.observationSize], dtype: 'float32' };
-    this.singleActionSpace = { type: 'Discrete', n: this.world.actions };
+    this.singleActionSpace = new DiscreteSpace(this.world.actions);
+    this.actionSpace = this.singleActionSpace.batch(numEnvs);
     this.metadata = { autoresetMode };
     this.#mode = autoresetMode;
     const rows = numEnvs * this.world.actions;
@@ -197,6 +192,27 @@ export class VectorDispatchEnv {
         }
       : null;
     this.#result = { ...this.#out, infos: { ...this.#out, finalPairs: this.#finalPairs } };
+    this.#source = source;
+    this.#parts = [stateBuffer, outputBuffer].map((buffer) => new Uint8Array(buffer));
+    if (this.#finalPairs !== null) {
+      const { counts, actions, features } = this.#finalPairs;
+      this.#parts = [...this.#parts, ...[counts, actions, features].map(({ buffer }) => new Uint8Array(buffer))];
+    }
+    this.#layout = JSON.stringify([states, outputs]);
+  }
+
+  /** Space of one environment's observation, with the bounds of `observationBounds`. */
+  get singleObservationSpace(): BoxSpace {
+    if (this.#singleObservationSpace === null) {
+      const { low, high } = observationBounds(this.world.compiled, this.world.observation);
+      this.#singleObservationSpace = new BoxSpace(low, high);
+    }
+    return this.#singleObservationSpace;
+  }
+
+  /** Space of all observations, `[numEnvs, size]`. */
+  get observationSpace(): BoxSpace {
+    return (this.#observationSpace ??= this.singleObservationSpace.batch(this.numEnvs));
   }
 
   /** What `reset` and `step` give beside observations: the same arrays each time, rewritten by each step. */
@@ -207,9 +223,10 @@ export class VectorDispatchEnv {
   /**
    * Starts episodes and writes first observations and masks. With a seed, episodes count from 0; without, each environment
    * goes on to its next episode.
-   * @throws EngineError `ERR_OPTION`: nothing has been reset then
+   * @throws EngineError `ERR_OPTION`: nothing has been reset then; `ERR_CLOSED`, as all that follow, after `close`
    */
   reset(request: ResetOptions = {}): { observations: Float32Array; infos: StepInfos } {
+    this.#checkOpen('reset()');
     check.members('reset()', request, ['seed', 'options'], [], 'an object: reset({ seed: 42 })');
     const { seed, options = {} } = request;
     check.members('options', options, ['resetMask'], [], '{ resetMask }');
@@ -233,6 +250,7 @@ export class VectorDispatchEnv {
    * @throws EngineError `ERR_ACTION` if one of their environments has never been reset
    */
   resume(): void {
+    this.#checkOpen('resume()');
     const { started } = this.world.state;
     const e = started.indexOf(0);
     if (e >= 0) {
@@ -254,7 +272,7 @@ export class VectorDispatchEnv {
    * @throws EngineError `ERR_ACTION` before the first reset, or for a wrong number or kind of actions: nothing has moved then
    */
   step(actions: Int32Array): StepResult {
-    if (!this.#ready) throw new EngineError('ERR_ACTION', 'step() before reset(): call reset({ seed }) first');
+    if (!this.#ready) this.#refuse('step()');
     this.stepRange(actions, 0, this.numEnvs);
     return this.#result;
   }
@@ -264,6 +282,7 @@ export class VectorDispatchEnv {
    * @throws EngineError `ERR_ACTION`
    */
   stepRange(actions: Int32Array, from: number, to: number): void {
+    if (this.#closed) this.#refuse('stepRange()');
     if (!(actions instanceof Int32Array) && kindOf(actions) !== 'Int32Array') {
       throw new EngineError('ERR_ACTION', `actions is ${shown(actions)}: expected an Int32Array of ${this.numEnvs}`);
     }
@@ -289,7 +308,7 @@ export class VectorDispatchEnv {
    * @throws EngineError `ERR_ACTION` as `step`
    */
   stepJoint(slotOf: Int32Array): StepResult {
-    if (!this.#ready) throw new EngineError('ERR_ACTION', 'stepJoint() before reset(): call reset({ seed }) first');
+    if (!this.#ready) this.#refuse('stepJoint()');
     const { drivers } = this.world;
     if (!(slotOf instanceof Int32Array) && kindOf(slotOf) !== 'Int32Array') {
       throw new EngineError(
@@ -310,6 +329,92 @@ export class VectorDispatchEnv {
     }
     return this.#result;
   }
+
+  // ---------------------------------------------------------------- other states
+
+  /**
+   * All that these environments go on from, as plain data: whoever restores it and takes the same actions gets the same bytes.
+   * Beside it stay `world.log`, and the streams that spaces draw from.
+   * @throws EngineError `ERR_ACTION` before the first reset
+   */
+  snapshot(): EnvSnapshot {
+    if (!this.#ready) this.#refuse('snapshot()');
+    return { identity: this.#identity(), parts: this.#parts.map((part) => Uint8Array.from(part)) };
+  }
+
+  /**
+   * Goes on from a snapshot, in place of a reset: of an environment of the same scenario, data, number and options.
+   * @throws EngineError `ERR_OPTION` that names what differs: nothing has changed then
+   */
+  restore(snapshot: EnvSnapshot): void {
+    this.#checkOpen('restore()');
+    checkEnvSnapshot(snapshot, this.#identity(), this.#parts);
+    this.#parts.forEach((part, k) => part.set(snapshot.parts[k]));
+    this.#ready = true;
+  }
+
+  /**
+   * Another object in the same state, in memory of its own: what happens to one leaves the other alone.
+   * @throws EngineError `ERR_ACTION` before the first reset
+   */
+  fork(): VectorDispatchEnv {
+    const snapshot = this.snapshot();
+    const twin = this.resized(this.numEnvs);
+    twin.restore(snapshot);
+    return twin;
+  }
+
+  /**
+   * Another object with the same options, in memory of its own, not yet reset.
+   * @param numEnvs how many environments it has
+   * @throws EngineError `ERR_OPTION`, also for listed days that are too few
+   */
+  resized(numEnvs: number): VectorDispatchEnv {
+    this.#checkOpen('resized()');
+    const { compiled, observation, firstEnv } = this.world;
+    return new VectorDispatchEnv({
+      scenario: compiled,
+      ...{ numEnvs, observation, firstEnv, autoresetMode: this.#mode, source: this.#source },
+      finalPairs: this.#finalPairs !== null,
+    });
+  }
+
+  /** Ends the use of this object: every later call of it but this one is refused. Its memory goes with the last reference to it. */
+  close(): void {
+    this.#closed = true;
+    this.#ready = false;
+  }
+
+  #identity(): EnvIdentity {
+    const { compiled, observation, firstEnv } = this.world;
+    const { mode, days } = this.#source;
+    return {
+      version: ENV_SNAPSHOT_VERSION,
+      scenario: plainScenario(compiled),
+      dataset: datasetDigest(compiled.dataset),
+      numEnvs: this.numEnvs,
+      firstEnv,
+      observation,
+      autoresetMode: this.#mode,
+      finalPairs: this.#finalPairs !== null,
+      source: compiled.dataset === null ? '' : `${mode} days ${days.join(' ')}`,
+      layout: this.#layout,
+    };
+  }
+
+  #checkOpen(call: string): void {
+    if (this.#closed) this.#refuse(call);
+  }
+
+  /** @throws EngineError that says why `call` cannot be made yet, or any more */
+  #refuse(call: string): never {
+    if (this.#closed) {
+      throw new EngineError('ERR_CLOSED', `${call} after close(): this environment has been closed, make a new one`);
+    }
+    throw new EngineError('ERR_ACTION', `${call} before reset(): call reset({ seed }) first`);
+  }
+
+  // ---------------------------------------------------------------- steps
 
   #stepOne(e: number, action: number): void {
     if (this.#standsStill(e)) return;

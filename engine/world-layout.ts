@@ -19,7 +19,7 @@ export interface StateViews {
   readonly seed: Float64Array;
   /** 1 once the environment has been reset, or taken a live state: it has an episode. */
   readonly started: Uint8Array;
-  /** 1 where a driver has an end of shift, or a booking a latest drop-off: only live states have such limits. */
+  /** 1 where a driver has an end of shift, or a booking a latest drop-off; the latter only in live states. */
   readonly dropoffsBound: Uint8Array;
   /** 1 where the episode has ended and no reset has happened yet. */
   readonly ended: Uint8Array;

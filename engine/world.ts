@@ -123,9 +123,14 @@ export class World extends SnapshotLoader {
   }
 
   #startDriver(e: number, i: number, start: Scenario['trainingStart']): void {
-    const { matrix, extentX, extentY } = this.compiled;
+    const { matrix, shifts, extentX, extentY } = this.compiled;
     const stream = this.stream;
-    if (matrix !== null) {
+    if (shifts !== null) {
+      this.startPlan(e, i, shifts.homeX[i], shifts.homeY[i], 0, shifts.from[i]);
+      this.state.shiftEnd[e * this.drivers + i] = shifts.to[i];
+      this.state.dropoffsBound[e] = 1;
+      this.log?.start({ x: Math.fround(shifts.homeX[i]), y: Math.fround(shifts.homeY[i]), zone: -1 });
+    } else if (matrix !== null) {
       const { zones } = matrix;
       const zone = start === 'random' ? nextInteger(stream, 0, 0, zones - 1) : start === 'roundRobin' ? i % zones : 0;
       this.startPlan(e, i, matrix.x[zone], matrix.y[zone], zone, 0);

@@ -30,6 +30,7 @@ function allowed(path: string, rule: Rule): string {
   if (type === 'any') return `whole, ${path === 'decisionsPerTick' ? 1 : 0} or more, or \`"Infinity"\``;
   if (type === 'string') return 'text, not empty';
   if (type === 'enum') return values!.map((value) => `\`${value}\``).join(', ');
+  if (type === 'array' && items!.type === 'string') return 'list of text';
   if (type === 'array')
     return items!.type === 'object'
       ? `list${max === undefined ? '' : `, at most ${max}`}`

@@ -65,6 +65,16 @@ describe('the bounds of observations', () => {
   });
 });
 
+describe('the bounds of observations with shifts', () => {
+  it('hold on geneva-medical, and are tight for what is left of a shift', () => {
+    const scenario = compileScenario(preset('geneva-medical'));
+    for (const kind of observationKinds) expect(stray(scenario, kind, 3, 900)).toBeNull();
+    const { high } = observationBounds(scenario, 'full');
+    // The ambulances' shift ends at midnight, 17 hours after the start; the column follows two skills.
+    expect(high[DriverColumn.skills + 2]).toBeCloseTo(17, 5);
+  });
+});
+
 describeWithTrips('the bounds of observations on real trips', () => {
   it('hold', () => {
     const scenario = loadScenario({ scenario: 'nyc-small', data: nycAmod });

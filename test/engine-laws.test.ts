@@ -127,7 +127,8 @@ describe('engine laws', () => {
           expect(features.every((value) => Number.isFinite(value))).toBe(true);
 
           const now = st.now[0];
-          const driverWidth = observation === 'classic' ? 4 : 8 + scenario.skills.length;
+          const shiftWidth = scenario.fleet === undefined ? 0 : 1;
+          const driverWidth = observation === 'classic' ? 4 : 8 + scenario.skills.length + shiftWidth;
           const bookingWidth = observation === 'classic' ? 4 : 12 + scenario.skills.length;
           for (let i = 0; i < world.drivers; i++) {
             const p = i * driverWidth;

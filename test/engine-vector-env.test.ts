@@ -27,7 +27,7 @@ const waits = new Int32Array(2);
 describe('VectorDispatchEnv', () => {
   it('has the spaces of the original contract', () => {
     const classic = new VectorDispatchEnv({ scenario: 'geneva', numEnvs: 1, observation: 'classic' });
-    expect(classic.singleActionSpace).toEqual({ type: 'Discrete', n: 10 * 20 + 1 });
+    expect(classic.singleActionSpace).toMatchObject({ type: 'Discrete', n: 10 * 20 + 1, high: 10 * 20 });
     expect(classic.singleObservationSpace.shape).toEqual([4 * 10 + 4 * 20 + 2]);
     expect(classic.metadata.autoresetMode).toBe('SAME_STEP');
     expect(actionCount(preset('nyc-large'))).toBe(2001);

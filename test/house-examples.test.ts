@@ -19,6 +19,13 @@ const printed: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'on record: refused, refused, succeeded, succeeded',
     'verify: ok, 4 actions, 21 entries',
   ],
+  'check-env.js': [
+    'ours: nothing found',
+    "with the fault: finalObservation of environment 0, step 96: it is the next episode's first observation: expected the one on which the episode ended",
+    "with the fault: finalObservation of environment 1, step 96: it is the next episode's first observation: expected the one on which the episode ended",
+    "with the fault: finalObservation of environment 2, step 96: it is the next episode's first observation: expected the one on which the episode ended",
+    'waiting for an hour: -2890, greedily: -1055',
+  ],
   'own-policy.js': [
     'random: 92.1% served, 44.7% of these late',
     'most urgent first: 94.4% served, 18.7% of these late',

@@ -90,6 +90,8 @@ describeWithPython('the same bytes in Python and Node', () => {
     { scenario: 'geneva', num_envs: 64, seed: 7, steps: 110, autoreset_mode: 'NEXT_STEP', observation: 'classic' },
     { scenario: 'geneva-live', num_envs: 5, seed: 2 ** 33, steps: 200, autoreset_mode: 'SAME_STEP', workers: 2 },
     { scenario: 'geneva', num_envs: 3, seed: 1, steps: 100, autoreset_mode: 'SAME_STEP', split: 'validation' },
+    { scenario: 'geneva-medical', num_envs: 5, seed: 4, steps: 500, autoreset_mode: 'SAME_STEP' },
+    { scenario: 'geneva-medical', num_envs: 3, seed: 4, steps: 300, autoreset_mode: 'NEXT_STEP', split: 'validation' },
     { scenario: custom, num_envs: 4, seed: 3, steps: 150, autoreset_mode: 'SAME_STEP' },
     { scenario: custom, num_envs: 4, seed: 3, steps: 150, autoreset_mode: 'NEXT_STEP', workers: 3 },
   ])('%j', async (one) => {

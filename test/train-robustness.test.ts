@@ -57,6 +57,22 @@ describe('guardrails', () => {
 });
 
 describe('variants of a scenario', () => {
+  it('keep the groups of a fleet by their shares, and scale what was ordered before', () => {
+    const medical = compileScenario(preset('geneva-medical'));
+    const groups = (name: (typeof variantNames)[number]): [string, number][] =>
+      variantOf(medical, name).scenario.fleet!.map((group) => [group.name, group.drivers]);
+    expect(groups('fleet -20%').map(([, drivers]) => drivers)).toEqual([3, 3, 2, 2]);
+    expect(groups('fleet +20%').map(([, drivers]) => drivers)).toEqual([5, 3, 4, 2]);
+    const { demand } = variantOf(medical, 'demand x1.3').scenario;
+    expect(demand).toMatchObject({ prebooked: { bookings: [20, 33], windowStartMinutes: [15, 600] } });
+    const one = compileScenario({
+      ...medical.scenario,
+      drivers: 3,
+      fleet: medical.scenario.fleet!.slice(1).map((group) => ({ ...group, drivers: 1 })),
+    });
+    expect(variantOf(one, 'fleet -20%').scenario.fleet!.map(({ drivers }) => drivers)).toEqual([1, 1]);
+  });
+
   it('have the demand and the fleet that their names say', async () => {
     const created = async (compiled: typeof geneva): Promise<number> => {
       const [{ kpis }] = await evaluatePolicies({

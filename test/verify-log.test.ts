@@ -167,6 +167,7 @@ const plants: Readonly<Record<string, readonly [RuleName, Plant]>> = {
     (rows) => void (rules(rows)['assignmentsPerDriverPerTick'] = 0),
   ],
   'later pickups than allowed': ['lateness', (rows) => void (rules(rows)['lateToleranceSeconds'] = -7200)],
+  'a ride after the end of the shift': ['shift', (rows) => endShifts(rules(rows))],
   'fewer slots than open bookings': ['slots', (rows) => void (rules(rows)['slots'] = 1)],
   'a skill that the driver lacks': ['skills', (rows, at) => void (at(served(rows))['skills'] = ['lift'])],
   'a skill that there is not': ['booking', (rows, at) => void (at(of(rows, 'created'))['skills'] = ['lift'])],
@@ -176,6 +177,14 @@ const plants: Readonly<Record<string, readonly [RuleName, Plant]>> = {
   'a decision of another tick': ['decisions', (rows, at) => add(at(of(rows, 'assigned')), 'tick', 1)],
   'an illegal action that nobody counted': ['reward', (rows, at) => inventIllegal(rows, at(of(rows, 'assigned')))],
 };
+
+/** All drivers are done a second after the start. */
+function endShifts(scenario: Record<string, unknown>): void {
+  const { drivers, startSecondOfDay } = scenario;
+  const home = { homeLatitude: 46.2044, homeLongitude: 6.1432 };
+  const shift = { shiftFromSecondOfDay: 0, shiftToSecondOfDay: Number(startSecondOfDay) + 1 };
+  scenario['fleet'] = [{ drivers, type: 'REGULAR', skills: [], ...home, ...shift }];
+}
 
 function lost(rows: readonly Row[]): Row[] {
   return rows.filter(({ kind }) => kind === 'expired' || kind === 'refused');

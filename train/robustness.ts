@@ -2,7 +2,7 @@
 // not as planned.
 
 import { Purpose, RandomStream, compileScenario } from '../engine/index.js';
-import type { CompiledScenario, DayProfile, Dataset, Trace } from '../engine/index.js';
+import type { CompiledScenario, DayProfile, Dataset, FleetGroup, Trace } from '../engine/index.js';
 
 /** Names of the variants. */
 export const variantNames = ['demand x0.7', 'demand x1.3', 'fleet -20%', 'fleet +20%'] as const;
@@ -22,7 +22,24 @@ export function variantOf(compiled: CompiledScenario, name: VariantName): Compil
 }
 
 function withFleet({ scenario, dataset }: CompiledScenario, factor: number): CompiledScenario {
-  return compileScenario({ ...scenario, drivers: Math.max(1, Math.round(factor * scenario.drivers)) }, dataset);
+  const drivers = Math.max(1, Math.round(factor * scenario.drivers));
+  const { fleet } = scenario;
+  return compileScenario(
+    { ...scenario, drivers, ...(fleet === undefined ? {} : { fleet: resized(fleet, drivers) }) },
+    dataset,
+  );
+}
+
+/** Each group by its share, so that there are `drivers` of all; groups without any are left out. */
+function resized(fleet: readonly FleetGroup[], drivers: number): FleetGroup[] {
+  const all = fleet.reduce((sum, group) => sum + group.drivers, 0);
+  let [before, taken] = [0, 0];
+  return fleet.flatMap((group) => {
+    before += group.drivers;
+    const count = Math.round((drivers * before) / all) - taken;
+    taken += count;
+    return count === 0 ? [] : [{ ...group, drivers: count }];
+  });
 }
 
 /** Probabilities of a call are at most 1. */
@@ -36,7 +53,13 @@ function withDemand({ scenario, dataset }: CompiledScenario, factor: number): Co
     base: scaled(base),
     parts: parts.map((part) => ({ ...part, level: scaled(part.level) })),
   };
-  return compileScenario({ ...scenario, demand: { ...demand, arrivalProbability } });
+  const { prebooked } = demand;
+  const [low, high] = prebooked?.bookings ?? [0, 0];
+  const ordered =
+    prebooked === undefined
+      ? {}
+      : { prebooked: { ...prebooked, bookings: [Math.round(factor * low), Math.round(factor * high)] as const } };
+  return compileScenario({ ...scenario, demand: { ...demand, arrivalProbability, ...ordered } });
 }
 
 /** Each booking as often as `factor` says on average: left out, or twice. */

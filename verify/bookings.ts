@@ -31,6 +31,8 @@ export class Bookings {
   readonly #open = new Set<number>();
   /** Found all slots taken: the next line must refuse it. */
   #turnedAway: number | null = null;
+  /** Bookings known at the start whose window starts later. */
+  #later = 0;
   /** Bookings that became known in the tick in hand, and when. */
   #calls: number[] = [];
 
@@ -106,7 +108,11 @@ export class Bookings {
       return;
     }
     f.metres('booking', of('metres of the ride'), line.rideMetres, metres);
-    f.same('booking', of('window start'), line.windowStart, line.second);
+    if (demand.prebooked !== undefined && line.second === 0 && line.windowStart !== 0) {
+      const { windowStartMinutes } = demand.prebooked;
+      this.#within(of('minutes until the window'), line.windowStart / 60, ...windowStartMinutes);
+      this.#within('bookings for later', ++this.#later, 0, demand.prebooked.bookings[1]);
+    } else f.same('booking', of('window start'), line.windowStart, line.second);
     const minutes = line.priority >= demand.urgentPriority ? demand.urgentWindowMinutes : demand.windowMinutes;
     this.#within(of('minutes of the window'), (line.windowEnd - line.windowStart) / 60, minutes[0], minutes[1]);
     if (line.second <= from) f.same('booking', of('second'), line.second, 0);
@@ -209,8 +215,11 @@ export class Bookings {
     const { demand, startSecondOfDay } = this.#rules;
     if (demand.kind !== 'synthetic') return;
     const count = this.#calls.length;
-    if (from === 0)
-      this.#within('bookings that are known at the start', this.created - count, ...demand.initialBookings);
+    if (from === 0) {
+      const [fewest, most] = demand.prebooked?.bookings ?? [0, 0];
+      const [least, greatest] = demand.initialBookings;
+      this.#within('bookings that are known at the start', this.created - count, least + fewest, greatest + most);
+    }
     if (count > 0) {
       const [low, high] = demand.bookingsPerArrival;
       this.#within('bookings of one call', count, low, high);

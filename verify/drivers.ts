@@ -1,8 +1,18 @@
 // The drivers of an episode: who they are, what each has promised to do, and that it is what happens.
 
 import type { Findings } from './findings.js';
-import type { AssignedLine, CreatedLine, DriverLine, LegLine, Place, Rules, ServedLine, Tables } from './lines.js';
-import { isRounded, reachOf } from './travel.js';
+import type {
+  AssignedLine,
+  CreatedLine,
+  DriverLine,
+  Group,
+  LegLine,
+  Place,
+  Rules,
+  ServedLine,
+  Tables,
+} from './lines.js';
+import { isRounded, placeAt, reachOf } from './travel.js';
 import type { Travel } from './travel.js';
 
 /** Something that a driver is to do. */
@@ -20,6 +30,8 @@ interface Driver {
   /** Where and when the plan ends. */
   end: Place;
   freeAt: number;
+  /** Second of the episode by which the driver must be done. */
+  readonly shiftEnd: number;
   load: number;
   takenThisTick: number;
 }
@@ -57,22 +69,36 @@ export class Drivers {
     const { drivers, regularShare, skills } = this.#rules;
     const { driver } = line;
     f.same('fleet', 'number of the driver', driver, this.#drivers.length);
-    f.same(
-      'fleet',
-      `type of driver ${driver}`,
-      line.type,
-      driver < Math.floor(drivers * regularShare) ? 'REGULAR' : 'EMERGENCY',
-    );
+    const group = this.#groupOf(driver);
+    const regular = driver < Math.floor(drivers * regularShare) ? 'REGULAR' : 'EMERGENCY';
+    f.same('fleet', `type of driver ${driver}`, line.type, group === undefined ? regular : group.type);
     const has = skills
-      .filter(({ driverShare }) => Math.floor((driver + 1) * driverShare) > Math.floor(driver * driverShare))
+      .filter(({ name, driverShare }) =>
+        group === undefined
+          ? Math.floor((driver + 1) * driverShare) > Math.floor(driver * driverShare)
+          : group.skills.includes(name),
+      )
       .map(({ name }) => name);
     f.same('fleet', `skills of driver ${driver}`, line.skills.join(', '), has.join(', '));
-    this.#checkStart(line);
-    this.#drivers.push({ line, steps: [], end: line.place, freeAt: 0, load: 0, takenThisTick: 0 });
+    this.#checkStart(line, group);
+    const start = this.#rules.startSecondOfDay;
+    const freeAt = Math.max(0, (group?.shiftFromSecondOfDay ?? 0) - start);
+    const shiftEnd = (group?.shiftToSecondOfDay ?? Infinity) - start;
+    this.#drivers.push({ line, steps: [], end: line.place, freeAt, shiftEnd, load: 0, takenThisTick: 0 });
   }
 
-  #checkStart({ driver, place }: DriverLine): void {
+  #groupOf(driver: number): Group | undefined {
+    let left = driver;
+    return this.#rules.fleet?.find(({ drivers }) => (left -= drivers) < 0);
+  }
+
+  #checkStart({ driver, place }: DriverLine, group: Group | undefined): void {
     const f = this.#findings;
+    if (group !== undefined) {
+      const home = placeAt(this.#rules, group.homeLatitude, group.homeLongitude);
+      f.place('fleet', `place of driver ${driver} at the start`, place, home);
+      return;
+    }
     const { evaluationStart } = this.#rules;
     const subject = `place of driver ${driver} at the start`;
     const tables = this.#tables;
@@ -142,6 +168,7 @@ export class Drivers {
     const ride = line.reachAt - line.leaveAt;
     this.#checkLeg(of('seconds of the ride'), ride, pickup, dropoff, booking.rideMetres, line.leaveAt);
     f.same('service', of('drop-off'), line.dropoffAt, line.reachAt + rules.dropoffServiceSeconds);
+    f.atMost('shift', of('drop-off'), line.dropoffAt, driver.shiftEnd);
 
     const step = (what: string, second: number, place: Place): Step => ({ what, second, booking: line.booking, place });
     driver.steps.push(

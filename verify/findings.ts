@@ -12,6 +12,7 @@ export const ruleMeaning = {
   skills: 'a driver has the skills that its booking needs',
   queue: 'a plan holds no more bookings than the queue',
   travel: 'nothing teleports: each leg starts where and when the last one ended and takes its travel time',
+  shift: 'nobody drives before the shift starts, or takes a booking that ends after it',
   window: 'a pickup waits for its window',
   lateness: 'a pickup is not later than its window and the tolerance',
   service: 'service and boarding take their time',

@@ -25,6 +25,8 @@ export interface Rules {
   readonly queue: number;
   readonly regularShare: number;
   readonly skills: readonly { readonly name: string; readonly driverShare: number }[];
+  /** Groups of drivers; absent where all start alike and work all the time. */
+  readonly fleet?: readonly Group[];
   readonly startSecondOfDay: number;
   readonly horizonSeconds: number;
   readonly tickSeconds: number;
@@ -40,6 +42,7 @@ export interface Rules {
   readonly travel: {
     readonly kind: string;
     readonly centreLatitude: number;
+    readonly centreLongitude: number;
     readonly halfSpanDegrees: number;
     readonly speedKmh: number;
   };
@@ -55,6 +58,17 @@ export interface Rules {
   readonly invalidActionReward: number;
   readonly expiryRewardPerPriority: number;
   readonly refusalRewardPerPriority: number;
+}
+
+/** Drivers of one kind. */
+export interface Group {
+  readonly drivers: number;
+  readonly type: string;
+  readonly skills: readonly string[];
+  readonly homeLatitude: number;
+  readonly homeLongitude: number;
+  readonly shiftFromSecondOfDay: number;
+  readonly shiftToSecondOfDay: number;
 }
 
 /** Weights of the five terms of an assignment's reward. */
@@ -73,6 +87,7 @@ export interface Demand {
   readonly urgentWindowMinutes: Range;
   readonly windowMinutes: Range;
   readonly returnShare: number;
+  readonly prebooked?: { readonly bookings: Range; readonly windowStartMinutes: Range };
 }
 
 /** Tables from zone to zone, `[zones, zones]`. */

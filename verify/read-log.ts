@@ -109,7 +109,26 @@ const rulesShape: Members = {
   expiryRewardPerPriority: 'number',
   refusalRewardPerPriority: 'number',
 };
-const planeShape: Members = { centreLatitude: 'number', halfSpanDegrees: 'number', speedKmh: 'number' };
+const fleetShape: Members = {
+  fleet: [
+    {
+      drivers: 'whole',
+      type: 'text',
+      skills: 'texts',
+      homeLatitude: 'number',
+      homeLongitude: 'number',
+      shiftFromSecondOfDay: 'whole',
+      shiftToSecondOfDay: 'whole',
+    },
+  ],
+};
+const prebookedShape: Members = { prebooked: { bookings: 'numbers', windowStartMinutes: 'numbers' } };
+const planeShape: Members = {
+  centreLatitude: 'number',
+  centreLongitude: 'number',
+  halfSpanDegrees: 'number',
+  speedKmh: 'number',
+};
 const syntheticShape: Members = {
   arrivalProbability: profile,
   bookingsPerArrival: 'numbers',
@@ -182,6 +201,8 @@ function readHeader(value: Record<string, unknown>): Header {
   choice(reward.kind, ['weighted', 'fare'], 'scenario.reward.kind');
   if (travel.kind === 'plane') hold(travel, planeShape, 1, 'scenario.travel.');
   if (demand.kind === 'synthetic') hold(demand, syntheticShape, 1, 'scenario.demand.');
+  if (header.scenario.fleet !== undefined) hold(header.scenario, fleetShape, 1, 'scenario.');
+  if (demand.prebooked !== undefined) hold(demand, prebookedShape, 1, 'scenario.demand.');
   hold(reward, reward.kind === 'weighted' ? weightsShape : { costPerMetre: 'number' }, 1, 'scenario.reward.');
   if (!(header.scenario.tickSeconds > 0)) {
     throw new VerifyError(

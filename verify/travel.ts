@@ -24,6 +24,16 @@ export function reachOf({ travel }: Rules): { readonly x: number; readonly y: nu
   return { x: y * Math.cos((travel.centreLatitude / 180) * Math.PI), y };
 }
 
+/** A place in degrees, in metres from the centre. */
+export function placeAt({ travel }: Rules, latitude: number, longitude: number): Place {
+  const metresPerDegree = (2 * Math.PI * EARTH_METRES) / 360;
+  const east = ((longitude - travel.centreLongitude + 540) % 360) - 180;
+  return {
+    x: east * metresPerDegree * Math.cos((travel.centreLatitude / 180) * Math.PI),
+    y: (latitude - travel.centreLatitude) * metresPerDegree,
+  };
+}
+
 /** Straight-line metres. */
 export function straight(from: Place, to: Place): number {
   return Math.hypot(to.x - from.x, to.y - from.y);

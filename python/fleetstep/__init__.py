@@ -80,6 +80,7 @@ def _register() -> None:
     for name, scenario in (
         ("Geneva", "geneva"),
         ("GenevaLive", "geneva-live"),
+        ("GenevaMedical", "geneva-medical"),
         ("NycSmall", "nyc-small"),
         ("NycLarge", "nyc-large"),
     ):

@@ -21,7 +21,7 @@ from support import NYC, SHORT, some_actions
 
 class OneEnvironment(unittest.TestCase):
     def test_gymnasiums_checker_has_nothing_to_say(self) -> None:
-        for name, more in (("Geneva", {}), ("GenevaLive", {"observation": "classic"}), ("NycSmall", {"data": NYC})):
+        for name, more in (("Geneva", {}), ("GenevaLive", {"observation": "classic"}), ("GenevaMedical", {}), ("NycSmall", {"data": NYC})):
             if name == "NycSmall" and NYC is None:
                 continue
             with self.subTest(name), warnings.catch_warnings():

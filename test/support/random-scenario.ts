@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { compileScenario, preset } from '#engine/index.js';
-import type { CompiledScenario, Dataset, Scenario } from '#engine/index.js';
+import type { CompiledScenario, Dataset, FleetGroup, Scenario } from '#engine/index.js';
 
 const small = fc.record({
   drivers: fc.integer({ min: 1, max: 7 }),
@@ -22,7 +22,11 @@ const small = fc.record({
   start: fc.constantFrom<Scenario['trainingStart']>('depot', 'roundRobin', 'random'),
   skills: fc.boolean(),
   arrival: fc.constantFrom(0.2, 1),
+  fleet: fc.boolean(),
+  prebooked: fc.boolean(),
+  hotSpots: fc.boolean(),
 });
+type Small = typeof small extends fc.Arbitrary<infer T> ? T : never;
 
 export const syntheticScenario: fc.Arbitrary<CompiledScenario> = small.map((s) => {
   const geneva = preset('geneva');
@@ -31,6 +35,7 @@ export const syntheticScenario: fc.Arbitrary<CompiledScenario> = small.map((s) =
     ...geneva,
     name: 'random',
     ...fields(s),
+    ...(s.fleet ? { fleet: someFleet(s) } : {}),
     // A small area: many pickups in reach.
     travel: { kind: 'plane', centreLatitude: 46, centreLongitude: 6, halfSpanDegrees: 0.03, speedKmh: 40 },
     demand: {
@@ -40,6 +45,12 @@ export const syntheticScenario: fc.Arbitrary<CompiledScenario> = small.map((s) =
       urgentWindowMinutes: [1, 5],
       windowMinutes: [2, 20],
       returnShare: 0.3,
+      ...(s.prebooked
+        ? { prebooked: { bookings: [0, 4], windowStartMinutes: [0, Math.floor((s.ticks * s.tickSeconds) / 60) - 1] } }
+        : {}),
+      ...(s.hotSpots
+        ? { hotSpots: [{ name: 'clinic', latitude: 46.01, longitude: 6, reachMetres: 200, share: 0.5 }] }
+        : {}),
     },
   });
 });
@@ -67,8 +78,37 @@ export const traceScenario: fc.Arbitrary<CompiledScenario> = fc
 
 export const anyScenario: fc.Arbitrary<CompiledScenario> = fc.oneof(syntheticScenario, traceScenario);
 
-function fields(s: typeof small extends fc.Arbitrary<infer T> ? T : never): Partial<Scenario> {
-  const { ticks, start, skills, arrival, ...rest } = s;
+/** Some who go home early, and others who come late. */
+function someFleet({ drivers, ticks, tickSeconds, skills }: Small): readonly FleetGroup[] {
+  const [start, horizon] = [8 * 3600, ticks * tickSeconds];
+  const early = Math.ceil(drivers / 2);
+  const groups: FleetGroup[] = [
+    {
+      name: 'early',
+      drivers: early,
+      type: 'REGULAR',
+      skills: [],
+      homeLatitude: 46.01,
+      homeLongitude: 6.02,
+      shiftFromSecondOfDay: 0,
+      shiftToSecondOfDay: start + Math.ceil(horizon / 2),
+    },
+    {
+      name: 'late',
+      drivers: drivers - early,
+      type: 'EMERGENCY',
+      skills: skills ? ['wheelchair'] : [],
+      homeLatitude: 45.98,
+      homeLongitude: 6,
+      shiftFromSecondOfDay: start + Math.floor(horizon / 3),
+      shiftToSecondOfDay: start + 2 * horizon,
+    },
+  ];
+  return groups.filter((group) => group.drivers > 0);
+}
+
+function fields(s: Small): Partial<Scenario> {
+  const { ticks, start, skills, arrival, fleet, prebooked, hotSpots, ...rest } = s;
   return {
     ...rest,
     horizonSeconds: ticks * s.tickSeconds,
