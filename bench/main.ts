@@ -8,10 +8,19 @@ import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
 import { learnerBenchmark } from './learner.js';
 import type { Row } from './report.js';
+import { searchBenchmark } from './search.js';
 import { serveBenchmark } from './serve.js';
 import { trainBenchmark } from './train.js';
 
-const benchmarks = [envBenchmark, trainBenchmark, learnerBenchmark, kernelsBenchmark, auditBenchmark, serveBenchmark];
+const benchmarks = [
+  envBenchmark,
+  trainBenchmark,
+  learnerBenchmark,
+  kernelsBenchmark,
+  searchBenchmark,
+  auditBenchmark,
+  serveBenchmark,
+];
 
 const program = new Command('npm run bench --')
   .description('Measure on this machine. Medians over interleaved rounds, with the lowest and the highest.')
@@ -45,7 +54,7 @@ const program = new Command('npm run bench --')
 await program.parseAsync();
 
 function figure(value: number): string {
-  return value >= 1000 ? short(value) : value.toPrecision(3);
+  return Math.abs(value) >= 1000 ? short(value) : value.toPrecision(3);
 }
 
 function ratio(row: Row): string {
