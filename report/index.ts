@@ -1,5 +1,7 @@
 // The public names of report: what is written for people and programs about what was simulated, trained and searched.
 
+export { ReportError } from './errors.js';
+export type { ReportErrorCode } from './errors.js';
 export { EPISODE_FORMAT_VERSION, episodeLines } from './episode-lines.js';
 export type { PlayedEpisode } from './episode-lines.js';
 export { episodePage } from './episode-page.js';

@@ -131,10 +131,13 @@ function frontSection({ study }: SavedStudy, trials: readonly TrialView[], front
   const others = trials.length - points.length;
   return `<section>
 <h2>Pareto front: ${escaped(objective.metric)} and ${escaped(metric)}</h2>
+<div class="pair">
+<div>
 <div class="wide" tabindex="0" role="region" aria-label="${escaped(`Picture of the front of ${objective.metric} and ${metric}`)}">
 ${frontPicture(study, trials, front)}
 </div>
 <p class="hint">On the line: trials that no other trial beats in both (${escaped(`${objective.metric}: ${objective.direction}, ${metric}: ${front.direction}`)}).${others === 0 ? '' : ` ${others} failed, or have no such figure.`}</p>
+</div>
 ${tableHtml({
   name: `front of ${objective.metric} and ${metric}`,
   head: [{ number: 'Trial' }, { number: objective.metric }, { number: metric }, 'Settings'],
@@ -145,6 +148,7 @@ ${tableHtml({
     settingsText(trials.find((one) => one.trial === trial)!.config),
   ]),
 })}
+</div>
 </section>`;
 }
 

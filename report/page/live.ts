@@ -8,6 +8,9 @@ import type { PageData } from '../page-data.js';
 /** Questions without an answer after which whoever served the page is gone. */
 const LOST_AFTER = 3;
 
+/** What is said while all is well; the page begins with it. */
+const FOLLOWS = 'Live: this page follows the command.';
+
 /**
  * Follows whoever serves the page until the training has ended, or nobody answers.
  * @param askMs    milliseconds between questions
@@ -27,6 +30,8 @@ export function follow(askMs: number, takeAway: () => void): void {
         tag = answer.headers.get('x-page-tag') ?? '';
         takeAway = replaced(await answer.text(), takeAway);
       }
+      const fault = decodeURIComponent(answer.headers.get('x-page-fault') ?? '');
+      state.textContent = fault === '' ? FOLLOWS : `This page cannot follow the command: ${fault}`;
       if (answer.headers.get('x-page-last') === 'true') {
         state.textContent = 'This is the last state: the command has ended.';
         return;
