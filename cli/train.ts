@@ -121,7 +121,7 @@ export function trainCommand(): Command {
     )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
     .addOption(
-      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for this many seconds')
+      new Option('--hang-seconds <n>', 'replace the threads if one makes no step for this many seconds')
         .argParser(whole(1))
         .default(DEFAULT_HANG_SECONDS),
     )
@@ -385,6 +385,8 @@ async function train(
       signal: interrupted.signal,
       onMetrics,
       onEvaluation: (done, total) => evaluating.update(done, total, `${done}/${total} episodes`),
+      // Below the bar's own line.
+      onReplaced: (told) => say(`\nnote: ${told}`),
     });
   } finally {
     bar.stop();
