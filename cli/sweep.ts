@@ -8,6 +8,7 @@ import {
   QueueRunner,
   StudyFolder,
   checkIdentity,
+  portableWorld,
   rankedRows,
   readStudy,
   runQueueWorker,
@@ -200,7 +201,10 @@ async function runnerFor(
           ...{ folder: folder.trials, signal: stop.signal, report: say },
         });
   return {
-    runner: new QueueRunner({ store, deliveries, study: key, identity, parallel: IN_QUEUE, report: say }),
+    runner: new QueueRunner({
+      ...{ store, deliveries, study: key, identity, world: portableWorld(study) },
+      ...{ parallel: IN_QUEUE, report: say },
+    }),
     leave: async () => {
       stop.abort();
       await own;

@@ -232,7 +232,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
     const replacing = (error: unknown, goesOn: string): void => {
       if (!isThreadFault(error)) throw error;
       inVain = learning.globalStep > failedAt ? 1 : inVain + 1;
-      failedAt = learning.globalStep;
+      failedAt = Math.max(failedAt, learning.globalStep);
       if (inVain > REPLACEMENTS) throw error;
       const told = `${error.message}; its threads are replaced, and ${goesOn}`;
       folder!.log(told);
