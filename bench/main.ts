@@ -7,6 +7,7 @@ import { auditBenchmark } from './audit.js';
 import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
 import { learnerBenchmark } from './learner.js';
+import { queueBenchmark } from './queue.js';
 import type { Row } from './report.js';
 import { searchBenchmark } from './search.js';
 import { serveBenchmark } from './serve.js';
@@ -18,6 +19,7 @@ const benchmarks = [
   learnerBenchmark,
   kernelsBenchmark,
   searchBenchmark,
+  queueBenchmark,
   auditBenchmark,
   serveBenchmark,
 ];

@@ -176,7 +176,7 @@ async function search(
 }
 
 /** Slices of a study in a queue at the same time: enough for many workers, few enough to be looked at. */
-const IN_QUEUE = 256;
+const IN_QUEUE = 2048;
 
 /** Who does the slices: processes of this one, or a queue and whoever works for it. */
 async function runnerFor(
