@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StudyFolder, rankedRows, tableSoFar } from '#jobs/index.js';
 import { curvesOf, replicates } from '#report/curves.js';
@@ -20,6 +20,7 @@ import { runsPage, studyPage } from '#report/index.js';
 import { evaluated, timeSplit } from '#report/run-tables.js';
 import { frontsOf, trialViews } from '#report/study-view.js';
 import { readRun } from '#train/index.js';
+import { describeWithTrips, nycAmod } from './support/shared-data.js';
 import { kpisOf, metricsLine, writeRun, writeStudy } from './support/written-runs.js';
 
 const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
@@ -319,5 +320,32 @@ describe('fleetstep report', () => {
     expect(stderr('a-s1', '--out', 'empty')).toMatch(/^fleetstep: --out empty is a folder: give a file/);
     expect(stderr()).toMatch(/missing required argument/);
     expect(report('--help').stdout).toContain('Examples:\n  fleetstep report ');
+  });
+});
+
+describeWithTrips('perfect foresight in a report', { tags: ['long'], timeout: 240_000 }, () => {
+  it('stands in the table once it is known, and is computed on demand', () => {
+    const data = resolve(nycAmod);
+    const quick = ['--steps', '64', '--envs', '2', '--rollout-steps', '16', '--hidden', '8', '--eval-episodes', '1'];
+    const train = spawnSync(
+      process.execPath,
+      [main, 'train', '--scenario', 'nyc-small', '--data', data, ...quick, '--out', 'nyc', '--json'],
+      { cwd: root, encoding: 'utf8', env: { ...process.env, FLEETSTEP_DATA: at('data') } },
+    );
+    const { hindsight } = JSON.parse(train.stdout) as { hindsight: { mean: number } };
+    const reported = (folder: string, ...more: string[]): string => {
+      const { status } = spawnSync(process.execPath, [main, 'report', 'nyc', '--out', 'nyc.html', ...more], {
+        ...{ cwd: root, encoding: 'utf8', env: { ...process.env, FLEETSTEP_DATA: at(folder) } },
+      });
+      expect(status).toBe(0);
+      return readFileSync(at('nyc.html'), 'utf8');
+    };
+    const row = `hindsight</th><td class="number">${hindsight.mean.toFixed(2)}</td><td class="number">100.0%</td>`;
+    // The training has computed the bound already, and keeps it; elsewhere it is not known.
+    const known = reported('data');
+    expect(known).toContain(row);
+    expect(known).toContain('played by nyc');
+    expect(reported('nothing')).not.toContain('Way to hindsight');
+    expect(reported('nothing', '--hindsight', '--no-episode')).toContain(row);
   });
 });
