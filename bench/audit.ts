@@ -22,7 +22,7 @@ import type { Connection, Database, PageRequest } from '../audit/index.js';
 import { Purpose, RandomStream } from '../engine/index.js';
 import { recordPast } from './past.js';
 import type { PastAction } from './past.js';
-import { interleave, spread } from './report.js';
+import { interleave, load, spread } from './report.js';
 import type { Benchmark, Row, Variant } from './report.js';
 
 const CALLERS = 16;
@@ -69,29 +69,6 @@ async function openBench(binaries: string | undefined): Promise<Bench> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Runs `call` from so many callers for so long; collects each call's milliseconds. */
-async function load(
-  callers: number,
-  seconds: number,
-  call: (k: number) => Promise<unknown>,
-  times: number[],
-): Promise<{ work: number; seconds: number }> {
-  const started = performance.now();
-  const until = started + 1000 * seconds;
-  let k = 0;
-  let work = 0;
-  await Promise.all(
-    Array.from({ length: callers }, async () => {
-      for (let now = performance.now(); now < until; now = performance.now()) {
-        await call(k++);
-        times.push(performance.now() - now);
-        work++;
-      }
-    }),
-  );
-  return { work, seconds: (performance.now() - started) / 1000 };
 }
 
 async function decisions(benches: readonly Bench[], quick: boolean): Promise<Row[]> {

@@ -7,11 +7,22 @@ import { auditBenchmark } from './audit.js';
 import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
 import { learnerBenchmark } from './learner.js';
+import { queueBenchmark } from './queue.js';
 import type { Row } from './report.js';
+import { searchBenchmark } from './search.js';
 import { serveBenchmark } from './serve.js';
 import { trainBenchmark } from './train.js';
 
-const benchmarks = [envBenchmark, trainBenchmark, learnerBenchmark, kernelsBenchmark, auditBenchmark, serveBenchmark];
+const benchmarks = [
+  envBenchmark,
+  trainBenchmark,
+  learnerBenchmark,
+  kernelsBenchmark,
+  searchBenchmark,
+  queueBenchmark,
+  auditBenchmark,
+  serveBenchmark,
+];
 
 const program = new Command('npm run bench --')
   .description('Measure on this machine. Medians over interleaved rounds, with the lowest and the highest.')
@@ -45,7 +56,7 @@ const program = new Command('npm run bench --')
 await program.parseAsync();
 
 function figure(value: number): string {
-  return value >= 1000 ? short(value) : value.toPrecision(3);
+  return Math.abs(value) >= 1000 ? short(value) : value.toPrecision(3);
 }
 
 function ratio(row: Row): string {

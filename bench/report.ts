@@ -61,3 +61,26 @@ export function spread(values: readonly number[]): { value: number; low: number;
   const value = sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
   return { value, low: sorted[0], high: sorted[sorted.length - 1] };
 }
+
+/** Runs `call` from so many callers for so long; collects each call's milliseconds. */
+export async function load(
+  callers: number,
+  seconds: number,
+  call: (k: number) => Promise<unknown>,
+  times: number[] = [],
+): Promise<{ work: number; seconds: number }> {
+  const started = performance.now();
+  const until = started + 1000 * seconds;
+  let k = 0;
+  let work = 0;
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      for (let now = performance.now(); now < until; now = performance.now()) {
+        await call(k++);
+        times.push(performance.now() - now);
+        work++;
+      }
+    }),
+  );
+  return { work, seconds: (performance.now() - started) / 1000 };
+}

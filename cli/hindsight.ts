@@ -11,7 +11,7 @@ import { percent, progress } from './print.js';
 export const HINDSIGHT = 'hindsight';
 
 /** Where bounds are kept from one command to the next. */
-const CACHE: string = join(process.env['FLEETSTEP_DATA'] ?? 'data', 'hindsight');
+export const HINDSIGHT_CACHE: string = join(process.env['FLEETSTEP_DATA'] ?? 'data', 'hindsight');
 
 /** The bound, and the share of the way to it from greedy's mean return that each policy goes. */
 export interface Foresight {
@@ -33,7 +33,7 @@ export async function boundsOf(
 ): Promise<Float64Array> {
   const bar = progress('hindsight', silent);
   const bounds = await hindsightBounds({
-    ...{ compiled, split, episodes, workers, cache: CACHE },
+    ...{ compiled, split, episodes, workers, cache: HINDSIGHT_CACHE },
     progress: (done, total) => bar.update(done, total, `${done}/${total} days`),
   }).finally(() => bar.stop());
   return bounds!;

@@ -78,3 +78,9 @@ export const hangSecondsOption = (): Option =>
     .default(DEFAULT_HANG_SECONDS);
 /** `--json`: one JSON object on stdout instead of text. */
 export const jsonOption = (): Option => new Option('--json', 'one JSON object on stdout, nothing else').default(false);
+/** `--ui [port]`: true for any port that is free. */
+export const uiOption = (): Option =>
+  new Option(
+    '--ui [port]',
+    'serve the report of what is under way on 127.0.0.1 until it ends; without a port on one that is free',
+  ).argParser(whole(1, 65_535));

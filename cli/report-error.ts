@@ -7,6 +7,7 @@ import { BridgeError } from '../bridge/index.js';
 import { EngineError } from '../engine/index.js';
 import { JobsError } from '../jobs/index.js';
 import { PolicyError } from '../policy/index.js';
+import { ReportError } from '../report/index.js';
 import { ServeError } from '../serve/index.js';
 import { TrainError } from '../train/index.js';
 import { TripsError } from '../trips/index.js';
@@ -47,6 +48,7 @@ function isUserError(error: unknown): error is Error {
     error instanceof AuditError ||
     error instanceof AdviseError ||
     error instanceof BridgeError ||
+    error instanceof ReportError ||
     error instanceof VerifyError ||
     error instanceof ServeError
   );

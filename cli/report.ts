@@ -4,21 +4,28 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { writeFileAtomic } from '../files/index.js';
-import { StudyFolder, rankedRows, tableSoFar } from '../jobs/index.js';
-import { runsPage, studyPage } from '../report/index.js';
-import { readRun } from '../train/index.js';
-import { jsonOption, path } from './options.js';
-import { counted, printJson } from './print.js';
+import { EngineError } from '../engine/index.js';
+import { boundsOf, episodeOf, readStudyReport, runsPage, shownRun, studyPage } from '../report/index.js';
+import type { EpisodeView } from '../report/index.js';
+import { TrainError, readRun } from '../train/index.js';
+import type { RunRecord } from '../train/index.js';
+import { TripsError } from '../trips/index.js';
+import { HINDSIGHT_CACHE } from './hindsight.js';
+import { dataOption, jsonOption, path, whole, workersOption } from './options.js';
+import { counted, printJson, progress } from './print.js';
 
 interface ReportOptions {
   readonly out: string;
+  /** False: none. */
+  readonly episode: number | false;
+  readonly hindsight: boolean;
+  readonly data?: string;
+  readonly workers: number;
   readonly json: boolean;
 }
 
 /** Runs on one page, at most: what a reader and a file can bear. */
 const MOST_RUNS = 100;
-/** Best trials of a study whose learning curves are drawn. */
-const DRAWN_TRIALS = 6;
 
 /** The `report` command. */
 export function reportCommand(): Command {
@@ -30,24 +37,48 @@ export function reportCommand(): Command {
         .argParser(path)
         .default('report.html'),
     )
+    .addOption(
+      new Option(
+        '--episode <n>',
+        'validation episode that the best of the runs plays, for the map; left out where it takes more than 2 MB',
+      )
+        .argParser(whole(0, 1e6))
+        .default(0),
+    )
+    .addOption(new Option('--no-episode', 'no episode'))
+    .addOption(
+      new Option(
+        '--hindsight',
+        'compute the bounds of perfect foresight that are not known yet (seconds a day); those that are known stand in the table anyway',
+      ).default(false),
+    )
+    .addOption(dataOption())
+    .addOption(workersOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
-Of runs: learning curves, losses, evaluations beside the rules with 95% intervals, where time went, settings that differ, starts.
+Of runs: verdict against the strongest rule, evaluations beside the rules and perfect foresight with 95% intervals, learning curves,
+losses, where time went, settings that differ, starts, and an episode on an animated map. Playing it takes less than a second.
 Runs of one training with several seeds (NAME-s1, NAME-s2) are drawn as one curve, with a band from the lowest to the highest.
-Of a study, finished or not: its trials from the best on, values, importances, parallel coordinates, broken constraints.
+Of a study, finished or not: its trials from the best on, values, importances, parallel coordinates, broken constraints, Pareto
+fronts (the objective against each bounded figure, or the share served), and an episode of the best trial.
 
 Examples:
   fleetstep report runs/geneva-ppo
   fleetstep report runs/geneva-ppo-s* runs/geneva-dqn --out comparison.html
+  fleetstep report runs/geneva-ppo --episode 3
+  fleetstep report runs/nyc-small --hindsight
   fleetstep report studies/geneva-ppo --out study.html --json`,
     )
-    .action((paths: string[], { out, json }: ReportOptions, command: Command) => {
+    .action(async (paths: string[], options: ReportOptions, command: Command) => {
+      const { out, json } = options;
       if (statSync(out, { throwIfNoEntry: false })?.isDirectory() === true) {
         command.error(`error: --out ${out} is a folder: give a file, such as ${join(out, 'report.html')}`);
       }
-      const { html, told, words } = isStudy(paths, command) ? ofStudy(paths[0], command) : ofRuns(paths, command);
+      const { html, told, words } = isStudy(paths, command)
+        ? ofStudy(paths[0], options, command)
+        : await ofRuns(paths, options, command);
       writeFileAtomic(out, html);
       const bytes = Buffer.byteLength(html);
       if (json) printJson({ out, ...told, bytes });
@@ -84,7 +115,7 @@ function isStudy(paths: readonly string[], command: Command): boolean {
   return false;
 }
 
-function ofRuns(paths: readonly string[], command: Command): Page {
+async function ofRuns(paths: readonly string[], options: ReportOptions, command: Command): Promise<Page> {
   const twice = paths.find((one, k) => paths.findIndex((other) => resolve(other) === resolve(one)) < k);
   if (twice !== undefined) command.error(`error: ${twice} is given twice`);
   if (paths.length > MOST_RUNS) {
@@ -99,29 +130,51 @@ function ofRuns(paths: readonly string[], command: Command): Page {
     }
     return run;
   });
-  return { html: runsPage(runs), told: { runs: paths }, words: counted(runs.length, 'run') };
+  const { data, workers, hindsight, json } = options;
+  const bar = progress('hindsight', json);
+  const bounds = await boundsOf(runs, {
+    ...{ cache: HINDSIGHT_CACHE, compute: hindsight, workers, data },
+    progress: (done, total) => bar.update(done, total, `${done}/${total} days`),
+  }).finally(() => bar.stop());
+  return {
+    html: runsPage(runs, { bounds, ...episodeFor(runs, options, command) }),
+    told: { runs: paths },
+    words: counted(runs.length, 'run'),
+  };
 }
 
-function ofStudy(path: string, command: Command): Page {
-  const { folder, saved } = StudyFolder.open(path);
-  const { study } = saved;
-  const table = tableSoFar(saved, folder);
-  const ranked = rankedRows(study, table.trials);
-  if (ranked.length === 0) {
+/** The episode of the page, or why it has none, which is an error only where an episode was asked for. */
+function episodeFor(
+  runs: readonly RunRecord[],
+  { episode, data }: ReportOptions,
+  command: Command,
+): { readonly episode?: EpisodeView; readonly withoutEpisode?: string } {
+  if (episode === false || runs.length === 0) return {};
+  let reason: string;
+  try {
+    const view = episodeOf(shownRun(runs), episode, data);
+    if (typeof view !== 'string') return { episode: view };
+    reason = view;
+  } catch (error) {
+    const isExpected = error instanceof TrainError || error instanceof TripsError || error instanceof EngineError;
+    if (!isExpected || command.getOptionValueSource('episode') === 'cli') throw error;
+    reason = error.message;
+  }
+  return { withoutEpisode: `There is no episode on this page: ${reason}.` };
+}
+
+function ofStudy(path: string, options: ReportOptions, command: Command): Page {
+  const report = readStudyReport(path);
+  if (report === null) {
     command.error(
       `error: the study at ${path} has no result yet: go on with "fleetstep sweep --resume ${path}", and report it later`,
     );
   }
-  // Of a study that ran on other machines the runs may not be here.
-  const runs = ranked
-    .slice(0, DRAWN_TRIALS)
-    .flatMap(({ trial }) => study.seeds.map((seed) => folder.runFolder({ trial, seed })))
-    .filter(isRun)
-    .map(readRun)
-    .filter(({ metrics }) => metrics.length > 0);
+  const { saved, ranked, runs } = report;
+  const { episode } = episodeFor(runs.slice(0, 1), options, command);
   return {
-    html: studyPage({ saved, table, ranked, isFinished: folder.table() !== null, runs }),
-    told: { study: study.name },
-    words: `study ${study.name}, ${counted(ranked.length, 'trial')}`,
+    html: studyPage({ ...report, episode }),
+    told: { study: saved.study.name },
+    words: `study ${saved.study.name}, ${counted(ranked.length, 'trial')}`,
   };
 }

@@ -73,7 +73,7 @@ export async function supervise({ args, out, restarts, memoryLimit }: Supervisio
 }
 
 /** Options of a start that hold for its resumption, too. */
-const kept = ['--json', '--workers', '--checkpoint-seconds', '--hang-seconds', '--eval-episodes', '--data'];
+const kept = ['--json', '--ui', '--workers', '--checkpoint-seconds', '--hang-seconds', '--eval-episodes', '--data'];
 
 function resuming(args: readonly string[], out: string): string[] {
   const again = ['train', '--resume', out];
@@ -81,7 +81,9 @@ function resuming(args: readonly string[], out: string): string[] {
     const [name] = arg.split('=');
     if (!kept.includes(name)) return;
     again.push(arg);
-    if (name !== '--json' && name === arg) again.push(args[k + 1]);
+    const value = args.at(k + 1);
+    // --ui may stand alone.
+    if (name === arg && name !== '--json' && value !== undefined && !value.startsWith('-')) again.push(value);
   });
   return again;
 }

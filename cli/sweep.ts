@@ -8,6 +8,7 @@ import {
   QueueRunner,
   StudyFolder,
   checkIdentity,
+  portableWorld,
   rankedRows,
   readStudy,
   runQueueWorker,
@@ -20,7 +21,7 @@ import type { SavedStudy, SliceRunner, Study, StudyTable, SweepProgress, TrialRo
 import { interrupts } from './interrupt.js';
 import { openQueue, queueOption, workerName } from './queue.js';
 import { leaseOption } from './worker.js';
-import { jsonOption, path, whole } from './options.js';
+import { jsonOption, path, uiOption, whole } from './options.js';
 import { counted, percent, printJson, progress, short, table } from './print.js';
 
 interface SweepOptions {
@@ -31,6 +32,7 @@ interface SweepOptions {
   readonly silentSeconds: number;
   readonly queue?: string | true;
   readonly leaseSeconds: number;
+  readonly ui?: number | true;
   readonly json: boolean;
 }
 
@@ -68,6 +70,7 @@ export function sweepCommand(): Command {
       ),
     )
     .addOption(leaseOption())
+    .addOption(uiOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -94,7 +97,7 @@ After an interrupt the trainings save a checkpoint, and --resume goes on. Exit c
 Examples:
   fleetstep sweep study.json
   fleetstep sweep study.json --out studies/one --parallel 2 --json
-  fleetstep sweep --resume studies/one
+  fleetstep sweep --resume studies/one --ui
   fleetstep sweep study.json --queue postgres://me:secret@db.example:5432/fleetstep --parallel 0`,
     )
     .action(async (file: string | undefined, options: SweepOptions, command: Command) => {
@@ -113,10 +116,24 @@ Examples:
 }
 
 async function sweep(file: string | undefined, options: SweepOptions): Promise<void> {
-  const { folder, saved } =
-    file === undefined ? StudyFolder.open(options.resume!) : begin(readStudy(file), options.out);
+  const study = file === undefined ? null : readStudy(file);
+  const at = options.resume ?? options.out ?? join('studies', study!.name);
+  const page = options.ui === undefined ? null : await (await import('./live.js')).liveStudy(options.ui, at);
+  try {
+    await search(study === null ? StudyFolder.open(at) : begin(study, at), study !== null, options);
+  } finally {
+    await page?.close();
+  }
+}
+
+/** Runs a study. */
+async function search(
+  { folder, saved }: { readonly folder: StudyFolder; readonly saved: SavedStudy },
+  isNew: boolean,
+  options: SweepOptions,
+): Promise<void> {
   const { study, identity, limit } = saved;
-  if (file === undefined) checkIdentity(identity, studyIdentity(worldFor(study)));
+  if (!isNew) checkIdentity(identity, studyIdentity(worldFor(study)));
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
   };
@@ -159,7 +176,7 @@ async function sweep(file: string | undefined, options: SweepOptions): Promise<v
 }
 
 /** Slices of a study in a queue at the same time: enough for many workers, few enough to be looked at. */
-const IN_QUEUE = 256;
+const IN_QUEUE = 2048;
 
 /** Who does the slices: processes of this one, or a queue and whoever works for it. */
 async function runnerFor(
@@ -184,7 +201,10 @@ async function runnerFor(
           ...{ folder: folder.trials, signal: stop.signal, report: say },
         });
   return {
-    runner: new QueueRunner({ store, deliveries, study: key, identity, parallel: IN_QUEUE, report: say }),
+    runner: new QueueRunner({
+      ...{ store, deliveries, study: key, identity, world: portableWorld(study) },
+      ...{ parallel: IN_QUEUE, report: say },
+    }),
     leave: async () => {
       stop.abort();
       await own;
@@ -193,9 +213,9 @@ async function runnerFor(
   };
 }
 
-function begin(study: Study, out: string | undefined): { folder: StudyFolder; saved: SavedStudy } {
+function begin(study: Study, out: string): { folder: StudyFolder; saved: SavedStudy } {
   const saved: SavedStudy = { study, identity: studyIdentity(worldFor(study)), limit: study.trials };
-  return { folder: StudyFolder.create(out ?? join('studies', study.name), saved), saved };
+  return { folder: StudyFolder.create(out, saved), saved };
 }
 
 function progressText(study: Study, { trials, limit, steps, best }: SweepProgress): string {

@@ -26,7 +26,7 @@ import {
 import type { BackendName, Metrics, TrainingConfig, TrainingResult } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS } from '../workers/index.js';
-import { dataOption, jsonOption, path, scenarioOption, seedOption, whole, workersOption } from './options.js';
+import { dataOption, jsonOption, path, scenarioOption, seedOption, uiOption, whole, workersOption } from './options.js';
 import { foresightLine, foresightOf } from './hindsight.js';
 import { interrupts } from './interrupt.js';
 import { askedWorld } from './policies.js';
@@ -56,6 +56,7 @@ interface TrainOptions {
   readonly seeds?: readonly number[];
   readonly supervise?: number | true;
   readonly memoryLimit?: number;
+  readonly ui?: number | true;
   readonly json: boolean;
 }
 
@@ -120,7 +121,7 @@ export function trainCommand(): Command {
     )
     .addOption(new Option('--checkpoint-seconds <n>', 'seconds between checkpoints').argParser(whole(1)).default(60))
     .addOption(
-      new Option('--hang-seconds <n>', 'end the run if a worker makes no step for this many seconds')
+      new Option('--hang-seconds <n>', 'replace the threads if one makes no step for this many seconds')
         .argParser(whole(1))
         .default(DEFAULT_HANG_SECONDS),
     )
@@ -159,6 +160,7 @@ export function trainCommand(): Command {
         whole(1),
       ),
     )
+    .addOption(uiOption())
     .addOption(jsonOption());
   for (const option of settingOptions()) command.addOption(option);
   return command
@@ -177,7 +179,8 @@ Examples:
   fleetstep train --resume runs/two
   fleetstep train --resume runs/two --steps 3e6
   fleetstep train --init runs/two --scenario small.json --steps 200000
-  fleetstep train --seeds 1..5 --out runs/geneva`,
+  fleetstep train --seeds 1..5 --out runs/geneva
+  fleetstep train --ui`,
     )
     .action(async (options: TrainOptions, command: Command) => {
       const { seeds, out, json } = options;
@@ -198,14 +201,22 @@ Examples:
         });
         return;
       }
-      if (seeds === undefined) {
-        await train(options, command);
-        return;
-      }
       // Now, not when its turn comes.
-      if (out !== undefined) for (const seed of seeds) RunFolder.checkFree(`${out}-s${seed}`);
-      const now = new Date();
-      await trainReplicates(seeds, json, async (seed) => (await train(options, command, { seed, now }))!);
+      if (out !== undefined) for (const seed of seeds ?? []) RunFolder.checkFree(`${out}-s${seed}`);
+      const folders: string[] = [];
+      const page =
+        options.ui === undefined || options.printConfig === true
+          ? null
+          : await (await import('./live.js')).liveRuns(options.ui, folders);
+      try {
+        const follow = (folder: string): void => void folders.push(folder);
+        const now = new Date();
+        if (seeds === undefined) await train(options, command, follow);
+        else
+          await trainReplicates(seeds, json, async (seed) => (await train(options, command, follow, { seed, now }))!);
+      } finally {
+        await page?.close();
+      }
     });
 }
 
@@ -216,8 +227,16 @@ interface Replicate {
   readonly now: Date;
 }
 
-/** @param replicate where there are several: each says little, and the caller prints what they come to */
-async function train(options: TrainOptions, command: Command, replicate?: Replicate): Promise<TrainingResult | null> {
+/**
+ * @param follow    told of the run's folder, before it is made
+ * @param replicate where there are several: each says little, and the caller prints what they come to
+ */
+async function train(
+  options: TrainOptions,
+  command: Command,
+  follow: (folder: string) => void,
+  replicate?: Replicate,
+): Promise<TrainingResult | null> {
   const begun = options.resume === undefined ? null : runCheckpoint(options.resume);
   const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
   const file =
@@ -279,6 +298,7 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
   // Named by the user, the runs of several seeds are told apart here.
   const out = replicate === undefined || options.out === undefined ? folder : `${folder}-s${config.seed}`;
   if (resume === null) RunFolder.checkFree(out);
+  follow(out);
   const say = (text: string): void => {
     if (!options.json) process.stderr.write(`${text}\n`);
   };
@@ -365,6 +385,8 @@ async function train(options: TrainOptions, command: Command, replicate?: Replic
       signal: interrupted.signal,
       onMetrics,
       onEvaluation: (done, total) => evaluating.update(done, total, `${done}/${total} episodes`),
+      // Below the bar's own line.
+      onReplaced: (told) => say(`\nnote: ${told}`),
     });
   } finally {
     bar.stop();

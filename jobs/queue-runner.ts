@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Deliveries } from './boss.js';
 import { JobsError } from './errors.js';
 import type { QueueStore, SliceState } from './queue-store.js';
-import type { Slice, SliceProgress, SliceResult, StudyIdentity } from './slice.js';
+import type { Slice, SliceProgress, SliceResult, SliceWorld, StudyIdentity } from './slice.js';
 import { sliceKey } from './study-folder.js';
 import type { SliceRunner } from './sweep.js';
 
@@ -15,6 +15,8 @@ export interface QueueRunnerOptions {
   /** As `studyKey` names it. */
   readonly study: string;
   readonly identity: StudyIdentity;
+  /** As `portableWorld` gives it: other machines have none of this one's scenario files. */
+  readonly world: SliceWorld;
   /** Slices in the queue at the same time, at most. */
   readonly parallel: number;
   /** Told what people should know: that a worker refuses a slice, or that the database does not answer. */
@@ -53,9 +55,9 @@ export class QueueRunner implements SliceRunner {
     signal: AbortSignal,
     onProgress: (progress: SliceProgress) => void,
   ): Promise<SliceResult | null> {
-    const { store, deliveries, study, identity } = this.#options;
+    const { store, deliveries, study, identity, world } = this.#options;
     const key = sliceKey(slice);
-    if (await store.enqueue(study, slice, identity)) await deliveries.send({ study, key });
+    if (await store.enqueue(study, { ...slice, ...world }, identity)) await deliveries.send({ study, key });
     if (signal.aborted) return null;
     return new Promise((resolve, reject) => {
       const leave = (): void => {

@@ -98,7 +98,8 @@ export class QueueStore {
   /** Connects, and makes the tables if they are not there. @throws JobsError `ERR_QUEUE` */
   static async open(url: string): Promise<QueueStore> {
     const sql = postgres(url, {
-      max: 4,
+      // A thousand workers share what connections a server has.
+      max: 2,
       connect_timeout: 10,
       backoff: () => 0.5,
       onnotice: () => undefined,

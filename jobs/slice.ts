@@ -2,7 +2,7 @@
 // same slice gives the same result wherever it runs, and when it runs again: a run's folder that is already there goes on.
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CompiledScenario, Kpis } from '../engine/index.js';
 import {
   CHECKPOINT_FILE,
@@ -22,7 +22,8 @@ import {
   weightsSha256,
 } from '../train/index.js';
 import type { BackendName, Checkpoint, RunConfigFile, TrainingConfig } from '../train/index.js';
-import { loadScenario } from '../trips/index.js';
+import { loadScenario, withoutFiles } from '../trips/index.js';
+import type { GivenScenario } from '../trips/index.js';
 import { evaluatePolicies } from '../workers/index.js';
 import { JobsError } from './errors.js';
 
@@ -36,6 +37,8 @@ export interface Slice {
   readonly rung: number;
   /** Preset or scenario file. */
   readonly scenario: string;
+  /** What the scenario's file says, for a machine that does not have it. */
+  readonly given?: Omit<GivenScenario, 'data'> | undefined;
   /** Where recorded trips lie. */
   readonly data?: string | undefined;
   /** The trial's settings, as a config file holds them. */
@@ -87,8 +90,20 @@ export interface SliceOptions {
 }
 
 /** The scenario of a slice or a study, with its data. */
-export function worldFor({ scenario, data }: Pick<Slice, 'scenario' | 'data'>): CompiledScenario {
-  return loadScenario({ scenario, ...(data === undefined ? {} : { data }) });
+export function worldFor({ scenario, given, data }: SliceWorld): CompiledScenario {
+  return loadScenario({ ...(given ?? { scenario }), ...(data === undefined ? {} : { data }) });
+}
+
+/** The part of a slice that says which world it is. */
+export type SliceWorld = Pick<Slice, 'scenario' | 'given' | 'data'>;
+
+/** The world of a study for machines that have none of this one's scenario files. @throws EngineError `ERR_SCENARIO` */
+export function portableWorld({ scenario, data }: Pick<SliceWorld, 'scenario' | 'data'>): SliceWorld {
+  const { data: where, ...given } = withoutFiles({ scenario, data });
+  const placed = where === undefined ? {} : { data: where };
+  return typeof given.scenario === 'string'
+    ? { scenario, ...placed }
+    : { scenario: resolve(scenario), given: given as Omit<GivenScenario, 'data'>, ...placed };
 }
 
 /** What `compiled` is, and this version. */

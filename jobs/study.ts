@@ -140,6 +140,11 @@ const costs: readonly string[] = [
   'invalidActions',
 ];
 
+/** Whether more of a figure is better, or less. */
+export function directionOf(metric: string): Objective['direction'] {
+  return costs.includes(metric) ? 'minimize' : 'maximize';
+}
+
 /** @throws JobsError `ERR_STUDY` if the file cannot be read, or naming the first field that is wrong */
 export function readStudy(path: string): Study {
   let value: unknown;
@@ -233,7 +238,7 @@ export function checkStudy(value: unknown, from: string): Study {
     eta,
     objective: {
       metric,
-      direction: file.objective?.direction ?? (costs.includes(metric) ? 'minimize' : 'maximize'),
+      direction: file.objective?.direction ?? directionOf(metric),
       episodes: file.objective?.episodes ?? 100,
       constraints,
     },

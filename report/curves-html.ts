@@ -20,7 +20,7 @@ const headings: readonly (readonly [ChartView['section'], string])[] = [
 export function curvesHtml(view: CurvesView): string {
   const groups = view.groups.map(
     (name, k) =>
-      `<li><label><input type="checkbox" checked data-group="${k}"><svg width="30" height="12" aria-hidden="true"><line class="curve-${k % 8}" x1="1" x2="29" y1="6" y2="6" stroke-dasharray="${dashes[Math.floor(k / 8) % dashes.length]}"/></svg>${escaped(name)}</label></li>`,
+      `<li><label><input type="checkbox" checked data-group="${k}"><svg width="30" height="12" aria-hidden="true"><line class="curve-${k % 8}" x1="1" x2="29" y1="6" y2="6" stroke-dasharray="${dashOf(view, k).join(' ')}"/></svg>${escaped(name)}</label></li>`,
   );
   const sections = headings.flatMap(([section, heading]) => {
     const charts = view.charts.flatMap((chart, k) => (chart.section === section ? [chartHtml(view, chart, k)] : []));
@@ -40,8 +40,10 @@ export function curvesHtml(view: CurvesView): string {
 ${sections.join('\n')}`;
 }
 
-/** After eight colours the lines are broken. The page's code has the same list. */
-const dashes = ['', '7 4', '2 3'];
+/** Strokes of a group's lines; none for a whole line. */
+function dashOf({ dashes }: CurvesView, group: number): readonly number[] {
+  return dashes[Math.floor(group / 8) % dashes.length];
+}
 
 function chartHtml(view: CurvesView, chart: ChartView, k: number): string {
   const told = chart.curves.slice(0, TOLD).map((curve) => `${view.groups[curve.group]}: ${storyOf(chart, curve)}`);

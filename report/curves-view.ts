@@ -25,6 +25,8 @@ export interface ChartView {
 export interface CurvesView {
   /** Names of runs, or of the replicates that are drawn as one. */
   readonly groups: readonly string[];
+  /** Lengths of strokes and gaps of a line: the first eight curves have the first of these, the next eight the second, and so on. */
+  readonly dashes: readonly (readonly number[])[];
   /** Whether a point may be the mean of several iterations. */
   readonly isThinned: boolean;
   readonly charts: readonly ChartView[];

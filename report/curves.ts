@@ -9,6 +9,8 @@ const MOST_POINTS = 400;
 const LEAST_POINTS = 20;
 /** Numbers in all curves of a page, at most: about a megabyte. */
 const MOST_NUMBERS = 120_000;
+/** After eight colours lines are broken. */
+const dashes: CurvesView['dashes'] = [[], [7, 4], [2, 3]];
 /** Digits that a curve is drawn with. */
 const DIGITS = 5;
 
@@ -91,6 +93,7 @@ export function curvesOf(groups: readonly RunGroup[]): CurvesView {
   const points = Math.min(MOST_POINTS, Math.max(LEAST_POINTS, most));
   return {
     groups: groups.map(({ name }) => name),
+    dashes,
     isThinned: runs.some(({ metrics }) => metrics.length > points),
     charts: keys.flatMap((key) => chartOf(key, groups, points) ?? []),
   };

@@ -4,6 +4,8 @@
 import { gantt, ganttRules, ganttScale } from './episode-svg.js';
 import { episodeView, escaped } from './episode-view.js';
 import type { PlayedEpisode } from './episode-lines.js';
+import type { EpisodeData } from './page-data.js';
+import type { EpisodeView } from './view.js';
 import { pageHtml } from './page-html.js';
 
 /** Speeds to choose from, in seconds of the episode a second. */
@@ -26,20 +28,36 @@ const counters: readonly (readonly [string, string, string])[] = [
 export function episodePage(played: PlayedEpisode): string {
   const view = episodeView(played);
   const title = `${view.scenario}, episode ${view.id}, policy ${view.policy}`;
-  const scale = ganttScale(view);
-  const now = `<line class="now" id="now" x1="${scale.left}" x2="${scale.left}" y1="80" y2="${scale.height - 30}"/>\n</svg>`;
   return pageHtml({
     title,
-    module: 'episode',
     style: ganttRules,
-    data: { view, scale },
+    data: { curves: null, episode: episodeData(view, 'page'), askMs: null },
     body: `<header>
 <h1>${escaped(title)}</h1>
-<p>Return ${view.return.toFixed(2)}. ${view.drivers.length} drivers, ${view.bookings.length} bookings, seed ${view.seed}.</p>
+<p>${escaped(episodeLine(view))}</p>
 </header>
 <main>
 <noscript><p>The map and the table of events need JavaScript. The drivers' day below does not.</p></noscript>
-<section class="stage" aria-labelledby="map-title">
+${episodeSections(view)}
+</main>`,
+  });
+}
+
+/** What the page's code shows of an episode. */
+export function episodeData(view: EpisodeView, keys: EpisodeData['keys']): EpisodeData {
+  return { view, scale: ganttScale(view), keys };
+}
+
+/** What there is to say of an episode at once. */
+export function episodeLine(view: EpisodeView): string {
+  return `Return ${view.return.toFixed(2)}. ${view.drivers.length} drivers, ${view.bookings.length} bookings, seed ${view.seed}.`;
+}
+
+/** The frames that the page's code fills, as HTML; once in a page. */
+export function episodeSections(view: EpisodeView): string {
+  const { left, height } = ganttScale(view);
+  const now = `<line class="now" id="now" x1="${left}" x2="${left}" y1="80" y2="${height - 30}"/>\n</svg>`;
+  return `<section class="stage" id="stage" aria-labelledby="map-title">
 <div class="left">
 <h2 id="map-title">Map</h2>
 <div id="map-frame"><svg id="map" width="100%" role="img" aria-label="Map of drivers and bookings at the time below; the table of events tells the same"></svg></div>
@@ -83,9 +101,7 @@ ${gantt(view).replace(/<\/svg>$/, now)}
 <tbody id="events"></tbody>
 </table>
 </div>
-</section>
-</main>`,
-  });
+</section>`;
 }
 
 const circle = (kind: string, text: string): string =>

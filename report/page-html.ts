@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { escaped } from './episode-view.js';
+import type { PageData } from './page-data.js';
 
 /** What a page is made of. */
 export interface PageParts {
@@ -12,9 +13,7 @@ export interface PageParts {
   /** Added to the style that all pages have. */
   readonly style: string;
   /** What the page's code finds in the element `data`. */
-  readonly data: unknown;
-  /** Name of the module that starts, such as `episode`. */
-  readonly module: string;
+  readonly data: PageData;
   /** Somebody else's code and style, before our own. */
   readonly library?: PageLibrary;
 }
@@ -26,18 +25,19 @@ export interface PageLibrary {
   readonly style: string;
 }
 
-/** No request leaves the page, whatever is in its data. */
+/** No request leaves the page, whatever is in its data; a page that is served asks its own server alone. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+const servedPolicy = `${policy}; connect-src 'self'`;
 
 /** A self-contained page. */
-export function pageHtml({ title, body, style, data, module, library }: PageParts): string {
+export function pageHtml({ title, body, style, data, library }: PageParts): string {
   const shared = readFileSync(new URL('../../report/page/style.css', import.meta.url), 'utf8');
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="${data.askMs === null ? policy : servedPolicy}">
 <meta name="color-scheme" content="light dark">
 <title>${escaped(title)}</title>
 <style>
@@ -48,7 +48,7 @@ ${library?.style ?? ''}${shared}${style}
 ${body}
 <script type="application/json" id="data">${embedded(data)}</script>
 ${library === undefined ? '' : `<script>\n${library.script}</script>\n`}<script>
-${pageScript(module)}</script>
+${pageScript('page')}</script>
 </body>
 </html>
 `;

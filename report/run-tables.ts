@@ -5,9 +5,11 @@ import { kpiMeaning } from '../engine/index.js';
 import type { KpiName } from '../engine/index.js';
 import { halfWidth } from '../policy/index.js';
 import { flattened, settingDifferences } from '../train/differences.js';
-import type { RunRecord } from '../train/index.js';
+import { shareOfGap, verdictOn } from '../train/index.js';
+import type { Difference, RunRecord, Verdict } from '../train/index.js';
 import type { EpisodeResult, Evaluation } from '../workers/index.js';
 import { runNames } from './curves.js';
+import { escaped } from './episode-view.js';
 import type { RunGroup } from './curves.js';
 import { figureText, settingText, tableHtml } from './html-table.js';
 import type { Cell } from './html-table.js';
@@ -77,29 +79,36 @@ export interface EvaluatedRow {
   readonly kpis: Readonly<Record<string, { readonly mean: number; readonly half: number | null }>>;
 }
 
+/** A policy against the strongest rule. */
+type Judged = Difference & { readonly verdict: Verdict };
+
 /** Policies that have played the same episodes, best first. */
 export interface EvaluatedSet {
   /** `geneva, 200 validation episodes, seed 1` */
   readonly name: string;
   readonly rows: readonly EvaluatedRow[];
+  /** Of each run, or of replicates together: against the strongest rule. */
+  readonly verdicts: readonly Judged[];
+  /** One of the runs whose policies are in it. */
+  readonly run: RunRecord;
 }
 
 /** The runs' policies beside the rules, by the episodes that they have played; replicates have a row of their mean, too. */
 export function evaluated(groups: readonly RunGroup[]): EvaluatedSet[] {
   const all = groups.flatMap(({ runs }) => runs);
   const names = runNames(all);
-  const sets = new Map<string, { readonly name: string; readonly rows: EvaluatedRow[] }>();
-  const setOf = (one: Evaluation): EvaluatedRow[] => {
+  const sets = new Map<string, { name: string; rows: EvaluatedRow[]; verdicts: Judged[]; run: RunRecord }>();
+  const setOf = (one: Evaluation, run: RunRecord): { rows: EvaluatedRow[]; verdicts: Judged[] } => {
     const { scenario, split, seed, episodes } = one;
     const name = `${scenario}, ${episodes.length} ${split} episodes, seed ${seed}`;
     const key = `${name} ${episodes.at(0)?.id} ${episodes.at(-1)?.id}`;
-    if (!sets.has(key)) sets.set(key, { name, rows: [] });
-    return sets.get(key)!.rows;
+    if (!sets.has(key)) sets.set(key, { name, rows: [], verdicts: [], run });
+    return sets.get(key)!;
   };
   for (const { name, runs } of groups) {
     for (const run of runs) {
       for (const [k, one] of run.evaluations.entries()) {
-        const rows = setOf(one);
+        const { rows } = setOf(one, run);
         const own = names[all.indexOf(run)];
         const row = rowOf(k === 0 ? `${own} (${one.policy})` : one.policy, k === 0, one.episodes);
         // A rule plays the same episodes alike; where it did not, code or data have changed between the runs.
@@ -108,15 +117,23 @@ export function evaluated(groups: readonly RunGroup[]): EvaluatedSet[] {
         rows.push(isTaken ? { ...row, name: `${row.name}, as played for ${own}` } : row);
       }
     }
-    const firsts = runs.flatMap(({ evaluations }) => evaluations.slice(0, 1));
-    const isOneSet = new Set(firsts.map(setOf)).size === 1;
-    if (firsts.length < 2 || !isOneSet) continue;
-    const means = firsts.map(({ meanReturn, kpis }) => ({ return: meanReturn, kpis }));
-    setOf(firsts[0]).push(rowOf(`${name}: mean`, true, means));
+    const done = runs.filter(({ evaluations }) => evaluations.length > 0);
+    const isOneSet = new Set(done.map((run) => setOf(run.evaluations[0], run))).size === 1;
+    // Replicates that have played other episodes are judged one by one.
+    for (const members of isOneSet ? [done] : done.map((run) => [run])) {
+      const firsts = members.map(({ evaluations }) => evaluations[0]);
+      const own = isOneSet ? name : names[all.indexOf(members[0])];
+      const { rows, verdicts } = setOf(firsts[0], members[0]);
+      const verdict = verdictOn(own, firsts, members[0].evaluations.slice(1));
+      if (verdict !== null) verdicts.push(verdict);
+      if (firsts.length < 2) continue;
+      const means = firsts.map(({ meanReturn, kpis }) => ({ return: meanReturn, kpis }));
+      rows.push(rowOf(`${name}: mean`, true, means));
+    }
   }
-  return [...sets.values()].map(({ name, rows }) => ({
-    name,
-    rows: [...rows].sort((a, b) => b.return.mean - a.return.mean),
+  return [...sets.values()].map((set) => ({
+    ...set,
+    rows: [...set.rows].sort((a, b) => b.return.mean - a.return.mean),
   }));
 }
 
@@ -143,21 +160,54 @@ function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** A set as a table. */
-export function evaluationTable({ name, rows }: EvaluatedSet): string {
+/**
+ * A set as a table.
+ * @param bound mean of what perfect foresight could earn at most on the same episodes; null where it is not known
+ */
+export function evaluationTable({ name, rows }: EvaluatedSet, bound: number | null): string {
+  const greedy = rows.find((row) => row.name === 'greedy')?.return.mean;
+  const shareOf = (mean: number): Cell[] => {
+    if (bound === null) return [];
+    const share = greedy === undefined ? null : shareOfGap(mean, greedy, bound);
+    return [right(share === null ? '-' : percent(share))];
+  };
+  const foresight: Cell[][] =
+    bound === null
+      ? []
+      : [['hindsight', right(hundredths(bound)), ...shareOf(bound), ...figures.map(() => right('-'))]];
   return tableHtml({
     name: `evaluation on ${name}`,
-    head: ['Policy', right('Return'), ...figures.map((kpi) => right(headings[kpi] ?? kpi))],
-    rows: rows.map((row) => [
-      row.name,
-      right(withHalf(row.return.mean, row.return.half, hundredths)),
-      ...figures.map((kpi) => {
-        const { mean, half } = row.kpis[kpi];
-        return right(withHalf(mean, half, shares.includes(kpi) ? percent : hundredths));
-      }),
-    ]),
-    marked: new Set(rows.flatMap(({ isRun }, k) => (isRun ? [k] : []))),
+    head: [
+      'Policy',
+      right('Return'),
+      ...(bound === null ? [] : [right('Way to hindsight')]),
+      ...figures.map((kpi) => right(headings[kpi] ?? kpi)),
+    ],
+    rows: [
+      ...foresight,
+      ...rows.map((row) => [
+        row.name,
+        right(withHalf(row.return.mean, row.return.half, hundredths)),
+        ...shareOf(row.return.mean),
+        ...figures.map((kpi) => {
+          const { mean, half } = row.kpis[kpi];
+          return right(withHalf(mean, half, shares.includes(kpi) ? percent : hundredths));
+        }),
+      ]),
+    ],
+    marked: new Set(rows.flatMap(({ isRun }, k) => (isRun ? [k + foresight.length] : []))),
   });
+}
+
+/** The verdicts of a set as sentences, one for each policy. */
+export function verdictList({ verdicts }: EvaluatedSet): string {
+  const items = verdicts.map(({ verdict, policy, against, mean, low, high, probabilityOfImprovement }) => {
+    const said = { pass: 'is better than', fail: 'is worse than', undecided: 'is not told apart from' }[verdict];
+    const bounds = low === null || high === null ? 'no interval' : `${hundredths(low)} to ${hundredths(high)}`;
+    const text = `${policy} ${said} ${against}: ${mean >= 0 ? '+' : ''}${hundredths(mean)} (${bounds}), better in ${percent(probabilityOfImprovement)} of episodes`;
+    return `<li><b class="verdict ${verdict}">${verdict}</b> ${escaped(text)}</li>`;
+  });
+  return items.length === 0 ? '' : `<ul class="verdicts">${items.join('')}</ul>`;
 }
 
 /** What the figures of the table mean. */

@@ -1,12 +1,11 @@
 // The page of one or more training runs: what they are, their learning curves, their evaluations beside the rules', where time went,
-// how their settings differ, and where they ran. One file that asks for nothing from outside.
+// how their settings differ, where they ran, and an episode. One file that asks for nothing from outside.
 
-import { readFileSync } from 'node:fs';
 import type { RunRecord } from '../train/index.js';
 import { curvesOf, replicates } from './curves.js';
 import { curvesHtml } from './curves-html.js';
 import { escaped } from './episode-view.js';
-import { pageHtml } from './page-html.js';
+import { noScript, reportHtml } from './report-frame.js';
 import {
   evaluated,
   evaluationTable,
@@ -15,19 +14,24 @@ import {
   settingsTable,
   startTable,
   timeTable,
+  verdictList,
 } from './run-tables.js';
-import { uplot } from './uplot.js';
+import type { EpisodeView } from './view.js';
 
-/** What report pages look like beside what all pages have. */
-export function reportStyle(): string {
-  return readFileSync(new URL('../../report/page/report.css', import.meta.url), 'utf8');
+/** What a page has beside what the runs' folders hold. */
+export interface RunsPageExtras {
+  /** An episode of one of them, shown on a map; default: none. */
+  readonly episode?: EpisodeView | null | undefined;
+  /** Why there is no episode, for people; default: nothing is said. */
+  readonly withoutEpisode?: string | undefined;
+  /** The bound of perfect foresight by the name of a set of evaluations; default: none is known. */
+  readonly bounds?: ReadonlyMap<string, number> | undefined;
+  /** As of `PageData`, for a page that is served; default: a file. */
+  readonly askMs?: number | undefined;
 }
 
-/** What is said where the page's code does not run. */
-export const noScript = '<noscript><p>The curves need JavaScript. The tables below them do not.</p></noscript>';
-
 /** The page as HTML. @param runs at least one, each with metrics */
-export function runsPage(runs: readonly RunRecord[]): string {
+export function runsPage(runs: readonly RunRecord[], extras: RunsPageExtras = {}): string {
   const groups = replicates(runs);
   const view = curvesOf(groups);
   const scenarios = [...new Set(runs.map(({ scenario }) => scenario ?? 'unknown scenario'))];
@@ -36,21 +40,17 @@ export function runsPage(runs: readonly RunRecord[]): string {
   const evaluations =
     sets.length === 0
       ? '<p>None of the runs has an evaluation: it is made when all steps are done.</p>'
-      : `${sets.map((set) => `<h3>${escaped(set.name)}</h3>\n${evaluationTable(set)}`).join('\n')}
-<p class="hint">Means with 95% intervals: of a policy over its episodes, of replicates over their seeds. Runs are set off from rules.</p>
+      : `${sets.map((set) => `<h3>${escaped(set.name)}</h3>\n${verdictList(set)}\n${evaluationTable(set, extras.bounds?.get(set.name) ?? null)}`).join('\n')}
+<p class="hint">Means with 95% intervals: of a policy over its episodes, of replicates over their seeds. Runs are set off from rules. The verdict is
+about the difference from the rule with the highest mean return, paired, with its 95% bootstrap interval over seeds and episodes.${extras.bounds === undefined || extras.bounds.size === 0 ? '' : ' No policy can earn more than hindsight; the way there is counted from greedy.'}</p>
 ${figureMeanings()}`;
-  return pageHtml({
+  return reportHtml({
     title,
-    module: 'curves',
-    style: reportStyle(),
-    data: view,
-    library: uplot(),
-    body: `<header>
-<h1>${escaped(title)}</h1>
-<p>${escaped(scenarios.join(', '))}</p>
-</header>
-<main>
-${noScript}
+    subtitle: scenarios.join(', '),
+    curves: view,
+    episode: extras.episode ?? null,
+    askMs: extras.askMs ?? null,
+    sections: `${noScript}
 <section>
 <h2>Runs</h2>
 ${runTable(runs)}
@@ -72,7 +72,6 @@ ${settingsTable(runs)}
 <section>
 <h2>Starts</h2>
 ${startTable(runs)}
-</section>
-</main>`,
+</section>${extras.withoutEpisode === undefined ? '' : `\n<section>\n<h2>Episode</h2>\n<p>${escaped(extras.withoutEpisode)}</p>\n</section>`}`,
   });
 }

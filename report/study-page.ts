@@ -8,12 +8,11 @@ import { curvesHtml } from './curves-html.js';
 import { escaped } from './episode-view.js';
 import { figureCell, figureText, settingText, tableHtml } from './html-table.js';
 import type { Cell } from './html-table.js';
-import { pageHtml } from './page-html.js';
-import { noScript, reportStyle } from './runs-page.js';
-import { parallelPicture, studyLegend, valuePicture } from './study-svg.js';
-import { constraintText, trialViews } from './study-view.js';
-import type { TrialView } from './study-view.js';
-import { uplot } from './uplot.js';
+import { noScript, reportHtml } from './report-frame.js';
+import { frontPicture, parallelPicture, studyLegend, valuePicture } from './study-svg.js';
+import { constraintText, frontsOf, settingsText, trialViews } from './study-view.js';
+import type { Front, TrialView } from './study-view.js';
+import type { EpisodeView } from './view.js';
 import { percent, short } from './words.js';
 
 /** Trials in the table, at most. */
@@ -28,29 +27,27 @@ export interface StudyReport {
   readonly isFinished: boolean;
   /** Runs of the best trials, whose curves are drawn; may be empty. */
   readonly runs: readonly RunRecord[];
+  /** An episode of the best trial, shown on a map; default: none. */
+  readonly episode?: EpisodeView | null | undefined;
+  /** As of `PageData`, for a page that is served; default: a file. */
+  readonly askMs?: number | undefined;
 }
 
 /** The page as HTML. */
-export function studyPage({ saved, table, ranked, isFinished, runs }: StudyReport): string {
+export function studyPage({ saved, table, ranked, isFinished, runs, episode, askMs }: StudyReport): string {
   const { study, limit } = saved;
   const { objective, seeds, rungs, scenario } = study;
   const trials = trialViews(study, ranked);
   const view = curvesOf(replicates(runs));
   const best = trials[0].value !== null && trials[0].broken.length === 0 ? trials[0] : null;
-  const title = `Study ${study.name}`;
   const state = isFinished ? 'finished' : `not finished: ${ranked.length} of at most ${limit} trials have a result`;
-  return pageHtml({
-    title,
-    module: 'curves',
-    style: reportStyle(),
-    data: view,
-    library: uplot(),
-    body: `<header>
-<h1>${escaped(title)}</h1>
-<p>${escaped(`${scenario}; ${objective.direction} ${objective.metric} over ${objective.episodes} validation episodes; ${ranked.length} trials with ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; rungs at ${rungs.map(short).join(', ')} steps; ${state}`)}</p>
-</header>
-<main>
-<section>
+  return reportHtml({
+    title: `Study ${study.name}`,
+    subtitle: `${scenario}; ${objective.direction} ${objective.metric} over ${objective.episodes} validation episodes; ${ranked.length} trials with ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; rungs at ${rungs.map(short).join(', ')} steps; ${state}`,
+    curves: view,
+    episode: episode ?? null,
+    askMs: askMs ?? null,
+    sections: `<section>
 <h2>Best</h2>
 <p>${best === null ? 'No trial has a result that keeps the constraints.' : escaped(bestText(objective.metric, best))}</p>
 </section>
@@ -75,19 +72,20 @@ ${parallelPicture(study, trials)}
 <ul class="parts"><li><i class="good"></i>best quarter</li><li><i class="rest"></i>others</li><li><i class="bad"></i>breaks a constraint, or failed</li></ul>
 </section>
 ${constraintSection(saved, trials)}
+${frontsOf(study, ranked)
+  .map((front) => frontSection(saved, trials, front))
+  .join('\n')}
 <section>
 <h2>Trials</h2>
 ${trials.length > MOST_LISTED ? `<p>The best ${MOST_LISTED} of ${trials.length}; results.json has all.</p>` : ''}
 ${trialTable(saved, trials.slice(0, MOST_LISTED))}
 </section>
-${runs.length === 0 ? '' : `${noScript}\n<h2>Curves of the best trials</h2>\n${curvesHtml(view)}`}
-</main>`,
+${runs.length === 0 ? '' : `${noScript}\n<h2>Curves of the best trials</h2>\n${curvesHtml(view)}`}`,
   });
 }
 
 function bestText(metric: string, { trial, value, steps, config }: TrialView): string {
-  const settings = Object.entries(config).map(([name, setting]) => `${name} ${settingText(setting)}`);
-  return `Trial ${trial}: ${metric} ${figureText(value)} at ${short(steps)} steps, with ${settings.join(', ')}.`;
+  return `Trial ${trial}: ${metric} ${figureText(value)} at ${short(steps)} steps, with ${settingsText(config)}.`;
 }
 
 function importanceTable({ importances }: StudyTable): string {
@@ -123,6 +121,34 @@ function constraintSection({ study: { objective } }: SavedStudy, trials: readonl
   return `<section>
 <h2>Constraints</h2>
 ${tableHtml({ name: 'constraints', head: ['Constraint', { number: 'Broken by' }, 'Trials, at their last rung'], rows })}
+</section>`;
+}
+
+function frontSection({ study }: SavedStudy, trials: readonly TrialView[], front: Front): string {
+  const { metric, points } = front;
+  const { objective } = study;
+  const rows = points.filter(({ isFront }) => isFront).sort((a, b) => a.x - b.x);
+  const others = trials.length - points.length;
+  return `<section>
+<h2>Pareto front: ${escaped(objective.metric)} and ${escaped(metric)}</h2>
+<div class="pair">
+<div>
+<div class="wide" tabindex="0" role="region" aria-label="${escaped(`Picture of the front of ${objective.metric} and ${metric}`)}">
+${frontPicture(study, trials, front)}
+</div>
+<p class="hint">On the line: trials that no other trial beats in both (${escaped(`${objective.metric}: ${objective.direction}, ${metric}: ${front.direction}`)}).${others === 0 ? '' : ` ${others} failed, or have no such figure.`}</p>
+</div>
+${tableHtml({
+  name: `front of ${objective.metric} and ${metric}`,
+  head: [{ number: 'Trial' }, { number: objective.metric }, { number: metric }, 'Settings'],
+  rows: rows.map(({ trial, x, y }): Cell[] => [
+    { number: String(trial) },
+    figureCell(y),
+    figureCell(x),
+    settingsText(trials.find((one) => one.trial === trial)!.config),
+  ]),
+})}
+</div>
 </section>`;
 }
 

@@ -3,8 +3,8 @@
 import type { Study } from '../jobs/index.js';
 import { escaped } from './episode-view.js';
 import { figureText, settingText } from './html-table.js';
-import { placeOn, ticksOf } from './study-view.js';
-import type { TrialView } from './study-view.js';
+import { placeOn, settingsText, ticksOf } from './study-view.js';
+import type { Front, TrialView } from './study-view.js';
 
 /** Trials in a picture, at most: the best ones. */
 const MOST_DRAWN = 1000;
@@ -31,45 +31,90 @@ interface Axis {
   readonly place: (value: number) => number;
 }
 
-function axisOf(trials: readonly TrialView[]): Axis {
-  const values = trials.flatMap(({ value }) => value ?? []);
+function valueAxis(trials: readonly TrialView[]): Axis {
+  return axisOf(trials.flatMap(({ value }) => value ?? []));
+}
+
+function axisOf(values: readonly number[]): Axis {
   const [least, most] = values.length === 0 ? [0, 1] : [Math.min(...values), Math.max(...values)];
   const margin = least === most ? Math.abs(least) * 0.1 || 1 : 0.04 * (most - least);
   const [low, high] = [least - margin, most + margin];
   return { low, high, place: (value) => (value - low) / (high - low) };
 }
 
-/** The value of each trial over its number. */
-export function valuePicture({ objective }: Study, all: readonly TrialView[]): string {
+/** What is drawn of trials in a plane. */
+interface Scatter {
+  readonly label: string;
+  readonly xName: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  /** Round numbers along x that have a label. */
+  readonly ticks: readonly number[];
+  /** Where a trial is; y is null of one that failed, which lies at the bottom. */
+  readonly points: readonly { readonly one: TrialView; readonly x: number; readonly y: number | null }[];
+  /** Joined by a line, in this order. */
+  readonly line?: readonly { readonly x: number; readonly y: number }[];
+}
+
+function scatter({ label, xName, x, y, ticks, points, line = [] }: Scatter): string {
   const [width, height, left, right, top, bottom] = [720, 300, 70, 16, 14, 40];
-  const trials = all.slice(0, MOST_DRAWN);
-  const axis = axisOf(trials);
-  const last = Math.max(1, ...trials.map(({ trial }) => trial));
-  const x = (trial: number): number => left + (trial / last) * (width - left - right);
-  const y = (value: number): number => height - bottom - axis.place(value) * (height - top - bottom);
-  const grid = roundSteps(axis.low, axis.high).map((value) => {
-    return `<line class="grid" x1="${left}" x2="${width - right}" y1="${at(y(value))}" y2="${at(y(value))}"/><text class="end" x="${left - 6}" y="${at(y(value) + 4)}">${figureText(value)}</text>`;
+  const px = (value: number): number => left + x.place(value) * (width - left - right);
+  const py = (value: number): number => height - bottom - y.place(value) * (height - top - bottom);
+  const grid = roundSteps(y.low, y.high).map((value) => {
+    return `<line class="grid" x1="${left}" x2="${width - right}" y1="${at(py(value))}" y2="${at(py(value))}"/><text class="end" x="${left - 6}" y="${at(py(value) + 4)}">${figureText(value)}</text>`;
   });
-  const ticks = roundSteps(0, last)
-    .filter(Number.isInteger)
-    .map((trial) => `<text class="middle" x="${at(x(trial))}" y="${height - 20}">${trial}</text>`);
-  const marks = trials.map((one) => {
-    const [px, py] = [x(one.trial), one.value === null ? height - bottom : y(one.value)];
+  const labels = ticks.map(
+    (value) => `<text class="middle" x="${at(px(value))}" y="${height - 20}">${figureText(value)}</text>`,
+  );
+  const joined = line.map((point, k) => `${k === 0 ? 'M' : 'L'}${at(px(point.x))},${at(py(point.y))}`).join('');
+  const marks = points.map(({ one, ...point }) => {
+    const [cx, cy] = [px(point.x), point.y === null ? height - bottom : py(point.y)];
     const mark =
-      one.value === null
-        ? `<path class="mark failed" d="M${at(px - 5)},${at(py + 3)}h10l-5,-8Z"/>`
+      point.y === null
+        ? `<path class="mark failed" d="M${at(cx - 5)},${at(cy + 3)}h10l-5,-8Z"/>`
         : one.broken.length > 0
-          ? cross(Math.round(px), Math.round(py), 4)
-          : `<circle class="mark${one.isWhole ? ' whole' : ''}" cx="${at(px)}" cy="${at(py)}" r="5"/>`;
+          ? cross(Math.round(cx), Math.round(cy), 4)
+          : `<circle class="mark${one.isWhole ? ' whole' : ''}" cx="${at(cx)}" cy="${at(cy)}" r="5"/>`;
     return `<g>${mark}<title>${escaped(storyOf(one))}</title></g>`;
   });
-  const label = `${objective.metric} of ${trials.length} trials over their numbers; the table of trials has the same`;
   return `<svg class="study" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(label)}">
 ${grid.join('')}
-${ticks.join('')}
-<text class="middle" x="${(left + width - right) / 2}" y="${height - 4}">trial</text>
+${labels.join('')}
+<text class="middle" x="${(left + width - right) / 2}" y="${height - 4}">${escaped(xName)}</text>
+${joined === '' ? '' : `<path class="front" d="${joined}"/>`}
 ${marks.join('\n')}
 </svg>`;
+}
+
+/** The value of each trial over its number. */
+export function valuePicture({ objective }: Study, all: readonly TrialView[]): string {
+  const trials = all.slice(0, MOST_DRAWN);
+  const last = Math.max(1, ...trials.map(({ trial }) => trial));
+  return scatter({
+    label: `${objective.metric} of ${trials.length} trials over their numbers; the table of trials has the same`,
+    xName: 'trial',
+    x: { low: 0, high: last, place: (trial) => trial / last },
+    y: valueAxis(trials),
+    ticks: roundSteps(0, last).filter(Number.isInteger),
+    points: trials.map((one) => ({ one, x: one.trial, y: one.value })),
+  });
+}
+
+/** The objective over another figure, and the line of those that none beats in both. */
+export function frontPicture({ objective }: Study, all: readonly TrialView[], { metric, points }: Front): string {
+  const views = new Map(all.map((one) => [one.trial, one]));
+  const line = points.filter(({ isFront }) => isFront).sort((a, b) => a.x - b.x);
+  const drawn = [...line, ...points.filter(({ isFront }) => !isFront)].slice(0, MOST_DRAWN);
+  const x = axisOf(drawn.map((point) => point.x));
+  return scatter({
+    label: `${objective.metric} over ${metric} of ${drawn.length} trials; the table below has those on the front`,
+    xName: metric,
+    x,
+    y: axisOf(drawn.map((point) => point.y)),
+    ticks: roundSteps(x.low, x.high),
+    points: drawn.map((point) => ({ one: views.get(point.trial)!, x: point.x, y: point.y })),
+    line,
+  });
 }
 
 /** About five round numbers from `low` to `high`. */
@@ -83,8 +128,7 @@ function roundSteps(low: number, high: number): number[] {
 }
 
 function storyOf({ trial, rank, value, steps, config }: TrialView): string {
-  const settings = Object.entries(config).map(([name, setting]) => `${name} ${settingText(setting)}`);
-  return `trial ${trial}, place ${rank + 1}: ${value === null ? 'failed' : figureText(value)} at ${steps} steps; ${settings.join(', ')}`;
+  return `trial ${trial}, place ${rank + 1}: ${value === null ? 'failed' : figureText(value)} at ${steps} steps; ${settingsText(config)}`;
 }
 
 /** An axis for each parameter and one for the value; a line for each trial, the best ones on top. */
@@ -94,7 +138,7 @@ export function parallelPicture({ space, objective }: Study, all: readonly Trial
   const gap = parameters.length < 5 ? 200 : 150;
   const [width, height] = [left + right + gap * parameters.length, top + axisHeight + below];
   const trials = all.slice(0, MOST_DRAWN);
-  const axis = axisOf(trials);
+  const axis = valueAxis(trials);
   const y = (place: number): number => top + (1 - place) * axisHeight;
   const unused = y(0) + 22;
   const good = Math.max(1, Math.ceil(GOOD_SHARE * trials.length));

@@ -1,8 +1,10 @@
 // A study's trials as a page shows them: place, value, broken constraints, and where each setting lies in its range.
 
 import { excess, meanFigure } from '../jobs/figures.js';
+import { directionOf } from '../jobs/study.js';
 import { choiceIndex, internalRange, toInternal } from '../jobs/space.js';
-import type { Constraint, Parameter, Study, TrialRow } from '../jobs/index.js';
+import type { Constraint, Objective, Parameter, Study, TrialRow } from '../jobs/index.js';
+import { settingText } from './html-table.js';
 
 /** A trial that has a result. */
 export interface TrialView {
@@ -38,6 +40,66 @@ export function trialViews({ rungs, objective }: Study, ranked: readonly TrialRo
       ),
       config: row.config,
     };
+  });
+}
+
+/** `learningRate 0.003, hidden [32,32]` */
+export function settingsText(config: TrialRow['config']): string {
+  return Object.entries(config)
+    .map(([name, setting]) => `${name} ${settingText(setting)}`)
+    .join(', ');
+}
+
+/** A trial at its last rung, by the objective and another figure. */
+export interface FrontPoint {
+  readonly trial: number;
+  /** The other figure. */
+  readonly x: number;
+  /** The objective. */
+  readonly y: number;
+  /** Whether no other trial is better in one of both and not worse in the other. */
+  readonly isFront: boolean;
+}
+
+/** The objective against another figure. */
+export interface Front {
+  /** Name of the other figure. */
+  readonly metric: string;
+  readonly direction: Objective['direction'];
+  /** Trials that have both, from the best to the worst. */
+  readonly points: readonly FrontPoint[];
+}
+
+/**
+ * The objective against each figure that is bounded by a constraint; without constraints against the share of bookings that are
+ * served, which a mean return hides, or where that is the objective against the return.
+ */
+export function frontsOf({ objective }: Study, ranked: readonly TrialRow[]): Front[] {
+  const { constraints, metric } = objective;
+  const bounded = [...new Set(constraints.map((one) => one.metric))].filter((name) => name !== metric);
+  const others = bounded.length > 0 ? bounded : [metric === 'serviceRate' ? 'return' : 'serviceRate'];
+  return others.map((other) => {
+    const own = constraints.filter((one) => one.metric === other);
+    const isFloor = own.some(({ min }) => min !== undefined);
+    const isCeiling = own.some(({ max }) => max !== undefined);
+    const direction = isFloor === isCeiling ? directionOf(other) : isFloor ? 'maximize' : 'minimize';
+    const points = ranked.flatMap(({ trial, rungs }) => {
+      const { value: y, seeds } = rungs.at(-1)!;
+      const x = meanFigure(seeds, other);
+      return y === null || Number.isNaN(x) ? [] : [{ trial, x, y }];
+    });
+    const signs = [objective.direction, direction].map((way) => (way === 'maximize' ? 1 : -1));
+    const front = new Set<number>();
+    let last: (typeof points)[number] | null = null;
+    // From the best objective down: who is on the front has more of the other figure than all before.
+    const gains = (point: (typeof points)[number]): number => signs[1] * point.x;
+    for (const point of [...points].sort((a, b) => signs[0] * (b.y - a.y) || gains(b) - gains(a))) {
+      const isSame = last !== null && point.x === last.x && point.y === last.y;
+      if (last !== null && !isSame && gains(point) <= gains(last)) continue;
+      front.add(point.trial);
+      last = point;
+    }
+    return { metric: other, direction, points: points.map((point) => ({ ...point, isFront: front.has(point.trial) })) };
   });
 }
 

@@ -393,7 +393,7 @@ describe('fleetstep', () => {
       ].map(([what, act, message]) => ({ algorithm, what, act, message })),
     ),
   )(
-    'a worker that $what while $algorithm learns ends the run, which resumes to the same weights',
+    'a worker that $what each time while $algorithm learns ends the run, which resumes to the same weights',
     { tags: ['long'] },
     async ({ algorithm, what, act, message }) => {
       const [task, ...settings] = learning[algorithm];
@@ -426,34 +426,39 @@ describe('fleetstep', () => {
     [
       'hangs',
       'for (;;);',
-      /a worker hangs at "rollout": task \d+ has made no step for 2 s/,
+      /a worker hangs at "rollout": task \d+ has made no step for 1 s/,
       [/watchdog: a worker hangs at "rollout"/, /ending \d threads\n/],
     ],
-  ])('a worker that %s ends the run, and says how to resume it; NODE_DEBUG tells more', (what, act, message, told) => {
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [main, 'train', ...endless, '--workers', '2', '--hang-seconds', '2', '--out', what, '--json'],
-      {
-        cwd: root,
-        encoding: 'utf8',
-        timeout: 540_000,
-        env: { ...sabotage(what, act), NODE_DEBUG: 'fleetstep:workers,fleetstep:trips' },
-      },
-    );
-    expect(status).toBe(1);
-    const debugged = /^FLEETSTEP:[A-Z]+ \d+: .*\n/gm;
-    const fault = stderr.replaceAll(debugged, '');
-    expect(fault).toMatch(message);
-    expect(fault).toMatch(
-      new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${what}"\n$`),
-    );
-    expect(readdirSync(join(root, what)).sort()).toEqual(unevaluated);
-    expect(readFileSync(join(root, what, 'log.txt'), 'utf8')).toMatch(/ failed at step \d+: .*\n$/);
-    const debug = stderr.match(debugged)!.join('');
-    expect(debug).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
-    expect(debug.match(/thread \d+ started\n/g)).toHaveLength(2);
-    for (const line of told) expect(stderr).toMatch(line);
-  });
+  ])(
+    'a worker that %s each time ends the run, and says how to resume it; NODE_DEBUG tells more',
+    { tags: ['long'] },
+    (what, act, message, told) => {
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [main, 'train', ...endless, '--workers', '2', '--hang-seconds', '1', '--out', what, '--json'],
+        {
+          cwd: root,
+          encoding: 'utf8',
+          timeout: 540_000,
+          env: { ...sabotage(what, act), NODE_DEBUG: 'fleetstep:workers,fleetstep:trips' },
+        },
+      );
+      expect(status).toBe(1);
+      const debugged = /^FLEETSTEP:[A-Z]+ \d+: .*\n/gm;
+      const fault = stderr.replaceAll(debugged, '');
+      expect(fault).toMatch(message);
+      expect(fault).toMatch(
+        new RegExp(`; the checkpoint of step \\d+ is kept: resume with "fleetstep train --resume ${what}"\n$`),
+      );
+      expect(readdirSync(join(root, what)).sort()).toEqual(unevaluated);
+      expect(readFileSync(join(root, what, 'log.txt'), 'utf8')).toMatch(/ failed at step \d+: .*\n$/);
+      const debug = stderr.match(debugged)!.join('');
+      expect(debug).toMatch(/FLEETSTEP:TRIPS \d+: scenario geneva: names/);
+      // Two threads, and three times two others in their place.
+      expect(debug.match(/thread \d+ started\n/g)).toHaveLength(8);
+      for (const line of told) expect(stderr).toMatch(line);
+    },
+  );
 
   it.each([
     // The first waits for the limit; where that is far away, the second does not.

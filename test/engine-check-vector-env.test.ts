@@ -318,7 +318,7 @@ describe('checkVectorEnv', () => {
   });
 });
 
-describeWithTrips('checkVectorEnv on recorded trips', () => {
+describeWithTrips('checkVectorEnv on recorded trips', { tags: ['long'] }, () => {
   it.each(modes)('finds nothing in ours: %s', (autoresetMode) => {
     const scenario = loadScenario({ scenario: 'nyc-small', data: nycAmod });
     const env = new VectorDispatchEnv({ scenario, numEnvs: 3, autoresetMode });

@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -30,8 +30,10 @@ interface Ended {
   readonly stderr: string;
 }
 
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended>; stderr: () => string } {
-  const child = spawn(process.execPath, [main, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+const start = (...args: string[]): ReturnType<typeof startIn> => startIn(root, ...args);
+
+function startIn(cwd: string, ...args: string[]): { child: ChildProcess; ended: Promise<Ended>; stderr: () => string } {
+  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   let stdout = '';
   let stderr = '';
@@ -46,7 +48,12 @@ const worker = (...more: string[]): ReturnType<typeof start> =>
 
 /** A study of another name has results of its own in the queue. */
 function sweep(name: string, ...more: string[]): ReturnType<typeof start> {
-  writeFileSync(join(root, `${name}.json`), JSON.stringify({ ...tinyStudy, name }));
+  return sweepOf({ ...tinyStudy, name }, ...more);
+}
+
+function sweepOf(study: typeof tinyStudy, ...more: string[]): ReturnType<typeof start> {
+  const { name } = study;
+  writeFileSync(join(root, `${name}.json`), JSON.stringify(study));
   return start('sweep', `${name}.json`, '--out', name, '--json', ...more);
 }
 
@@ -94,6 +101,29 @@ describe('a study through a queue', () => {
       );
     },
   );
+
+  it('of a scenario in files is done by a worker that has none of them', { tags: ['long'] }, async () => {
+    mkdirSync(join(root, 'cities'));
+    writeFileSync(join(root, 'cities', 'base.json'), JSON.stringify({ extends: 'geneva', drivers: 6 }));
+    writeFileSync(join(root, 'cities', 'city.json'), JSON.stringify({ extends: 'base.json', slots: 12 }));
+    const study = { ...tinyStudy, trials: 2, scenario: 'cities/city.json' };
+    const alone = shaOf(await sweepOf({ ...study, name: 'city-alone' }).ended);
+    const elsewhere = mkdtempSync(join(tmpdir(), 'fleetstep-elsewhere-'));
+    const sweeping = sweepOf({ ...study, name: 'city-queued' }, ...queued());
+    const store = await QueueStore.open(database.superuserUrl);
+    try {
+      const identity = studyIdentity(worldFor({ scenario: join(root, 'cities/city.json') }));
+      const key = studyKey('city-queued', checkStudy({ ...study, name: 'city-queued' }, 'a test'), identity);
+      while ((await store.states(key, [sliceKey({ trial: 0, seed: 1, rung: 0 })])).length === 0) await setTimeout(20);
+      // From now on nobody has the files.
+      renameSync(join(root, 'cities'), join(root, 'gone'));
+      startIn(elsewhere, 'worker', '--queue', database.superuserUrl, '--parallel', '2', '--lease-seconds', '2');
+      expect(shaOf(await sweeping.ended)).toBe(alone);
+    } finally {
+      await store.close();
+      rmSync(elsewhere, { recursive: true, force: true });
+    }
+  });
 
   const kills = 20;
   it(

@@ -2,17 +2,16 @@
 // folder, it leaves pictures there.
 
 import './support/uncounted.js';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileScenario, preset } from '#engine/index.js';
 import { episodePage, episodeSvg, episodeView, pageScript } from '#report/index.js';
 import type { PlayedEpisode } from '#report/index.js';
 import { barriers } from './support/barriers.js';
-import { browserMissing, openBrowser } from './support/browser.js';
+import { browserMissing, openBrowser, openFile } from './support/browser.js';
 import { playedBy } from './support/played-episode.js';
 
 const pictures = process.env['FLEETSTEP_SCREENSHOTS'];
@@ -54,7 +53,7 @@ describe('the picture of an episode', () => {
 
 describe('the script of a page', () => {
   it('is that of all its modules, and imports and exports nothing', () => {
-    const script = pageScript('episode');
+    const script = pageScript('page');
     for (const name of ['class EpisodeMap', 'class Player', 'class Moments', 'function eventTable']) {
       expect(script.split(name)).toHaveLength(2);
     }
@@ -78,19 +77,8 @@ describe.skipIf(browserMissing())('the page of an episode', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function open(name: string, text: string, width = 1600): Promise<Page> {
-    const file = join(folder, name);
-    writeFileSync(file, text);
-    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => faults.push(message.text()));
-    page.on('request', (request) => {
-      if (request.url() !== pathToFileURL(file).href) faults.push(`asked ${request.url()}`);
-    });
-    page.setDefaultTimeout(30_000);
-    await page.goto(pathToFileURL(file).href);
-    return page;
-  }
+  const open = (name: string, text: string, width?: number): Promise<Page> =>
+    openFile({ browser, faults }, join(folder, name), text, width);
 
   async function shownCounts(page: Page): Promise<Record<string, number>> {
     const names = Object.keys(countsAt(0));

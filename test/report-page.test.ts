@@ -2,17 +2,18 @@
 // FLEETSTEP_SCREENSHOTS set to a folder, it leaves pictures there.
 
 import './support/uncounted.js';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StudyFolder, rankedRows, tableSoFar } from '#jobs/index.js';
-import { runsPage, studyPage } from '#report/index.js';
+import { compileScenario, preset } from '#engine/index.js';
+import { episodeView, runsPage, studyPage } from '#report/index.js';
 import { readRun } from '#train/index.js';
 import { barriers } from './support/barriers.js';
-import { browserMissing, openBrowser } from './support/browser.js';
+import { browserMissing, openBrowser, openFile } from './support/browser.js';
+import { playedBy } from './support/played-episode.js';
 import { kpisOf, metricsLine, writeRun, writeStudy } from './support/written-runs.js';
 
 const pictures = process.env['FLEETSTEP_SCREENSHOTS'];
@@ -34,9 +35,14 @@ describe.skipIf(browserMissing())('a report', { tags: ['long'] }, () => {
       ['b', 1, 5],
     ] as const) {
       const metrics = Array.from({ length: 30 }, (_, k) => metricsLine(k + 1, rise * (k + 1)));
-      writeRun(at(name), { seed, metrics, returns: { ppo: [rise, rise + 1], [HOSTILE]: [7, 8] } });
+      const returns = { ppo: [rise, rise + 1, rise], edf: [9, 9, 12], greedy: [1, 2, 3], [HOSTILE]: [7, 8, 7] };
+      writeRun(at(name), { seed, metrics, returns });
     }
-    runs = runsPage(['a-s1', 'a-s2', 'b'].map((name) => readRun(at(name))));
+    const episode = episodeView(playedBy(compileScenario(preset('geneva')), 'edf', 0, 1));
+    runs = runsPage(
+      ['a-s1', 'a-s2', 'b'].map((name) => readRun(at(name))),
+      { episode },
+    );
     const space = {
       algorithm: { choice: ['ppo', 'dqn'] },
       learningRate: { float: [1e-4, 1e-1], log: true },
@@ -51,7 +57,7 @@ describe.skipIf(browserMissing())('a report', { tags: ['long'] }, () => {
         ? { failure: 'it has diverged' }
         : {
             ...{ steps: 128, meanReturn: 100 * trial + seed, weightsSha256: 'a' },
-            kpis: kpisOf(trial % 4 === 3 ? 0.2 : 0.9),
+            kpis: kpisOf(trial % 4 === 3 ? 0.2 : 0.9 - trial / 100),
           },
     );
     const { folder: studyFolder, saved } = StudyFolder.open(at('study'));
@@ -66,19 +72,8 @@ describe.skipIf(browserMissing())('a report', { tags: ['long'] }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function open(name: string, text: string, width = 1600): Promise<Page> {
-    const file = join(folder, name);
-    writeFileSync(file, text);
-    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => faults.push(message.text()));
-    page.on('request', (request) => {
-      if (request.url() !== pathToFileURL(file).href) faults.push(`asked ${request.url()}`);
-    });
-    page.setDefaultTimeout(30_000);
-    await page.goto(pathToFileURL(file).href);
-    return page;
-  }
+  const open = (name: string, text: string, width?: number): Promise<Page> =>
+    openFile({ browser, faults }, join(folder, name), text, width);
 
   /** The pixels of a chart: how many have a colour of their own, neither paper nor the greys of its axes; and what all add up to. */
   async function pixels(page: Page, chart: string): Promise<{ coloured: number; sum: number }> {
@@ -118,6 +113,27 @@ describe.skipIf(browserMissing())('a report', { tags: ['long'] }, () => {
     expect(faults).toEqual([]);
   });
 
+  it('shows an episode, whose keys leave the page its own', async () => {
+    const page = await open('episode.html', runs);
+    const time = page.locator('#time');
+    await page.keyboard.press('End');
+    expect(await time.inputValue()).toBe('0');
+    await page.getByRole('button', { name: 'One tick on' }).focus();
+    await page.keyboard.press('End');
+    expect(await time.inputValue()).toBe('28800');
+    expect(await page.locator('#map .driver').count()).toBe(10);
+    expect((await pixels(page, '#plot-0')).coloured).toBeGreaterThan(500);
+    expect(faults).toEqual([]);
+  });
+
+  it('gives the verdict on each run, and on replicates together', async () => {
+    const page = await open('verdicts.html', runs);
+    expect(await page.locator('.verdicts li').allInnerTexts()).toEqual([
+      expect.stringMatching(/^undecided a, seeds 1, 2 is not told apart from edf: \+5.33 /),
+      expect.stringMatching(/^fail b is worse than edf: -4.67 /),
+    ]);
+  });
+
   it('draws in other colours where the system turns dark', async () => {
     const page = await open('dark.html', runs);
     const { sum } = await pixels(page, '#plot-0');
@@ -135,9 +151,14 @@ describe.skipIf(browserMissing())('a report', { tags: ['long'] }, () => {
 
   it('has a mark for each trial, a line for each trial, and a row for each trial', async () => {
     const page = await open('study.html', study);
-    expect(await page.locator('svg.study .mark').count()).toBe(12);
-    expect(await page.locator('svg.study .mark.failed').count()).toBe(1);
-    expect(await page.locator('svg.study .mark.broken').count()).toBe(3);
+    const values = page.getByRole('region', { name: 'Picture of values' });
+    expect(await values.locator('.mark').count()).toBe(12);
+    expect(await values.locator('.mark.failed').count()).toBe(1);
+    expect(await values.locator('.mark.broken').count()).toBe(3);
+    // The failed trial has no place in the plane of return and service.
+    const front = page.getByRole('region', { name: 'Picture of the front of return and serviceRate' });
+    expect(await front.locator('.mark').count()).toBe(11);
+    expect(await front.locator('.front').count()).toBe(1);
     expect(await page.locator('.trial').count()).toBe(12);
     expect(await page.getByRole('region', { name: 'Table: trials' }).locator('tbody tr').count()).toBe(12);
     const importance = page.getByRole('region', { name: 'Table: importance of parameters' });

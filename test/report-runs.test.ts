@@ -11,16 +11,17 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StudyFolder, rankedRows, tableSoFar } from '#jobs/index.js';
 import { curvesOf, replicates } from '#report/curves.js';
 import { runsPage, studyPage } from '#report/index.js';
 import { evaluated, timeSplit } from '#report/run-tables.js';
-import { trialViews } from '#report/study-view.js';
+import { frontsOf, trialViews } from '#report/study-view.js';
 import { readRun } from '#train/index.js';
 import { runInProcess } from './support/command.js';
 import type { Ended } from './support/command.js';
+import { describeWithTrips, nycAmod } from './support/shared-data.js';
 import { kpisOf, metricsLine, writeRun, writeStudy } from './support/written-runs.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-report-'));
@@ -117,6 +118,27 @@ describe('tables', () => {
     expect(set.rows[3].kpis['serviceRate'].mean).toBeCloseTo(0.8, 9);
   });
 
+  it('have the verdict against the strongest rule but random, and the way to hindsight', () => {
+    writeRun(at('judged'), {
+      metrics: rising(1),
+      returns: { ppo: [100, 120, 130], edf: [90, 70, 80], greedy: [50, 50, 50], random: [999, 999, 999] },
+    });
+    const run = readRun(at('judged'));
+    const [set] = evaluated(replicates([run]));
+    expect(set.verdicts).toMatchObject([
+      { verdict: 'pass', policy: 'judged', against: 'edf', mean: expect.closeTo(36.667, 2) as number },
+    ]);
+    expect(set.verdicts[0].low).toBeGreaterThan(0);
+    const html = runsPage([run], { bounds: new Map([[set.name, 150]]) });
+    // From greedy's 50 to 150: ppo has gone 66.67 of 100.
+    expect(html).toMatch(/judged \(ppo\)<\/th><td class="number">116.67 ± [\d.]+<\/td><td class="number">66.7%/);
+    expect(html).toMatch(/hindsight<\/th><td class="number">150.00<\/td><td class="number">100.0%/);
+    expect(runsPage([run])).not.toContain('Way to hindsight');
+    // Without rules beside it there is none.
+    writeRun(at('alone'), { metrics: rising(1), returns: { ppo: [1, 2] } });
+    expect(evaluated(replicates([readRun(at('alone'))]))[0].verdicts).toEqual([]);
+  });
+
   it('split the time of a run, and tell nothing where its metrics do not', () => {
     const split = timeSplit(readRun(at('a-s1')))!;
     expect([split.environment, split.policy, split.learner]).toEqual([2.5, 2.5, 5]);
@@ -167,6 +189,42 @@ describe('a study', () => {
     expect(readFileSync(at('whole.html'), 'utf8')).toContain('serviceRate at least 0.5');
   });
 
+  it('has the trials that none beats in both figures on its front', () => {
+    // Return and share served of each trial: 4 is beaten by 2, 3 by all.
+    const figures = [
+      [100, 0.9],
+      [200, 0.8],
+      [300, 0.7],
+      [50, 0.6],
+      [250, 0.7],
+      [300, 0.7],
+    ];
+    const value = (trial: number): ReturnType<typeof result> => ({
+      ...{ steps: 128, meanReturn: figures[trial][0], weightsSha256: 'a' },
+      kpis: kpisOf(figures[trial][1]),
+    });
+    const frontOf = (name: string, changes: object): { metric: string; direction: string; trials: number[] }[] => {
+      const study = writeStudy(at(name), { trials: 6, pruner: undefined, ...changes }, value);
+      const { folder, saved } = StudyFolder.open(at(name));
+      return frontsOf(study, rankedRows(study, tableSoFar(saved, folder).trials)).map(
+        ({ metric, direction, points }) => ({
+          ...{ metric, direction },
+          trials: points.flatMap(({ trial, isFront }) => (isFront ? [trial] : [])).sort((a, b) => a - b),
+        }),
+      );
+    };
+    expect(frontOf('front', {})).toEqual([{ metric: 'serviceRate', direction: 'maximize', trials: [0, 1, 2, 5] }]);
+    // Less lateness is better, and so is a bound from above on anything.
+    const constraints = [{ metric: 'meanLatenessMinutes', max: 1 }];
+    expect(frontOf('front-late', { objective: { episodes: 4, constraints } })).toEqual([
+      { metric: 'meanLatenessMinutes', direction: 'minimize', trials: [2, 3, 5] },
+    ]);
+    const service = { metric: 'serviceRate', episodes: 4 };
+    expect(frontOf('front-service', { objective: service })).toEqual([
+      { metric: 'return', direction: 'maximize', trials: [0, 1, 2, 5] },
+    ]);
+  });
+
   it('with a damaged result, or without any, is refused', async () => {
     writeStudy(at('spoilt'), {}, result);
     writeFileSync(join(at('spoilt'), 'results', 't0000-s1-r0.json'), '{"steps": 1}');
@@ -200,6 +258,18 @@ describe('fleetstep report', () => {
     expect((await report('a-s1', '--out', 'words.html')).stdout).toMatch(
       /^words.html: 1 run, \d+ KB; open it in a browser\n$/,
     );
+  });
+
+  it('says why there is no episode, and fails for want of one that was asked for', async () => {
+    const { status } = await report('a-s1', '--out', 'without.html');
+    const html = readFileSync(at('without.html'), 'utf8');
+    expect([status, /There is no episode on this page: ([^<]+)/.exec(html)?.[1]]).toEqual([
+      0,
+      expect.stringContaining('checkpoint.msgpack'),
+    ]);
+    expect((await report('a-s1', '--episode', '0')).status).toBe(2);
+    expect((await report('a-s1', '--no-episode', '--out', 'none.html')).status).toBe(0);
+    expect(readFileSync(at('none.html'), 'utf8')).not.toContain('There is no episode');
   });
 
   it('leaves out the line that a run is writing, and refuses any other that is damaged', async () => {
@@ -254,5 +324,27 @@ describe('fleetstep report', () => {
     expect(await stderr('a-s1', '--out', 'empty')).toMatch(/^fleetstep: --out empty is a folder: give a file/);
     expect(await stderr()).toMatch(/missing required argument/);
     expect((await report('--help')).stdout).toContain('Examples:\n  fleetstep report ');
+  });
+});
+
+describeWithTrips('perfect foresight in a report', { tags: ['long'], timeout: 240_000 }, () => {
+  it('stands in the table once it is known, and is computed on demand', async () => {
+    const data = resolve(nycAmod);
+    const quick = ['--steps', '64', '--envs', '2', '--rollout-steps', '16', '--hidden', '8', '--eval-episodes', '1'];
+    const train = ['train', '--scenario', 'nyc-small', '--data', data, ...quick, '--out', 'nyc', '--json'];
+    const run = (folder: string, args: readonly string[]): Promise<Ended> =>
+      runInProcess(args, { cwd: root, env: { ...process.env, FLEETSTEP_DATA: at(folder) } });
+    const { hindsight } = JSON.parse((await run('data', train)).stdout) as { hindsight: { mean: number } };
+    const reported = async (folder: string, ...more: string[]): Promise<string> => {
+      expect((await run(folder, ['report', 'nyc', '--out', 'nyc.html', ...more])).status).toBe(0);
+      return readFileSync(at('nyc.html'), 'utf8');
+    };
+    const row = `hindsight</th><td class="number">${hindsight.mean.toFixed(2)}</td><td class="number">100.0%</td>`;
+    // The training has computed the bound already, and keeps it; elsewhere it is not known.
+    const known = await reported('data');
+    expect(known).toContain(row);
+    expect(known).toContain('played by nyc');
+    expect(await reported('nothing')).not.toContain('Way to hindsight');
+    expect(await reported('nothing', '--hindsight', '--no-episode')).toContain(row);
   });
 });

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { preset } from '#engine/index.js';
-import { infinityToWord } from '#files/index.js';
-import { collectTrips, demoBookings, loadScenario, scenarioSource, writeTrips } from '#trips/index.js';
+import { infinityToWord, wordToInfinity } from '#files/index.js';
+import { collectTrips, demoBookings, loadScenario, scenarioSource, withoutFiles, writeTrips } from '#trips/index.js';
+import type { GivenScenario } from '#trips/index.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fleetstep-scenario-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -203,6 +204,31 @@ describe('a scenario on recorded trips', () => {
   beforeEach(() => {
     write('city/scenario.json', scenario);
     writeTrips(join(folder, 'city', 'trips.msgpack'), dataset);
+  });
+
+  it('goes to a machine without its files; its trips are where they were, or where that machine is told', () => {
+    const chains: readonly (readonly [string, object, boolean])[] = [
+      ['x/drawn.json', { extends: 'base.json', slots: 9 }, false],
+      ['x/night.json', { extends: '../city/scenario.json', drivers: 9 }, true],
+    ];
+    write('x/base.json', { extends: 'geneva', drivers: 4 });
+    const moved = join(folder, 'moved.msgpack');
+    writeTrips(moved, dataset);
+    for (const [name, value, hasTrips] of chains) {
+      const file = write(name, value);
+      const before = loadScenario({ scenario: file });
+      const sent = JSON.stringify(withoutFiles({ scenario: file }), infinityToWord);
+      rmSync(file);
+      const given = JSON.parse(sent, wordToInfinity) as GivenScenario;
+      expect(loadScenario(given).scenario).toEqual(before.scenario);
+      expect(loadScenario(given).dataset).toEqual(before.dataset);
+      if (hasTrips) expect(loadScenario({ ...given, data: moved }).dataset).toEqual(before.dataset);
+    }
+    // A built-in one has no files; its data is named in full.
+    expect(withoutFiles({ scenario: 'geneva' })).toEqual({ scenario: 'geneva' });
+    expect(withoutFiles({ scenario: 'nyc-small', data: 'trips' })).toEqual({
+      ...{ scenario: 'nyc-small', data: join(process.cwd(), 'trips') },
+    });
   });
 
   it('finds its trips beside the file it extends, or where it is told', () => {

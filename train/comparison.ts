@@ -146,7 +146,7 @@ export async function comparePolicies(request: ComparisonRequest): Promise<Compa
   });
   if (rules.length === 0) return null;
   before = total.rules;
-  const strongest = rules.reduce((a, b) => (b.meanReturn > a.meanReturn ? b : a));
+  const strongest = rules.reduce(strongerOf);
   const baseline = baselines[rules.indexOf(strongest)];
   const isContender = contenders.some(({ members: [one] }) => isSameRule(one, baseline));
   const evaluations = await evaluatePolicies({
@@ -201,24 +201,47 @@ async function underVariants(
       policies: [...first.members, baseline],
     });
     if (evaluations.length === 0) return null;
-    const ours = evaluations.slice(0, -1).map(returnsOf);
-    const theirs = [returnsOf(evaluations.at(-1)!)];
-    const [difference, mean] = bootstrap(
-      [ours, theirs],
-      [
-        [1, -1],
-        [0, 1],
-      ],
-    );
+    const against = evaluations.at(-1)!;
     entries.push({
       variant,
-      verdict: verdictOf(difference),
-      baselineMean: mean.mean,
-      ...{ policy: first.policy, against: baseline.name, ...difference },
-      probabilityOfImprovement: probabilityOfImprovement(ours, theirs),
+      baselineMean: against.meanReturn,
+      ...judged(first.policy, evaluations.slice(0, -1), against),
     });
   }
   return entries;
+}
+
+/**
+ * The verdict on a policy from what has been played already.
+ * @param own   validation episodes of the policy, one evaluation for each training seed; at least one
+ * @param rules the simple rules on the same episodes; the one with the highest mean return is the baseline
+ * @returns null without a rule
+ */
+export function verdictOn(
+  policy: string,
+  own: readonly Evaluation[],
+  rules: readonly Evaluation[],
+): (Difference & { readonly verdict: Verdict }) | null {
+  const simple = rules.filter((rule) => simpleRules().some(({ name }) => name === rule.policy));
+  return simple.length === 0 ? null : judged(policy, own, simple.reduce(strongerOf));
+}
+
+function judged(
+  policy: string,
+  own: readonly Evaluation[],
+  against: Evaluation,
+): Difference & { readonly verdict: Verdict } {
+  const [ours, theirs] = [own.map(returnsOf), [returnsOf(against)]];
+  const [difference] = bootstrap([ours, theirs], [[1, -1]]);
+  return {
+    verdict: verdictOf(difference),
+    ...{ policy, against: against.policy, ...difference },
+    probabilityOfImprovement: probabilityOfImprovement(ours, theirs),
+  };
+}
+
+function strongerOf(a: Evaluation, b: Evaluation): Evaluation {
+  return b.meanReturn > a.meanReturn ? b : a;
 }
 
 /** Why a policy cannot play a scenario: a flat network plays its own number of drivers only; null if it can. */

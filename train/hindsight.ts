@@ -213,6 +213,8 @@ export interface HindsightRequest {
   readonly workers: number;
   /** Folder in which bounds are kept from one call to the next; default: none. */
   readonly cache?: string | undefined;
+  /** Whether nothing is computed: the result is null where a bound is not kept; default false. */
+  readonly keptOnly?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called as days are done. */
   readonly progress?: ((done: number, total: number) => void) | undefined;
@@ -225,7 +227,7 @@ const MODEL = 'hindsight-1';
 
 /**
  * The bound of each day of a split, in their order.
- * @returns null if the signal aborted
+ * @returns null if the signal aborted, or with `keptOnly` if one is not kept
  * @throws TrainError `ERR_TRAIN_OPTION` where `whyNoHindsight` says why there is none; `ERR_DISK`; WorkerError
  */
 export async function hindsightBounds(request: HindsightRequest): Promise<Float64Array | null> {
@@ -241,6 +243,7 @@ export async function hindsightBounds(request: HindsightRequest): Promise<Float6
   let done = days.length - missing.length;
   progress?.(done, days.length);
   if (missing.length > 0) {
+    if (request.keptOnly === true) return null;
     const aborted = (): boolean => signal?.aborted === true;
     if (aborted()) return null;
     const pool = openThreads(Math.min(workers, missing.length), null);

@@ -34,7 +34,7 @@ export { checkDistillSettings, distill, distillDefaults, distillProgress } from 
 export type { DistillJob, DistillResult, DistillRound, DistillSettings } from './distill.js';
 export { Dqn, dqnDefaults, dqnFields, dqnLoss } from './dqn.js';
 export type { DqnConfig, DuelingBaseline, DuelingOptions, DqnLosses, DqnMetrics, DqnSamples, DqnState } from './dqn.js';
-export { comparePolicies } from './comparison.js';
+export { comparePolicies, verdictOn } from './comparison.js';
 export type {
   ComparedEntry,
   ComparisonRequest,

@@ -6,7 +6,7 @@ import type { CompiledScenario } from '../engine/index.js';
 import { heuristicNames, isHeuristic } from '../policy/index.js';
 import type { ScenarioRequest } from '../trips/index.js';
 import { DEFAULT_HANG_SECONDS, OptionCheck, WorkerError, episodeCount, evaluatePolicies } from '../workers/index.js';
-import type { Evaluation } from '../workers/index.js';
+import type { Evaluation, EvaluationRequest } from '../workers/index.js';
 import type { Algorithm, Metrics, TrainingConfig, TrainingState } from './algorithm.js';
 import type { Backend } from './backend.js';
 import {
@@ -66,6 +66,8 @@ export interface TrainingJob {
   readonly onMetrics: (metrics: Metrics, iterations: number) => void;
   /** Called as episodes of the evaluation end. */
   readonly onEvaluation: (done: number, total: number) => void;
+  /** Called, in words, when threads that died or hang were replaced; default: it stands in the log alone. */
+  readonly onReplaced?: ((told: string) => void) | undefined;
 }
 
 /** What a run has come to. */
@@ -126,12 +128,21 @@ const known = [
   'signal',
   'onMetrics',
   'onEvaluation',
+  'onReplaced',
 ];
 
 const check: OptionCheck = new OptionCheck((message) => new TrainError('ERR_TRAIN_OPTION', message));
 
 /** Once the run is to end, the longest wait for a worker's step. */
 const HANG_SECONDS_AT_END = 15;
+
+/** Times in a row, without a step more, that threads are replaced. */
+const REPLACEMENTS = 3;
+
+/** Whether a thread died, hangs, or failed. */
+function isThreadFault(error: unknown): error is WorkerError {
+  return error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION';
+}
 
 function checkJob(job: TrainingJob): void {
   check.members('the job', job, known, ['out', 'signal', 'onMetrics', 'onEvaluation']);
@@ -155,7 +166,8 @@ function checkJob(job: TrainingJob): void {
 
 /**
  * Trains until the steps are done or the signal aborts; either way a checkpoint is written, as it is before the first step.
- * Then evaluates. A run that was interrupted in its evaluation resumes there.
+ * Then evaluates. A run that was interrupted in its evaluation resumes there. Threads that die or hang are replaced, up to three times
+ * in a row, and the run goes on from its last checkpoint: it ends in the same bytes.
  * @throws TrainError, EngineError, WorkerError; the last checkpoint is kept and can be resumed
  */
 export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
@@ -164,7 +176,8 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
   const definition = algorithm(resume?.algorithm ?? job.algorithm ?? defaultAlgorithm);
   const hangSeconds = job.hangSeconds ?? DEFAULT_HANG_SECONDS;
   const patience = (): number => (signal.aborted ? Math.min(hangSeconds, HANG_SECONDS_AT_END) : hangSeconds);
-  const learning: Algorithm = definition.create({ compiled, backend, workers, hangSeconds: patience }, config);
+  const create = (): Algorithm => definition.create({ compiled, backend, workers, hangSeconds: patience }, config);
+  let learning = create();
   let folder: RunFolder | null = null;
   let saved: Checkpoint | null = resume;
   try {
@@ -213,13 +226,45 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       if (saved.steps > firstStep) folder!.log(`checkpoint at step ${saved.steps}`);
       return saved;
     };
+    let inVain = 0;
+    let failedAt = -1;
+    /** Says that threads are replaced. @throws the error, if it is none of a thread, or comes again and again */
+    const replacing = (error: unknown, goesOn: string): void => {
+      if (!isThreadFault(error)) throw error;
+      inVain = learning.globalStep > failedAt ? 1 : inVain + 1;
+      failedAt = Math.max(failedAt, learning.globalStep);
+      if (inVain > REPLACEMENTS) throw error;
+      const told = `${error.message}; its threads are replaced, and ${goesOn}`;
+      folder!.log(told);
+      job.onReplaced?.(told);
+    };
+    /** What a thread's death leaves half done is done again from the last checkpoint, as a resumed run does it. */
+    const goBack = async (error: unknown): Promise<void> => {
+      replacing(error, `the run goes on from its checkpoint of step ${saved!.steps}`);
+      await learning.close();
+      learning = create();
+      learning.restore(stateOf(job.out, saved!));
+      selection = saved!.selection;
+      folder!.trimMetrics(saved!.state.iteration, selection?.evaluatedAt ?? 0);
+    };
+    /** An evaluation begins anew with other threads. */
+    const evaluated = async (request: EvaluationRequest): Promise<Evaluation[]> => {
+      for (;;) {
+        try {
+          return await evaluatePolicies(request);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          replacing(error, 'the evaluation begins anew');
+        }
+      }
+    };
     const due = (): boolean => selectionDue(settings, selection, learning.globalStep);
     const playableState = (): TrainingState => ({ iteration: learning.iteration, weights: learning.weights.slice() });
     /** Evaluates what plays now; keeps it if it is the best so far. Leaves no trace if the signal aborts it. */
     const select = async (): Promise<void> => {
       const { iteration, globalStep: steps } = learning;
       const candidate = checkpointOf(playableState());
-      const [evaluation] = await evaluatePolicies({
+      const [evaluation] = await evaluated({
         compiled,
         policies: [policyOf(candidate, definition.name)],
         split: 'validation',
@@ -280,7 +325,11 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
       try {
         metrics = await learning.step();
       } catch (error) {
-        if (!(signal.aborted && error instanceof WorkerError)) throw error;
+        if (!signal.aborted) {
+          await goBack(error);
+          continue;
+        }
+        if (!(error instanceof WorkerError)) throw error;
         // A worker that hangs, or was interrupted with this process: the iteration is lost, the run ends at its last checkpoint.
         learning.restore(stateOf(job.out, saved!));
         selection = saved!.selection;
@@ -297,7 +346,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult> {
 
     let evaluations: Evaluation[] = [];
     if (trained && job.evaluationEpisodes !== 0) {
-      evaluations = await evaluatePolicies({
+      evaluations = await evaluated({
         compiled,
         policies: [
           // The rule that is fitted stands beside the one that comes with the package.
@@ -381,7 +430,7 @@ function checkStillThere(run: string, resume: Checkpoint): Checkpoint {
 function withWayOn(error: unknown, run: string, saved: Checkpoint | null): unknown {
   if (saved === null) return error;
   const way = `; the checkpoint of step ${saved.steps} is kept: resume with "fleetstep train --resume ${run}"`;
-  if (error instanceof WorkerError && error.code !== 'ERR_WORKERS_OPTION') {
+  if (isThreadFault(error)) {
     return new WorkerError(error.code, `${error.message}${way}`, { cause: error });
   }
   if (error instanceof TrainError && (error.code === 'ERR_DISK' || error.code === 'ERR_DIVERGED')) {

@@ -30,7 +30,7 @@ export const runFields: Readonly<Record<NumberName, WholeField> & Record<WordNam
   workers: { kind: 'whole', min: 1, max: MAX_WORKERS, default: 1, doc: 'worker threads' },
   backend: { kind: 'choice', choices: ['auto', ...backendNames], default: 'auto', doc: 'what the networks run on' },
   checkpointSeconds: { kind: 'whole', min: 1, default: 60, doc: 'seconds between checkpoints' },
-  hangSeconds: { kind: 'whole', min: 1, default: 300, doc: 'end the run if a worker makes no step for this long' },
+  hangSeconds: { kind: 'whole', min: 1, default: 300, doc: 'replace the threads if one makes no step for this long' },
   evalEpisodes: { kind: 'whole', min: 0, default: 200, doc: 'held-out episodes per policy' },
   evalEvery: { kind: 'whole', min: 0, default: 0, doc: 'steps between evaluations; the best policy is kept; 0: none' },
   keepEvery: { kind: 'whole', min: 0, default: 0, doc: 'steps between checkpoints that are kept; 0: none' },

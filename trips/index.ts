@@ -21,7 +21,7 @@ export { TripsError } from './errors.js';
 export type { TripsErrorCode } from './errors.js';
 export { importOwnTrips } from './import-folder.js';
 export type { ImportResult } from './import-folder.js';
-export { COLLECTED_TRIPS, loadDataset, loadScenario, tripsAt } from './load.js';
+export { COLLECTED_TRIPS, loadDataset, loadScenario, tripsAt, withoutFiles } from './load.js';
 export type { GivenScenario, ScenarioRequest } from './load.js';
 export { findInstance, nycScenarios, readNycAmod } from './nyc-amod.js';
 export type { NycScenario } from './nyc-amod.js';

@@ -1,7 +1,7 @@
 // From what a user typed (a scenario, a data path) to a checked scenario with its data.
 
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { EngineError, compileScenario, preset } from '../engine/index.js';
 import type { CompiledScenario, Dataset } from '../engine/index.js';
 import { TripsError } from './errors.js';
@@ -24,6 +24,8 @@ export interface ScenarioRequest {
 export interface GivenScenario extends Omit<ScenarioRequest, 'scenario'> {
   /** A whole scenario, or changes to the one named in `extends`. */
   readonly scenario: Readonly<Record<string, unknown>>;
+  /** Names of scenarios that it has been made of, beside `extends`: their trips are its own. Default: none. */
+  readonly names?: readonly string[] | undefined;
 }
 
 /** The name of the trips file that `fleetstep collect` and `fleetstep import` write beside their scenario. */
@@ -34,14 +36,14 @@ export const COLLECTED_TRIPS = 'trips.msgpack';
  * @throws EngineError `ERR_SCENARIO`, TripsError
  */
 export function loadScenario(request: ScenarioRequest | GivenScenario): CompiledScenario {
-  const source = scenarioSource(request.scenario);
+  const found = scenarioSource(request.scenario);
+  const source = { ...found, names: [...found.names, ...('names' in request ? (request.names ?? []) : [])] };
   const { candidate, names, files } = source;
   const asked = typeof request.scenario === 'string' ? request.scenario : JSON.stringify(request.scenario);
   log('scenario %s: names %o, files %o', asked, names, files);
-  const kindOf = (field: 'travel' | 'demand'): unknown => (candidate[field] as { kind?: unknown } | undefined)?.kind;
   const nyc = nycScenarios.find((name) => names.includes(name));
   let compiled: CompiledScenario;
-  if (kindOf('demand') !== 'trace' && kindOf('travel') !== 'matrix') {
+  if (!needsTrips(source)) {
     if (request.data !== undefined) {
       throw new EngineError(
         'ERR_SCENARIO',
@@ -49,7 +51,7 @@ export function loadScenario(request: ScenarioRequest | GivenScenario): Compiled
       );
     }
     compiled = compileScenario(candidate);
-  } else if (nyc !== undefined && kindOf('travel') === 'matrix') {
+  } else if (nyc !== undefined && kindOf(source, 'travel') === 'matrix') {
     compiled = withTrips(candidate, loadDataset(nyc, request.data));
   } else {
     compiled = withTrips(candidate, ownTrips(source, request.data));
@@ -58,20 +60,43 @@ export function loadScenario(request: ScenarioRequest | GivenScenario): Compiled
   return compiled;
 }
 
+/**
+ * The same request for a machine that has none of the scenario's files: what they say goes along. Where recorded trips lie is an
+ * absolute path; it may be another one there.
+ * @throws EngineError `ERR_SCENARIO`
+ */
+export function withoutFiles(request: ScenarioRequest): ScenarioRequest | GivenScenario {
+  const source = scenarioSource(request.scenario);
+  const { candidate, names, files } = source;
+  const isOwn = needsTrips(source) && !nycScenarios.some((name) => names.includes(name));
+  const data = isOwn ? tripsFile(source, request.data) : request.data;
+  const where = data === undefined ? {} : { data: resolve(data) };
+  return files.length === 0 ? { ...request, ...where } : { scenario: candidate, names: names.slice(1), ...where };
+}
+
+function kindOf({ candidate }: ScenarioSource, field: 'travel' | 'demand'): unknown {
+  return (candidate[field] as { kind?: unknown } | undefined)?.kind;
+}
+
+function needsTrips(source: ScenarioSource): boolean {
+  return kindOf(source, 'demand') === 'trace' || kindOf(source, 'travel') === 'matrix';
+}
+
 function withTrips(candidate: ScenarioSource['candidate'], dataset: Dataset): CompiledScenario {
   checkSkillsNamed(candidate, dataset);
   return compileScenario(candidate, dataset);
 }
 
-/** Trips of the scenario, or of one that it extends: in `data`, or beside the first of their files that has any. */
-function ownTrips({ names, files }: ScenarioSource, data: string | undefined): Dataset {
+/** The file with the trips of the scenario, or of one that it extends: in `data`, or beside the first of their files that has any. */
+function tripsFile({ files }: ScenarioSource, data: string | undefined): string {
+  if (data !== undefined) return isFolder(data) ? join(data, COLLECTED_TRIPS) : data;
   const beside = files.map((file) => join(dirname(file), COLLECTED_TRIPS));
-  const file =
-    data === undefined
-      ? (beside.find((path) => existsSync(path)) ?? beside[0] ?? COLLECTED_TRIPS)
-      : isFolder(data)
-        ? join(data, COLLECTED_TRIPS)
-        : data;
+  return beside.find((path) => existsSync(path)) ?? beside[0] ?? COLLECTED_TRIPS;
+}
+
+function ownTrips(source: ScenarioSource, data: string | undefined): Dataset {
+  const { names } = source;
+  const file = tripsFile(source, data);
   if (!existsSync(file)) {
     throw new TripsError(
       'ERR_DATA_MISSING',

@@ -11,6 +11,8 @@ export interface PlayerOptions {
   readonly tickSeconds: number;
   /** Draws a second. */
   readonly show: (second: number) => void;
+  /** Where keys count. */
+  readonly keys: Document | HTMLElement;
   /** A second in words. */
   readonly tell: (second: number) => string;
 }
@@ -33,7 +35,7 @@ export class Player {
     this.#play.addEventListener('click', () => this.toggle());
     byId('back').addEventListener('click', () => this.#tick(-1));
     byId('forward').addEventListener('click', () => this.#tick(1));
-    document.addEventListener('keydown', (event) => this.#key(event));
+    options.keys.addEventListener('keydown', (event) => this.#key(event as KeyboardEvent));
     this.seek(0);
   }
 
