@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Purpose, RandomStream } from '#engine/index.js';
+import { stateOf } from '#train/checkpoint.js';
 import { algorithmNames, readCheckpoint, weightsSha256 } from '#train/index.js';
 import { told } from './support/size.js';
 
@@ -97,3 +99,38 @@ describe('a run', () => {
     },
   );
 });
+
+const writes = 200;
+
+it(
+  `a checkpoint and its replay memory are whole after each of ${told(writes)} kills while they are written`,
+  { tags: ['long'] },
+  async () => {
+    const options = ['--steps', '3000', '--hidden', '8', '--learning-starts', '500', '--replay-capacity', '4000'];
+    const { text } = await train(
+      ['--algorithm', 'dqn', ...options, '--eval-episodes', '0', '--out', 'written', '--json'],
+      null,
+    );
+    const run = join(root, 'written');
+    const stream = new RandomStream(18, Purpose.demand);
+    const script = new URL('./support/write-checkpoints.js', import.meta.url).pathname;
+    let last = readCheckpoint(run).steps;
+    let halfWritten = 0;
+    for (let k = 0; k < writes; k++) {
+      const child = spawn(process.execPath, [script, run]);
+      const exit = once(child, 'exit');
+      await once(child.stdout, 'data');
+      await wait(150 * stream.float());
+      child.kill('SIGKILL');
+      expect((await exit)[1]).toBe('SIGKILL');
+      const checkpoint = readCheckpoint(run);
+      expect(weightsSha256(stateOf(run, checkpoint).weights)).toBe(sha(text));
+      expect(checkpoint.steps).toBeGreaterThan(last);
+      last = checkpoint.steps;
+      const left = readdirSync(run).filter((name) => name.endsWith('.tmp') || /^replay-\d+/.test(name));
+      halfWritten += left.length > 1 ? 1 : 0;
+    }
+    // Else no kill has met a write.
+    expect(halfWritten).toBeGreaterThan(writes / 10);
+  },
+);
