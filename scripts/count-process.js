@@ -17,22 +17,30 @@ function countMainThread() {
   const session = new Session();
   session.connect();
   session.post('Profiler.enable');
-  session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+  const start = () => session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+  start();
+  let isCounting = true;
   let written = 0;
-  const write = () =>
+  const write = () => {
+    if (!isCounting) return;
     session.post('Profiler.takePreciseCoverage', (error, taken) => {
       if (error) throw new Error(`lines are not counted: ${error.message}`);
       const result = taken.result.filter(({ url }) => url.startsWith(ours));
       const name = `main-${process.pid}-${Date.now()}-${written++}.json`;
       writeFileSync(join(folder, name), JSON.stringify({ result }));
     });
+  };
   process.on('exit', write);
   // For a process that does not end by itself: test/support/count-lines.ts. And test/support/uncounted.ts.
   globalThis[Symbol.for('fleetstep.writeLines')] = write;
   globalThis[Symbol.for('fleetstep.countNoLines')] = () => {
+    write();
     session.post('Profiler.stopPreciseCoverage');
-    process.off('exit', write);
-    globalThis[Symbol.for('fleetstep.writeLines')] = () => undefined;
+    isCounting = false;
+  };
+  globalThis[Symbol.for('fleetstep.countLines')] = () => {
+    start();
+    isCounting = true;
   };
 }
 

@@ -1,6 +1,9 @@
-// For files of tests that compute for long, in lines that others run as well: what such a process runs is not counted, as counting
-// takes it half its time again. Import this before what is not to be counted.
+// For files of tests that compute for long, in lines that others run as well: what they run is not counted, as counting takes a process
+// half its time again. Import this before what is not to be counted.
 
-const { [Symbol.for('fleetstep.countNoLines')]: stop } = globalThis as { [name: symbol]: (() => void) | undefined };
+import { afterAll } from 'vitest';
 
-stop?.();
+const hooks = globalThis as { [name: symbol]: (() => void) | undefined };
+
+hooks[Symbol.for('fleetstep.countNoLines')]?.();
+afterAll(() => hooks[Symbol.for('fleetstep.countLines')]?.());
