@@ -73,13 +73,14 @@ export function checkRequest(body: unknown): RecommendRequest {
   }
   const tables = matrices !== undefined || byTime !== undefined;
   const profile = vehicles[0]?.profile ?? 'car';
-  const seen = new Set<Id>();
+  // 1 and "1" read alike, in tables and in sentences.
+  const seen = new Set<string>();
   const locked = new Set<Id>();
   for (const [k, vehicle] of vehicles.entries()) {
     const at = `vehicles[${k}]`;
-    if (seen.has(vehicle.id))
+    if (seen.has(String(vehicle.id)))
       throw badField(`${at}.id`, `is ${shownJson(vehicle.id)}: another vehicle has the same id`);
-    seen.add(vehicle.id);
+    seen.add(String(vehicle.id));
     if ((vehicle.profile ?? 'car') !== profile) {
       throw badField(
         `${at}.profile`,

@@ -305,7 +305,7 @@ function readShipments(
 ): Shipment[] {
   const { as_of: asOf } = request;
   const found: Shipment[] = [];
-  const seen = new Set<Id>();
+  const seen = new Set<string>();
   for (const [k, value] of request.shipments.entries()) {
     const at = `shipments[${k}]`;
     const input = value as ShipmentInput;
@@ -322,11 +322,11 @@ function readShipments(
     }
     // `checkShipment` has seen to it that there is one.
     const id = known as Id;
-    if (seen.has(id)) {
+    if (seen.has(String(id))) {
       violate('id', `is ${id}: another shipment has the same id`);
       continue;
     }
-    seen.add(id);
+    seen.add(String(id));
     const { pickup, delivery } = input;
     const always: Window = [Math.min(asOf, input.known_at ?? asOf), asOf + DAY];
     const windows = inOrder(pickup.time_windows ?? [always], asOf - rules.lateTolerance);

@@ -272,10 +272,10 @@ function pairOf(shipment: VroomShipment, k: number, task: number): Named[] {
 }
 
 function unique(ids: readonly Id[], path: (k: number) => string): void {
-  const seen = new Set<Id>();
+  const seen = new Set<string>();
   for (const [k, id] of ids.entries()) {
-    if (seen.has(id)) throw badField(path(k), `is ${shownJson(id)}: another one has the same id`);
-    seen.add(id);
+    if (seen.has(String(id))) throw badField(path(k), `is ${shownJson(id)}: another one has the same id`);
+    seen.add(String(id));
   }
 }
 

@@ -10,7 +10,16 @@ import { TrainError, comparePolicies } from '../train/index.js';
 import type { ComparisonResult, Contender, Difference, Interval, Verdict } from '../train/index.js';
 import { loadScenario } from '../trips/index.js';
 import { comparisonSvg } from './compare-picture.js';
-import { dataOption, jsonOption, scenarioOption, seedOption, splitOption, whole, workersOption } from './options.js';
+import {
+  dataOption,
+  jsonOption,
+  outputFile,
+  scenarioOption,
+  seedOption,
+  splitOption,
+  whole,
+  workersOption,
+} from './options.js';
 import { foresightLine, foresightOfMeans } from './hindsight.js';
 import type { Foresight } from './hindsight.js';
 import { askedPolicy } from './policies.js';
@@ -72,8 +81,8 @@ export function compareCommand(): Command {
       ).default(false),
     )
     .addOption(new Option('--strict', 'the verdict is "fail", too, where a guardrail is broken').default(false))
-    .addOption(new Option('--svg <file>', 'write a picture of means and intervals'))
-    .addOption(new Option('--markdown <file>', 'write the tables as Markdown'))
+    .addOption(new Option('--svg <file>', 'write a picture of means and intervals').argParser(outputFile))
+    .addOption(new Option('--markdown <file>', 'write the tables as Markdown').argParser(outputFile))
     .addOption(jsonOption())
     .addHelpText(
       'after',

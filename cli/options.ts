@@ -1,5 +1,6 @@
 // Options that several commands share, and how their words become values.
 
+import { statSync } from 'node:fs';
 import { InvalidArgumentError, Option } from 'commander';
 import { presetMeaning, presetNames, splits } from '../engine/index.js';
 import { heuristicNames } from '../policy/index.js';
@@ -20,6 +21,15 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER): (text
 export function path(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It must be a path, and it is empty.');
   return text;
+}
+
+/** A parser for the path of a file that is written. */
+export function outputFile(text: string): string {
+  const file = path(text);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new InvalidArgumentError(`It is a folder: give a file in it.`);
+  }
+  return file;
 }
 
 /** A parser for numbers above `min` and at most `max`. */

@@ -129,6 +129,13 @@ function show(answer: Answer, { time_zone: zone }: RecommendRequest): string {
       );
     }
   }
+  const whatIf = answer.assignments.find(({ what_if: simulated }) => simulated !== null)?.what_if;
+  if (whatIf !== undefined && whatIf !== null) {
+    const demand = whatIf.new_demand ? ', in which new shipments appear as in the scenario of the policy' : '';
+    lines.push(
+      `    over ${whatIf.futures} simulated futures${demand}; lost: shipments, new ones too, that no vehicle is assigned to before their window ends`,
+    );
+  }
   for (const { shipment, reason, revisit_at: revisit, latest_safe: safe } of answer.waiting) {
     lines.push(
       `waiting    ${shipment}: ${reason}; ask again at ${dated(revisit)}${safe === null ? '' : `, safe until ${dated(safe)}`}`,

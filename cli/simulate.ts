@@ -10,7 +10,7 @@ import {
   dataOption,
   hangSecondsOption,
   jsonOption,
-  path,
+  outputFile,
   policyOption,
   scenarioOption,
   seedOption,
@@ -54,19 +54,19 @@ export function simulateCommand(): Command {
       new Option(
         '--events [file.jsonl]',
         'list every event; with a file: write the whole episode there as JSON Lines, for programs and "fleetstep verify"',
-      ).argParser(path),
+      ).argParser(outputFile),
     )
     .addOption(
       new Option(
         '--html <file.html>',
         'write the episode as a page with an animated map: one file that needs no network',
-      ).argParser(path),
+      ).argParser(outputFile),
     )
     .addOption(
       new Option(
         '--svg <file.svg>',
         "write the episode as a picture: each driver's day, and what was late or lost",
-      ).argParser(path),
+      ).argParser(outputFile),
     )
     .addOption(jsonOption())
     .addHelpText(

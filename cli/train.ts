@@ -317,7 +317,7 @@ async function train(
   if (begun !== null && config.totalSteps !== begun.config.totalSteps) {
     const schedules = schedulesOf(definition.name, config);
     say(
-      `note: extended from ${grouped(begun.config.totalSteps)} to ${grouped(config.totalSteps)} steps; ${schedules.length === 0 ? 'it ends as if it had been started with these' : `${schedules.join(', ')} follow the share of all steps that are done, so it does not end as if it had been started with these`}`,
+      `note: ${config.totalSteps > begun.config.totalSteps ? 'extended' : 'shortened'} from ${grouped(begun.config.totalSteps)} to ${grouped(config.totalSteps)} steps; ${schedules.length === 0 ? 'it ends as if it had been started with these' : `${schedules.join(', ')} ${schedules.length === 1 ? 'follows' : 'follow'} the share of all steps that are done, so it does not end as if it had been started with these`}`,
     );
   }
   if (init !== undefined) {

@@ -32,7 +32,7 @@ Examples:
   fleetstep verify episode.jsonl --json`,
     )
     .action((file: string, { json }: { readonly json: boolean }) => {
-      const log = verifyLog(textOf(file));
+      const log = verified(file);
       process.exitCode = log.ok ? 0 : 1;
       if (json) {
         printJson({ file, ...log });
@@ -53,10 +53,17 @@ Examples:
     });
 }
 
-function textOf(file: string): string {
+function verified(file: string): ReturnType<typeof verifyLog> {
+  let text: string;
   try {
-    return readFileSync(file, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (cause) {
     throw new VerifyError('ERR_LOG', `cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    return verifyLog(text);
+  } catch (cause) {
+    if (!(cause instanceof VerifyError)) throw cause;
+    throw new VerifyError(cause.code, `${file}: ${cause.message}`, { cause });
   }
 }

@@ -31,7 +31,7 @@ export class StudyFolder {
     this.path = path;
   }
 
-  /** @throws JobsError `ERR_STUDY_FOLDER` if there is something at `path` already */
+  /** @throws JobsError `ERR_STUDY_FOLDER` if there is something at `path` already; FileError */
   static create(path: string, saved: SavedStudy): StudyFolder {
     if (existsSync(path) && (!isFolder(path) || readdirSync(path).length > 0)) {
       throw new JobsError(
@@ -42,9 +42,10 @@ export class StudyFolder {
       );
     }
     const folder = new StudyFolder(path);
+    // First: a folder that holds no study stays free for the next try.
+    folder.save(saved);
     makeFolder(join(path, SLICES));
     makeFolder(join(path, TRIALS));
-    folder.save(saved);
     return folder;
   }
 
@@ -139,12 +140,7 @@ export class StudyFolder {
   }
 
   #write(name: string, value: unknown): void {
-    const file = join(this.path, name);
-    try {
-      writeFileAtomic(file, `${JSON.stringify(value, infinityToWord, 2)}\n`);
-    } catch (cause) {
-      throw new JobsError('ERR_STUDY_FOLDER', `cannot write ${file}: ${(cause as Error).message}`, { cause });
-    }
+    writeFileAtomic(join(this.path, name), `${JSON.stringify(value, infinityToWord, 2)}\n`);
   }
 }
 

@@ -180,10 +180,14 @@ export function checkStudy(value: unknown, from: string): Study {
     fail(`seeds is ${shownJson(seeds)}: each must be there once`);
   const result = new Validator().compile(schema)(structuredClone(value));
   if (result !== true && Array.isArray(result)) {
-    const [{ field, message }] = result;
-    fail(
-      `${field} is ${shownJson(memberAt(value, field))}: ${(message ?? 'it is not allowed').replace(/^The '[^']*' field /, 'it ')}`,
-    );
+    const [{ field, type, expected, message }] = result;
+    const what =
+      type === 'enumValue'
+        ? `it must be one of ${String(expected)}`
+        : type === 'stringPattern'
+          ? 'it must begin with a letter or a digit, and have only letters, digits, ".", "_" and "-"'
+          : (message ?? 'it is not allowed').replace(/^The '[^']*' field /, 'it ');
+    fail(`${field} is ${shownJson(memberAt(value, field))}: ${what}`);
   }
   const file = value as StudyFile;
   const metric = file.objective?.metric ?? 'return';
@@ -220,6 +224,8 @@ export function checkStudy(value: unknown, from: string): Study {
   const scenario = file.scenario ?? 'geneva';
   const steps =
     (config['steps'] as number | undefined) ?? defaultSteps(scenario, config['algorithm'] as string | undefined);
+  if (!Number.isInteger(steps) || steps < 1)
+    fail(`config.steps is ${shownJson(steps)}: it must be a whole number of 1 or more`);
   const eta = file.pruner?.eta ?? 3;
   const minSteps = file.pruner?.minSteps ?? steps;
   if (minSteps > steps) fail(`pruner.minSteps is ${minSteps}: it must be at most the ${steps} steps of a run`);

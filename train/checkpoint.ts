@@ -6,7 +6,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import { compileScenario } from '../engine/index.js';
 import type { CompiledScenario, Dataset, Scenario } from '../engine/index.js';
-import { heuristicNames, networkLayout } from '../policy/index.js';
+import { heuristicNames, isHeuristic, networkLayout } from '../policy/index.js';
 import type { NetworkShape } from '../policy/index.js';
 import { SealError, openSealed, writeSealed } from '../files/index.js';
 import type { SealFault } from '../files/index.js';
@@ -191,6 +191,9 @@ export function readCheckpoint(path: string): Checkpoint {
   if (!existsSync(path)) {
     const shipped = shippedFolder(path);
     if (shipped !== null) return readCheckpoint(shipped);
+    if (isHeuristic(path)) {
+      throw new TrainError('ERR_CHECKPOINT', `${path} is a rule, which has no network: give the folder of a run`);
+    }
     throw new TrainError(
       'ERR_CHECKPOINT',
       `no run at ${path}: no such file or folder (policies by name are ${[...heuristicNames, ...shippedNames()].join(', ')})`,

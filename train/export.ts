@@ -1,6 +1,7 @@
 // A run's networks in formats that other programs read: layers models of TensorFlow.js, and ONNX. Actor and critic are a file or a
 // folder each; fleetstep.json beside them says what goes in and what comes out.
 
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PbfWriter } from 'pbf';
 import { observationShape, pairColumns } from '../engine/index.js';
@@ -32,13 +33,19 @@ type Part = (typeof parts)[number];
  */
 export async function exportNetworks(checkpoint: Checkpoint, format: ExportFormat, folder: string): Promise<string[]> {
   check.oneOf('format', format, exportFormats);
-  RunFolder.checkFree(folder);
+  RunFolder.checkFree(folder, 'give another --out');
   const { shape, state, scenario, config, algorithm, steps } = checkpoint;
   const layout = networkLayout(shape);
   const files: string[] = [];
   const write = (name: string, content: string | Uint8Array): void => {
     const file = join(folder, name);
-    onDisk(file, () => writeFileAtomic(file, content));
+    try {
+      onDisk(file, () => writeFileAtomic(file, content));
+    } catch (error) {
+      // One network without the other is of no use, and would be in the way of the next try.
+      for (const made of readdirSync(folder)) rmSync(join(folder, made), { recursive: true });
+      throw error;
+    }
     files.push(file);
   };
   makeFolders(folder, format === 'tfjs' ? parts : []);

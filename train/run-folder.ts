@@ -3,7 +3,7 @@
 
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { infinityToWord, makeFolder, writeFileAtomic } from '../files/index.js';
+import { FileError, infinityToWord, makeFolder, writeFileAtomic } from '../files/index.js';
 import { TrainError } from './errors.js';
 import { eventFileHeader, eventsUpTo, scalarEvent } from './event-file.js';
 import { RunLock, isAlive, isLock } from './run-lock.js';
@@ -40,18 +40,21 @@ export class RunFolder {
     }
   }
 
-  /** @throws TrainError `ERR_RUN_FOLDER` if there is something at `path` that a new run must not touch */
-  static checkFree(path: string): void {
+  /**
+   * @param remedy what to do where it is not
+   * @throws TrainError `ERR_RUN_FOLDER` if there is something at `path` that a new run must not touch
+   */
+  static checkFree(
+    path: string,
+    remedy = `give another --out, or resume it with --resume ${path} if it is a run`,
+  ): void {
     // If it is missing, or lies below a file, creating it reports any fault.
     if (!existsSync(path)) return;
     const found = statSync(path);
     if (!found.isDirectory()) throw new TrainError('ERR_RUN_FOLDER', `${path} is a file: give another --out`);
     // A process that was killed before its first checkpoint may leave these.
     if (readdirSync(path).some((name) => !isLock(name) && !TEMPORARY.test(name))) {
-      throw new TrainError(
-        'ERR_RUN_FOLDER',
-        `${path} is not empty: give another --out, or resume it with --resume ${path} if it is a run`,
-      );
+      throw new TrainError('ERR_RUN_FOLDER', `${path} is not empty: ${remedy}`);
     }
   }
 
@@ -181,6 +184,7 @@ export function onDisk<T>(file: string, write: () => T): T {
     return write();
   } catch (cause) {
     if (!(cause instanceof Error && 'syscall' in cause)) throw cause;
-    throw new TrainError('ERR_DISK', `cannot write ${file}: ${cause.message}`, { cause });
+    const message = cause instanceof FileError ? cause.message : `cannot write ${file}: ${cause.message}`;
+    throw new TrainError('ERR_DISK', message, { cause });
   }
 }
