@@ -14,9 +14,9 @@ import type { PooledWorld } from './world-pool.js';
 /** Of the time to decide: the rest is for writing the answer down, and for explaining it. */
 const PLANNING_SHARE = 0.6;
 
-/** Turns of the planner's search at most, if there is time: 400 for up to 20 shipments, 40,000 for 200. */
-function turnsFor(shipments: number): number {
-  return Math.max(400, shipments * shipments);
+/** Turns of the planner's search at most, if there is time: 400 for up to 20 shipments, 40,000 for 200; ten times as many for whole plans. */
+function turnsFor(shipments: number, isWhole: boolean): number {
+  return Math.max(400, shipments * shipments) * (isWhole ? 10 : 1);
 }
 
 /**
@@ -39,16 +39,15 @@ export function decide(
 ): Decided {
   const { world } = pooled;
   const e = Env.policy;
+  const isWhole = planning.rules.assignmentsPerVehicle > 1;
   const plan = (most: number): number => {
     const until = started + PLANNING_SHARE * (deadline - started);
     planner.construct(world, Env.start, Float64Array.from(planning.considered, priorityOf));
-    return planner.improve(
-      most,
-      planning.request.seed ?? 1,
-      replay === undefined ? () => performance.now() > until : (done) => done >= replay.turns,
-    );
+    const isUp = replay === undefined ? () => performance.now() > until : (done: number) => done >= replay.turns;
+    const seed = planning.request.seed ?? 1;
+    return isWhole ? planner.search(most, seed, isUp) : planner.improve(most, seed, isUp);
   };
-  const most = turnsFor(planning.considered.length);
+  const most = turnsFor(planning.considered.length, isWhole);
   let turns = 0;
   let gaveWay: Decided['gaveWay'] = null;
   if (playing.name === policies.fallback.name) {

@@ -7,11 +7,20 @@ import { auditBenchmark } from './audit.js';
 import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
 import { learnerBenchmark } from './learner.js';
+import { planBenchmark } from './plan.js';
 import type { Row } from './report.js';
 import { serveBenchmark } from './serve.js';
 import { trainBenchmark } from './train.js';
 
-const benchmarks = [envBenchmark, trainBenchmark, learnerBenchmark, kernelsBenchmark, auditBenchmark, serveBenchmark];
+const benchmarks = [
+  envBenchmark,
+  trainBenchmark,
+  learnerBenchmark,
+  kernelsBenchmark,
+  auditBenchmark,
+  serveBenchmark,
+  planBenchmark,
+];
 
 const program = new Command('npm run bench --')
   .description('Measure on this machine. Medians over interleaved rounds, with the lowest and the highest.')
