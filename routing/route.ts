@@ -173,7 +173,7 @@ export class Route {
   }
 
   #bestShipment(pickup: number, found: Insertion, isTried: boolean): void {
-    const { place, change, stops, problem } = this.#nodes;
+    const { place, change, stops, until, problem } = this.#nodes;
     const { vehicle, length, sequence } = this;
     const d = problem.dimensions;
     const delivery = pickup + 1;
@@ -188,6 +188,7 @@ export class Route {
       return true;
     };
     for (let p = 0; p <= length; p++) {
+      if (this.#leavesBefore(p) > until[pickup]) break;
       if (!fitsAt(p)) continue;
       const from = p === 0 ? vehicle.start : place[sequence[p - 1]];
       const next = p === length ? vehicle.end : place[sequence[p]];

@@ -158,8 +158,7 @@ class Search {
 
   /** The last second at which a task can begin. */
   #lastSecond(t: number): number {
-    const { windows } = this.#nodes.stops[this.#nodes.firstOf[t]];
-    return windows.length === 0 ? Infinity : windows[windows.length - 1][1];
+    return this.#nodes.until[this.#nodes.firstOf[t]];
   }
 
   #value(): Value {
