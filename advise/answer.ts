@@ -166,6 +166,7 @@ export const answerProps = {
   unassigned: list(unassigned),
   locked: list(locked),
   violations: list(violation, 'Faults of single shipments'),
+  notices: optional(list(text), 'What of the request had no effect'),
   provenance,
 };
 /** A recommendation: what is to become of each shipment of the request. */

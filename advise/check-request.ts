@@ -59,6 +59,35 @@ function tableFault(body: unknown, path: string): Fault | null {
   return { path, message: `is missing: OSRM answered ${said}; ${remedy}` };
 }
 
+/** The request with its clock, and without words about people and places, which are not to be stored. */
+function understood(body: Partial<RecommendRequest>): RecommendRequest {
+  const { as_of: asOf = 0, vehicles = [], shipments = [] } = body;
+  return {
+    ...body,
+    as_of: asOf,
+    vehicles: vehicles.map((vehicle) => withoutWords(vehicle)),
+    shipments: shipments.map((shipment) => {
+      if (!isObject(shipment)) return shipment;
+      const { pickup, delivery } = shipment as { pickup?: unknown; delivery?: unknown };
+      return {
+        ...withoutWords(shipment),
+        ...(isObject(pickup) ? { pickup: withoutWords(pickup) } : {}),
+        ...(isObject(delivery) ? { delivery: withoutWords(delivery) } : {}),
+      };
+    }),
+  };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function withoutWords<T extends object>(value: T): T {
+  if (!Object.hasOwn(value, 'description')) return value;
+  const { description: _, ...rest } = value as T & { readonly description?: unknown };
+  return rest as unknown as T;
+}
+
 /**
  * Checks the whole but for the shipments, and gives back what is meant, without what an OSRM answer brings along.
  * @throws AdviseError `ERR_REQUEST` naming path, value and remedy
@@ -66,7 +95,10 @@ function tableFault(body: unknown, path: string): Fault | null {
 export function checkRequest(body: unknown): RecommendRequest {
   const fault = checkProps(body);
   if (fault !== null) refuse(tableFault(body, fault.path) ?? fault);
-  const request = body as RecommendRequest;
+  const request = understood(body as Partial<RecommendRequest>);
+  if (request.options?.format !== undefined) {
+    throw badField('options.format', 'is "vroom": only POST /v1/recommend and POST /v1/vroom answer in that form');
+  }
   const { vehicles, matrices, matrices_by_time: byTime, time_zone: zone } = request;
   if (zone !== undefined && !isTimeZone(zone)) {
     throw badField('time_zone', `is ${shownJson(zone)}: expected the IANA name of a time zone, such as Europe/Zurich`);

@@ -11,12 +11,13 @@ import type { PlanningInput } from './planning-input.js';
 import { Env } from './world-pool.js';
 import type { PooledWorld } from './world-pool.js';
 
-/** Of the time to decide: the rest is for writing the answer down, and for explaining it. */
+/** Of the time to decide: the rest is for writing the answer down, and for explaining it; less is left where it need not be explained. */
 const PLANNING_SHARE = 0.6;
+const WHOLE_PLAN_SHARE = 0.8;
 
-/** Turns of the planner's search at most, if there is time: 400 for up to 20 shipments, 40,000 for 200. */
-function turnsFor(shipments: number): number {
-  return Math.max(400, shipments * shipments);
+/** Turns of the planner's search at most, if there is time: 400 for up to 20 shipments, 40,000 for 200; ten times as many for whole plans. */
+function turnsFor(shipments: number, isWhole: boolean): number {
+  return Math.max(400, shipments * shipments) * (isWhole ? 10 : 1);
 }
 
 /**
@@ -39,16 +40,16 @@ export function decide(
 ): Decided {
   const { world } = pooled;
   const e = Env.policy;
+  const isWhole = planning.rules.assignmentsPerVehicle > 1;
   const plan = (most: number): number => {
-    const until = started + PLANNING_SHARE * (deadline - started);
+    const share = isWhole && planning.request.explain !== true ? WHOLE_PLAN_SHARE : PLANNING_SHARE;
+    const until = started + share * (deadline - started);
     planner.construct(world, Env.start, Float64Array.from(planning.considered, priorityOf));
-    return planner.improve(
-      most,
-      planning.request.seed ?? 1,
-      replay === undefined ? () => performance.now() > until : (done) => done >= replay.turns,
-    );
+    const isUp = replay === undefined ? () => performance.now() > until : (done: number) => done >= replay.turns;
+    const seed = planning.request.seed ?? 1;
+    return isWhole ? planner.search(most, seed, isUp) : planner.improve(most, seed, isUp);
   };
-  const most = turnsFor(planning.considered.length);
+  const most = turnsFor(planning.considered.length, isWhole);
   let turns = 0;
   let gaveWay: Decided['gaveWay'] = null;
   if (playing.name === policies.fallback.name) {

@@ -45,6 +45,6 @@ export type {
 } from './request.js';
 export type { Id, ObjectOf, Props, Rule, TypeOf } from './rules.js';
 export { SimulatedFleet } from './simulated.js';
-export { planVroom } from './vroom.js';
+export { planVroom, wantsVroom } from './vroom.js';
 export { vroomAnswerProps, vroomProps } from './vroom-request.js';
 export type { VroomAnswer, VroomRequest } from './vroom-request.js';

@@ -50,7 +50,7 @@ export interface ServedPolicy {
 }
 
 /** Rules change only with a version of this: it is part of their hash. */
-const RULES_VERSION = 2;
+const RULES_VERSION = 3;
 
 /** Rules that can be asked; random is for comparisons only. */
 const served = heuristicNames.filter((name) => name !== 'random');

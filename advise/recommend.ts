@@ -14,6 +14,7 @@ import type { ServedPolicy } from './policies.js';
 import { readPlanningInput } from './planning-input.js';
 import type { PlanningInput, Rules } from './planning-input.js';
 import { alternativesOf, failingOf, latestSafe, plannedWords, reasonsOf, unassignedOf } from './reasons.js';
+import { NO_GEOMETRY } from './request.js';
 import type { RecommendRequest } from './request.js';
 import type { Id } from './rules.js';
 import { carries, has } from './skill-bits.js';
@@ -103,6 +104,7 @@ export class Recommender {
       unassigned: answer.unassigned(),
       locked: answer.locked(),
       violations: planning.violations,
+      ...(request.options?.g !== true ? {} : { notices: [NO_GEOMETRY] }),
       provenance: {
         decision_id: decisionId,
         version: this.version,

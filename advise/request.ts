@@ -2,7 +2,7 @@
 // windows), and their live state. Each shape is written once, as a schema; its type and the OpenAPI document follow
 // from it. A fault of a vehicle refuses the whole request, a fault of a shipment only that shipment.
 
-import { anything, flag, id, list, object, oneOf, optional } from './rules.js';
+import { anything, flag, id, list, object, oneOf, optional, text } from './rules.js';
 import type { ObjectOf, Rule, TypeOf, Unchecked } from './rules.js';
 
 /** `shadow` and `recommend` act on nothing; `auto` lets the service act on the assignments. */
@@ -18,6 +18,8 @@ export const MAX_SHIPMENTS = 500;
 export const MOST_WINDOWS = 16;
 /** Places in a table. */
 export const MAX_PLACES = 1200;
+/** The notice of answers to requests with `options.g`. */
+export const NO_GEOMETRY = 'options.g is ignored: there are no geometries of roads here';
 /** About the year 2100. */
 const LATEST = 4_102_444_800;
 
@@ -46,8 +48,11 @@ export const amounts = { ...list(within(0, 1_000_000)), max: 8 };
 export const skills = { ...list(requestId), max: 31 };
 const name = { type: 'string', min: 1, max: 64, pattern: /^[\w./:-]+$/ } as const satisfies Rule;
 
+const description = optional(text, 'Accepted and dropped: never stored');
+
 const vehicle = object({
   id: requestId,
+  description,
   profile: optional(name, 'Which of `matrices`; all vehicles have the same. Default "car"'),
   start: optional(place, 'Where it is: [longitude, latitude] in degrees'),
   start_index: optional(placeIndex, 'Where it is: its row in the table, from 0'),
@@ -70,6 +75,7 @@ export type VehicleInput = TypeOf<typeof vehicle>;
 
 const stop = object({
   id: optional(requestId),
+  description,
   location: optional(place),
   location_index: optional(placeIndex),
   service: optional(within(0, 86_400), 'Seconds spent there'),
@@ -84,6 +90,7 @@ export type StopInput = TypeOf<typeof stop>;
 /** The schema of one shipment. */
 export const shipmentProps = {
   id: optional(requestId, 'Default: the id of its pickup'),
+  description,
   pickup: stop,
   delivery: stop,
   skills: optional(skills),
@@ -131,6 +138,11 @@ const period = object({
 export type MatrixPeriodInput = TypeOf<typeof period>;
 
 const options = object({
+  format: optional(
+    oneOf(['vroom']),
+    'The request is one of POST /v1/vroom, and so is the answer; nothing is recorded. Only in POST /v1/recommend',
+  ),
+  g: optional(flag, 'Ignored, with a notice: there are no geometries of roads here'),
   late_tolerance: optional(within(0, 86_400), 'Seconds after a window at which a pickup is still allowed'),
   queue: optional(within(1, 16), 'Most shipments in the plan of a vehicle'),
   assignments_per_vehicle: optional(within(1, 16), 'Most new shipments for a vehicle in one answer'),
@@ -144,8 +156,10 @@ export type RequestOptions = TypeOf<typeof options>;
 
 /** Schema of a request, in which shipments may be anything: `checkShipment` checks them one by one. */
 export const requestProps = {
-  as_of: time(
-    'Now; all times of the request are on the same clock. Seconds since 1970 (UTC), or, up to 31622399 (366 days), since a midnight of the local clock',
+  as_of: optional(
+    time(
+      'Now; default 0. All times of the request are on the same clock. Seconds since 1970 (UTC), or, up to 31622399 (366 days), since a midnight of the local clock',
+    ),
   ),
   time_zone: optional(
     { type: 'string', max: 64, pattern: /^[\w/+-]+$/ },
@@ -172,7 +186,7 @@ export const requestProps = {
   ),
 };
 /** A live state. `checkRequest` makes one from what was sent. */
-export type RecommendRequest = ObjectOf<typeof requestProps>;
+export type RecommendRequest = ObjectOf<typeof requestProps> & { readonly as_of: number };
 
 /** The request's schema with that of a shipment in its place, for the document. */
 export const documentedRequest = {

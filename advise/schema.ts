@@ -141,7 +141,24 @@ function remedyOf(type: string, expected: string, message: string): string {
 
 /** What to do about an unknown member of such a name. */
 const remedies: Readonly<Record<string, string>> = {
-  costs: 'costs are not used, as vehicles are chosen by time and distance; send durations and distances',
+  costs:
+    'costs are not used, as vehicles are chosen by time and distance; send durations and distances, or set options.format to "vroom"',
+  ...Object.fromEntries(
+    [
+      ...[
+        'jobs',
+        'end',
+        'end_index',
+        'breaks',
+        'speed_factor',
+        'max_tasks',
+        'max_travel_time',
+        'max_distance',
+        'steps',
+      ],
+      ...['type', 'setup', 'setup_per_type', 'service_per_type', 'max_ride_time'],
+    ].map((name) => [name, 'it belongs to whole routes: set options.format to "vroom"']),
+  ),
 };
 
 /** One fault for each, the last with what is known there. */

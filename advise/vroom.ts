@@ -15,7 +15,7 @@ import type {
 import { badField } from './errors.js';
 import { metresBetween } from './places.js';
 import type { Place } from './places.js';
-import { MAX_PLACES } from './request.js';
+import { MAX_PLACES, NO_GEOMETRY } from './request.js';
 import type { Table } from './request.js';
 import type { Id } from './rules.js';
 import { compile, refuse } from './schema.js';
@@ -75,6 +75,12 @@ export function planVroom(body: unknown): VroomAnswer {
     );
   }
   return answerOf(request, reading, plan, seed);
+}
+
+/** Whether a request, unchecked, wants its answer in VROOM's form. */
+export function wantsVroom(body: unknown): body is object {
+  const { options } = (body ?? {}) as { readonly options?: { readonly format?: unknown } | null };
+  return options?.format === 'vroom';
 }
 
 /** The request as a problem, and how its parts are named. */
@@ -429,7 +435,7 @@ function answerOf(request: VroomRequest, reading: Reading, plan: RoutingPlan, se
     unassigned,
     routes,
     search: { turns: plan.turns, seed },
-    notices: request.options?.g === true ? ['options.g is ignored: there are no geometries of roads here'] : [],
+    notices: request.options?.g === true ? [NO_GEOMETRY] : [],
   };
 }
 

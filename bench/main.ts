@@ -8,6 +8,7 @@ import { envBenchmark } from './env.js';
 import { kernelsBenchmark } from './kernels.js';
 import { learnerBenchmark } from './learner.js';
 import { queueBenchmark } from './queue.js';
+import { planBenchmark } from './plan.js';
 import type { Row } from './report.js';
 import { searchBenchmark } from './search.js';
 import { serveBenchmark } from './serve.js';
@@ -22,6 +23,7 @@ const benchmarks = [
   queueBenchmark,
   auditBenchmark,
   serveBenchmark,
+  planBenchmark,
 ];
 
 const program = new Command('npm run bench --')

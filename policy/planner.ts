@@ -1,6 +1,8 @@
 // Plans for all vehicles, by a dispatcher's objectives: first the bookings served, by priority; then lateness, by priority; then
 // empty driving and lack of slack. Built by regret insertion (Potvin and Rousseau 1993), improved by ruin and recreate (Schrimpf
-// et al. 2000) with record-to-record acceptance (Dueck 1993). The same input gives the same plan.
+// et al. 2000) with record-to-record acceptance (Dueck 1993); for whole plans, where there is time for thousands of turns, by taking out
+// what lies near to each other and counting who was left out how often (Christiaens and Vanden Berghe 2020). The same input gives the
+// same plan.
 
 import { Purpose, STREAM_WORDS, nextFloat, seedStream } from '../engine/index.js';
 import type { World } from '../engine/index.js';
@@ -18,6 +20,19 @@ const PATIENCE = 0.2;
 const MIN_PATIENCE = 20;
 /** How often the best position for a booking is passed over. */
 const BLINK = 0.02;
+/** How often a turn begins at a booking that is left out, if there is one. */
+const FROM_BANK = 0.6;
+
+// Of the search for whole plans.
+/** Vehicles from which bookings are taken out in a turn, at most. */
+const MOST_RUINED = 4;
+/** How often a vehicle near the first booking is passed over, and how often a vehicle loses its whole plan. */
+const PASS = 0.2;
+const WHOLE = 0.3;
+/** Temperatures at the beginning and the end, in cost; and turns per booking over which it falls. */
+const HOT = 600;
+const COLD = 6;
+const FALLING = 100;
 
 /** Plans for one environment at a time; its memory is reused. Call `construct`, then `improve`, then read the plan. */
 export class Planner {
@@ -52,6 +67,9 @@ export class Planner {
   #firstCost = new Float64Array(0);
   #secondCost = new Float64Array(0);
   #second = new Int32Array(0);
+  // Of the search for whole plans, by booking: how often it was left out, and all others, the nearest first, null until asked for.
+  #absent = new Float64Array(0);
+  #near: (Int32Array | null)[] = [];
 
   /** Sum of the worth of what the plan serves. */
   get servedWorth(): number {
@@ -123,6 +141,7 @@ export class Planner {
       this.#isHopeless = new Uint8Array(m);
       this.#first = new Int32Array(m);
       this.#second = new Int32Array(m);
+      this.#absent = new Float64Array(m);
       this.#firstCost = new Float64Array(m);
       this.#secondCost = new Float64Array(m);
     }
@@ -295,6 +314,67 @@ export class Planner {
     return done;
   }
 
+  /**
+   * Like `improve`, for plans of several bookings a vehicle: goes on from plans of the same worth for as long as there are turns, so
+   * that it finds more who can be served, and takes more of them.
+   * @returns turns done: a search that is stopped after as many gives the same plan
+   */
+  search(turns: number, seed: number, timeIsUp: (done: number) => boolean): number {
+    const { bookings } = this.input;
+    if (this.#served === 0) return 0;
+    seedStream(this.#stream, 0, seed, 0, 0, Purpose.action);
+    this.#collectBank();
+    this.#absent.fill(0, 0, bookings);
+    this.#near = Array.from({ length: bookings }, () => null);
+    const falling = FALLING * bookings;
+    let done = 0;
+    // Where all are served, only driving is left to save.
+    for (let stale = 0; done < turns && (this.#bankCount > 0 || stale++ < bookings);) {
+      if ((done & 7) === 0 && timeIsUp(done)) break;
+      const temperature = HOT * (COLD / HOT) ** Math.min(1, done / falling);
+      done++;
+      const served = this.#served;
+      const cost = this.#cost;
+      let before = 0;
+      for (let k = 0; k < this.#bankCount; k++) before += this.#absent[this.#bank[k]];
+      this.#ruinAround(this.#drawSeed());
+      this.#recreate();
+      this.#sum();
+      const after = this.#countAbsent();
+      const isBest = this.#isBetter();
+      const isTaken =
+        isBest ||
+        this.#served > served ||
+        // Those that were left out often come to be served: their sum says whether the exchange is a new one.
+        (this.#served === served &&
+          (after < before || this.#cost < cost - temperature * Math.log(1 - nextFloat(this.#stream, 0))));
+      if (isBest) {
+        stale = 0;
+        this.#keep();
+      }
+      if (isTaken) {
+        this.#collectBank();
+      } else {
+        this.#undo();
+        this.#served = served;
+        this.#cost = cost;
+      }
+      this.#forget();
+    }
+    this.#goBack();
+    return done;
+  }
+
+  /** Counts who is left out. @returns how often they had been before, in sum */
+  #countAbsent(): number {
+    const { vehicleOf } = this.#routes;
+    let sum = 0;
+    for (let j = 0; j < this.input.bookings; j++) {
+      if (vehicleOf[j] < 0 && this.#isHopeless[j] === 0) sum += this.#absent[j]++;
+    }
+    return sum;
+  }
+
   #forget(): void {
     for (let k = 0; k < this.#touchedCount; k++) this.#isTouched[this.#touched[k]] = 0;
     this.#touchedCount = 0;
@@ -350,20 +430,53 @@ export class Planner {
     return between[a * bookings + b] + between[b * bookings + a] + 0.5 * Math.abs(windowEnd[a] - windowEnd[b]);
   }
 
+  /** Where a turn begins: at a booking that is left out, or at one that is served, of which there must be some. */
+  #drawSeed(): number {
+    // The bank is in order of worth: the lower of two draws is the worthier.
+    if (this.#bankCount > 0 && nextFloat(this.#stream, 0) < FROM_BANK)
+      return this.#bank[Math.min(this.#random(this.#bankCount), this.#random(this.#bankCount))];
+    for (;;) {
+      const seed = this.#random(this.input.bookings);
+      if (this.#routes.vehicleOf[seed] >= 0) return seed;
+    }
+  }
+
+  /** Takes bookings out of the plans that serve those near to one. */
+  #ruinAround(seed: number): void {
+    const { skills, driverSkills, depth } = this.input;
+    const { vehicleOf, stops, length } = this.#routes;
+    this.#queueCount = 0;
+    let left = 1 + this.#random(MOST_RUINED);
+    for (const near of this.#neighbours(seed)) {
+      const i = vehicleOf[near];
+      if (i < 0 || this.#isTouched[i] === 1 || (skills[seed] & ~driverSkills[i]) !== 0) continue;
+      if (nextFloat(this.#stream, 0) < PASS) continue;
+      const whole = nextFloat(this.#stream, 0) < WHOLE;
+      for (let p = length[i] - 1; p >= 0; p--) {
+        if (p >= length[i]) continue;
+        if (whole || stops[i * depth + p] === near || nextFloat(this.#stream, 0) < 0.5) this.#takeOut(i, p);
+      }
+      if (--left === 0) return;
+    }
+  }
+
+  /** All bookings, the nearest first, the booking itself being one of them. */
+  #neighbours(j: number): Int32Array {
+    const known = this.#near[j];
+    if (known !== null) return known;
+    const far = Float64Array.from({ length: this.input.bookings }, (_, b) => (b === j ? -1 : this.#distance(j, b)));
+    const order = Int32Array.from(far.keys()).sort((a, b) => far[a] - far[b] || a - b);
+    this.#near[j] = order;
+    return order;
+  }
+
   #ruin(): void {
     const { input } = this;
     const { vehicleOf, stops, length } = this.#routes;
     const { bookings, depth } = input;
     this.#queueCount = 0;
     if (this.#served === 0) return;
-    let seed: number;
-    if (this.#bankCount > 0 && nextFloat(this.#stream, 0) < 0.6) {
-      // The bank is in order of worth: the lower of two draws is the worthier.
-      seed = this.#bank[Math.min(this.#random(this.#bankCount), this.#random(this.#bankCount))];
-    } else {
-      do seed = this.#random(bookings);
-      while (vehicleOf[seed] < 0);
-    }
+    const seed = this.#drawSeed();
     const vehicles = 1 + this.#random(3);
     for (let v = 0; v < vehicles; v++) {
       let chosen = -1;

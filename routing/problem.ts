@@ -135,6 +135,8 @@ export class Nodes {
   readonly change: Float64Array;
   /** `[nodes * dimensions]` what a job has on board from the beginning of the route; 0 for shipments. */
   readonly loaded: Float64Array;
+  /** `[nodes]` last second at which service may begin; Infinity without windows. */
+  readonly until: Float64Array;
   /** `[nodes]` of a delivery: most seconds on board; Infinity elsewhere. */
   readonly maxRide: Float64Array;
 
@@ -150,12 +152,14 @@ export class Nodes {
     this.change = new Float64Array(count * d);
     this.loaded = new Float64Array(count * d);
     this.maxRide = new Float64Array(count).fill(Infinity);
+    this.until = new Float64Array(count);
     const stops: StopSpec[] = [];
     const add = (task: number, kind: number, stop: StopSpec, change: (dimension: number) => number): number => {
       const node = stops.length;
       this.kind[node] = kind;
       this.task[node] = task;
       this.place[node] = stop.place;
+      this.until[node] = stop.windows.length === 0 ? Infinity : stop.windows[stop.windows.length - 1][1];
       for (let x = 0; x < d; x++) this.change[node * d + x] = change(x);
       stops.push(stop);
       return node;

@@ -26,6 +26,8 @@ export class Route {
   length = 0;
   /** What the route costs; 0 if it is empty. */
   cost = 0;
+  /** A number for each content that a route of the search has had: what is known of it holds while it has that. */
+  version = 0;
   readonly #nodes: Nodes;
   readonly #scheduler: Scheduler;
   /** By position: when the vehicle leaves at the earliest, and at the latest so that all that follows is in time. */
@@ -128,9 +130,8 @@ export class Route {
   /**
    * Finds the cheapest place for a task.
    * @param found written: the best position
-   * @param isPassed called for each position that fits; where it says true the position is passed over
    */
-  best(task: number, found: Insertion, isPassed: () => boolean): void {
+  best(task: number, found: Insertion): void {
     found.cost = Infinity;
     const { problem, firstOf } = this.#nodes;
     const spec = problem.tasks[task];
@@ -138,11 +139,11 @@ export class Route {
     const more = spec.kind === 'job' ? 1 : 2;
     if (this.length + more > this.vehicle.maxStops) return;
     const isTried = this.#isTried || (spec.kind === 'shipment' && spec.maxRide !== Infinity);
-    if (spec.kind === 'job') this.#bestJob(firstOf[task], found, isPassed, isTried);
-    else this.#bestShipment(firstOf[task], found, isPassed, isTried);
+    if (spec.kind === 'job') this.#bestJob(firstOf[task], found, isTried);
+    else this.#bestShipment(firstOf[task], found, isTried);
   }
 
-  #bestJob(node: number, found: Insertion, isPassed: () => boolean, isTried: boolean): void {
+  #bestJob(node: number, found: Insertion, isTried: boolean): void {
     const { place, loaded, change, problem } = this.#nodes;
     const { vehicle, length, sequence } = this;
     const d = problem.dimensions;
@@ -166,14 +167,13 @@ export class Route {
         const leaves = this.#leaveAfter(node, from, this.#leavesBefore(p));
         if (!this.#isInTime(p, place[node], leaves)) continue;
       }
-      if (isPassed()) continue;
       found.cost = cost;
       found.first = found.second = p;
     }
   }
 
-  #bestShipment(pickup: number, found: Insertion, isPassed: () => boolean, isTried: boolean): void {
-    const { place, change, stops, problem } = this.#nodes;
+  #bestShipment(pickup: number, found: Insertion, isTried: boolean): void {
+    const { place, change, stops, until, problem } = this.#nodes;
     const { vehicle, length, sequence } = this;
     const d = problem.dimensions;
     const delivery = pickup + 1;
@@ -188,6 +188,7 @@ export class Route {
       return true;
     };
     for (let p = 0; p <= length; p++) {
+      if (this.#leavesBefore(p) > until[pickup]) break;
       if (!fitsAt(p)) continue;
       const from = p === 0 ? vehicle.start : place[sequence[p - 1]];
       const next = p === length ? vehicle.end : place[sequence[p]];
@@ -198,7 +199,7 @@ export class Route {
         const fits = isTried
           ? this.#isPossible(pickup, p, delivery, p)
           : this.#isInTime(p, z, this.#leaveAfter(delivery, a, time));
-        if (fits && !isPassed()) {
+        if (fits) {
           found.cost = direct;
           found.first = found.second = p;
         }
@@ -221,7 +222,7 @@ export class Route {
         const fits = isTried
           ? this.#isPossible(pickup, p, delivery, q)
           : this.#isInTime(q, z, this.#leaveAfter(delivery, last, time));
-        if (!fits || isPassed()) continue;
+        if (!fits) continue;
         found.cost = cost;
         found.first = p;
         found.second = q;

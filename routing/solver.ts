@@ -37,7 +37,7 @@ export interface RoutingPlan {
 /** Tasks that are taken out in a turn, on average; and most stops in a string. */
 const MEAN_REMOVED = 10;
 const LONGEST_STRING = 10;
-/** How often a position that fits is passed over. */
+/** How often a vehicle that has room is passed over. */
 const BLINK = 0.01;
 /** Temperatures at the beginning and the end of the search, as parts of a task's mean cost. */
 const HOT = 0.3;
@@ -94,14 +94,16 @@ class Search {
   readonly #absent: Float64Array;
   /** For each task the others, the nearest first; null until it is asked for. */
   readonly #near: (Int32Array | null)[];
-  readonly #touched = new Map<Route, Int32Array>();
-  readonly #found: Insertion = { cost: 0, first: 0, second: 0 };
-  readonly #best: Insertion = { cost: 0, first: 0, second: 0 };
+  /** Routes that a turn has changed, as they were. */
+  readonly #touched = new Map<Route, { readonly sequence: Int32Array; readonly version: number }>();
+  /** `[vehicles * tasks]` cheapest insertion, and the version of the route for which it is known. */
+  readonly #known: Insertion[] = [];
+  readonly #knownVersion: Int32Array;
+  #versions = 0;
   /** 1 where no vehicle could do the task even alone. */
   readonly #isHopeless: Uint8Array;
   #now: Value = { worth: 0, cost: 0 };
   #blink = 0;
-  readonly #isPassed = (): boolean => this.#blink > 0 && this.#random() < this.#blink;
 
   constructor(problem: RoutingProblem, options: SearchOptions) {
     const { tasks, vehicles } = problem;
@@ -116,6 +118,9 @@ class Search {
     this.#key = new Float64Array(tasks.length);
     this.#absent = new Float64Array(tasks.length);
     this.#near = tasks.map(() => null);
+    const pairs = vehicles.length * tasks.length;
+    for (let k = 0; k < pairs; k++) this.#known.push({ cost: 0, first: 0, second: 0 });
+    this.#knownVersion = new Int32Array(pairs).fill(-1);
     seedStream(this.#stream, 0, options.seed, 0, 0, Purpose.action);
   }
 
@@ -137,6 +142,7 @@ class Search {
       const nodes = Int32Array.from(sequence);
       if (!this.#scheduler.isPossible(k, nodes, nodes.length)) throw new ImpossibleRoute(k);
       this.#routes[k].set(nodes, nodes.length);
+      this.#routes[k].version = ++this.#versions;
       for (const node of nodes) this.#vehicleOf[this.#nodes.task[node]] = k;
     }
     for (let t = 0; t < tasks.length; t++) {
@@ -152,8 +158,7 @@ class Search {
 
   /** The last second at which a task can begin. */
   #lastSecond(t: number): number {
-    const { windows } = this.#nodes.stops[this.#nodes.firstOf[t]];
-    return windows.length === 0 ? Infinity : windows[windows.length - 1][1];
+    return this.#nodes.until[this.#nodes.firstOf[t]];
   }
 
   #value(): Value {
@@ -169,29 +174,42 @@ class Search {
     return value.worth > than.worth || (value.worth === than.worth && value.cost < than.cost - 1e-6);
   }
 
-  /** Finds where a task costs least: the position is in `#best`. @returns the vehicle, or null */
+  /** The vehicle in whose route a task costs least; null if it fits nowhere. */
   #findCheapest(t: number): Route | null {
     let vehicle: Route | null = null;
-    this.#best.cost = Infinity;
+    let least = Infinity;
     for (const route of this.#routes) {
-      route.best(t, this.#found, this.#isPassed);
-      if (!(this.#found.cost < this.#best.cost)) continue;
+      const found = this.#insertion(route, t);
+      if (!(found.cost < least) || (this.#blink > 0 && this.#random() < this.#blink)) continue;
+      least = found.cost;
       vehicle = route;
-      Object.assign(this.#best, this.#found);
     }
     return vehicle;
+  }
+
+  /** The cheapest place for a task in a route. */
+  #insertion(route: Route, t: number): Insertion {
+    const pair = route.k * this.#vehicleOf.length + t;
+    const found = this.#known[pair];
+    if (this.#knownVersion[pair] === route.version) return found;
+    this.#knownVersion[pair] = route.version;
+    route.best(t, found);
+    return found;
   }
 
   #insert(t: number): void {
     const route = this.#findCheapest(t);
     if (route === null) return;
     this.#touch(route);
-    route.insert(t, this.#best);
+    route.insert(t, this.#insertion(route, t));
+    route.version = ++this.#versions;
     this.#vehicleOf[t] = route.k;
   }
 
   #touch(route: Route): void {
-    if (!this.#touched.has(route)) this.#touched.set(route, route.sequence.slice(0, route.length));
+    if (this.#touched.has(route)) return;
+    const { version } = route;
+    this.#touched.set(route, { sequence: route.sequence.slice(0, route.length), version });
   }
 
   // ---------------------------------------------------------------- the search
@@ -259,8 +277,9 @@ class Search {
     for (const route of this.#touched.keys()) {
       for (let p = 0; p < route.length; p++) this.#vehicleOf[this.#nodes.task[route.sequence[p]]] = -1;
     }
-    for (const [route, sequence] of this.#touched) {
+    for (const [route, { sequence, version }] of this.#touched) {
       route.set(sequence, sequence.length);
+      route.version = version;
       for (const node of sequence) this.#vehicleOf[this.#nodes.task[node]] = route.k;
     }
   }
@@ -301,6 +320,7 @@ class Search {
       const at = route.sequence.indexOf(this.#nodes.firstOf[t]);
       const from = Math.max(0, Math.min(route.length - length, at - Math.floor(this.#random() * length)));
       for (let p = from; p < from + length; p++) this.#takeOut(this.#nodes.task[route.sequence[p]]);
+      route.version = ++this.#versions;
       if (route.remove(this.#isOut)) continue;
       // Without some of its stops it is no longer possible: where a way by another place is shorter, or a ride has become too long.
       for (let p = 0; p < route.length; p++) this.#takeOut(this.#nodes.task[route.sequence[p]]);

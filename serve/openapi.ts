@@ -73,7 +73,10 @@ export function openApi(routes: readonly Route[], version: string): object {
 function operation(route: Route): object {
   const body = route.documented ?? route.body;
   const problem = { 'application/json': { schema: { $ref: '#/components/schemas/Problem' } } };
-  const answer = objectSchema(route.answer);
+  const answer =
+    route.otherAnswer === undefined
+      ? objectSchema(route.answer)
+      : { anyOf: [objectSchema(route.answer), objectSchema(route.otherAnswer)] };
   const codes = Object.keys(problems).filter((code) => {
     if (code === '413') return body !== undefined;
     return code !== '404' || route.path.includes(':');

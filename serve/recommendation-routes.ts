@@ -7,6 +7,7 @@ import {
   requestProps,
   vroomAnswerProps,
   vroomProps,
+  wantsVroom,
 } from '../advise/index.js';
 import { id, optional } from '../advise/rules.js';
 import { actedAnswerProps } from './act-schema.js';
@@ -24,26 +25,31 @@ const candidatesFor = optional(
 /** Routes that recommend and analyse, under /v1. */
 export function recommendationRoutes(service: Service): Route[] {
   return [
-    answering(actedAnswerProps)({
+    {
       method: 'POST',
       path: '/v1/recommend',
       tag: 'recommendations',
       roles: dispatchers,
       summary:
-        'Ranked assignments for a live state, each with its reasons. With a header Idempotency-Key, a retry gets the same answer and no action is carried out twice',
+        'Ranked assignments for a live state, each with its reasons. With a header Idempotency-Key, a retry gets the same answer and no action is carried out twice. With `options.format` "vroom" the request and the answer are those of POST /v1/vroom',
+      answer: actedAnswerProps,
+      otherAnswer: vroomAnswerProps,
       query: company,
       // `checkRequest` checks it.
       documented: documentedRequest,
       idempotent: true,
       bodyLimit: LARGE_BODY,
-      handle: (c) =>
-        service.recommend(c.body, {
+      handle: (c) => {
+        const companyId = c.company();
+        if (wantsVroom(c.body)) return service.background.routes(c.body, c.way);
+        return service.recommend(c.body, {
           caller: c.caller,
-          companyId: c.company(),
+          companyId,
           key: c.idempotencyKey,
           signal: c.way.signal,
-        }),
-    }),
+        });
+      },
+    },
     answering(analysisProps)({
       method: 'POST',
       path: '/v1/analyze',

@@ -92,6 +92,8 @@ export interface Route {
   readonly documented?: Props;
   /** Schema of the answer. */
   readonly answer: Props;
+  /** Schema of another form of the answer, for those who ask for it. */
+  readonly otherAnswer?: Props;
   /** Whether it takes the header Idempotency-Key. */
   readonly idempotent?: boolean;
   /** Computes the answer, which is sent as JSON. */

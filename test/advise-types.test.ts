@@ -64,6 +64,7 @@ describe('a type that follows from its schema', () => {
       unassigned: true,
       locked: true,
       violations: true,
+      notices: true,
       provenance: true,
     };
     expect(Object.keys(answerProps).sort()).toEqual(Object.keys(answered).sort());

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AdviseError, planVroom, vroomProps } from '#advise/index.js';
+import { AdviseError, Policies, Recommender, checkRequest, planVroom, vroomProps } from '#advise/index.js';
 import type { VroomAnswer } from '#advise/index.js';
 import type { Props, Rule } from '#advise/rules.js';
 
@@ -209,6 +209,48 @@ describe('fields', () => {
     expect(names.filter((name) => !new RegExp(`[\`.]${name}[\`.\\[]`).test(text))).toEqual(
       ['vehicles', 'jobs', 'shipments', 'options'].filter((one) => !new RegExp(`[\`.]${one}[\`.\\[]`).test(text)),
     );
+  });
+});
+
+describe('without options.format', () => {
+  const vehicle = { id: 1, start_index: 0 };
+  const ride = { id: 1, pickup: { location_index: 1 }, delivery: { location_index: 2 } };
+  const asked = (more: Request, first: Request = {}, ...[table]: Request[]): Request => ({
+    ...{ vehicles: [{ ...vehicle, ...first }], shipments: [ride], matrices: table ?? { car: { durations } } },
+    ...more,
+  });
+
+  it.each<[string, Request]>([
+    ['jobs', asked({ jobs: [] })],
+    ...Object.entries({
+      ...{ end: [0, 0], end_index: 0, breaks: [], speed_factor: 1, max_tasks: 1, max_travel_time: 1, max_distance: 1 },
+      ...{ steps: [], type: 'van', costs: {} },
+    }).map(([name, value]): [string, Request] => [`vehicles[0].${name}`, asked({}, { [name]: value })]),
+    ['matrices.car.costs', asked({}, {}, { car: { durations, costs: durations } })],
+  ])('POST /v1/recommend refuses %s by name, and says where it is taken', (path, request) => {
+    expect(() => checkRequest(request)).toThrow(`${path} is not a known field`);
+    expect(() => checkRequest(request)).toThrow('options.format to "vroom"');
+  });
+
+  it.each(['setup', 'setup_per_type', 'service_per_type', 'max_ride_time'])('it refuses %s of a shipment', (name) => {
+    const where =
+      name === 'max_ride_time' ? { ...ride, [name]: 1 } : { ...ride, pickup: { ...ride.pickup, [name]: 1 } };
+    const request = checkRequest(asked({ shipments: [where] }));
+    const { violations } = new Recommender(new Policies(), '').recommend(request, { decisionId: '', stateHash: '' });
+    expect(violations.map(({ message }) => message)).toEqual([expect.stringContaining('options.format to "vroom"')]);
+  });
+
+  it('its clock begins at 0 without as_of, descriptions are dropped, and options.g is ignored with a notice', () => {
+    const described = { ...ride, description: 'a', pickup: { ...ride.pickup, description: 'b' } };
+    const request = checkRequest(asked({ shipments: [described], options: { g: true } }, { description: 'c' }));
+    expect(request).toEqual({ ...asked({ options: { g: true } }), as_of: 0 });
+    const answer = new Recommender(new Policies(), '').recommend(request, { decisionId: '', stateHash: '' });
+    expect(answer).toMatchObject({ as_of: 0, assignments: [{ shipment: 1, vehicle: 1, pickup_eta: 100 }] });
+    expect(answer.notices).toEqual(['options.g is ignored: there are no geometries of roads here']);
+  });
+
+  it('a request that was not to come here is refused', () => {
+    expect(() => checkRequest(asked({ options: { format: 'vroom' } }))).toThrow('options.format is "vroom": only');
   });
 });
 

@@ -93,7 +93,7 @@ function stopsOf(planner: Planner): Stop[] {
   ).flat();
 }
 
-describe('a plan', () => {
+describe.each(['improve', 'search'] as const)('a plan, by %s,', (way) => {
   it('is accepted by the world, stop by stop, with the seconds that the planner told', () => {
     const planner = new Planner();
     let served = 0;
@@ -104,7 +104,7 @@ describe('a plan', () => {
       world.restore(0, seed, 0, snapshot);
       planner.construct(world, 0, Float64Array.from(priorities));
       const first = stopsOf(planner);
-      planner.improve(200, seed, forever);
+      planner[way](200, seed, forever);
       const last = stopsOf(planner);
       for (const stops of [first, last]) {
         world.restore(0, seed, 0, snapshot);
@@ -132,7 +132,7 @@ describe('a plan', () => {
       const { snapshot, priorities } = snapshotOf(seed, drivers, bookings);
       world.restore(0, seed, 0, snapshot);
       planner.construct(world, 0, Float64Array.from(priorities));
-      planner.improve(bookings * bookings * 8, 1, forever);
+      planner[way](bookings * bookings * 8, 1, forever);
       const best = bestOf(world, priorities);
       const stops = stopsOf(planner);
       const lateness = stops.reduce(
@@ -182,7 +182,7 @@ describe('a plan', () => {
     });
     const planner = new Planner();
     planner.construct(world, 0, Float64Array.of(80, 60));
-    planner.improve(50, 1, forever);
+    planner[way](50, 1, forever);
     // The other order drives less and has 65 s to spare at the booking of priority 80.
     expect(stopsOf(planner)).toEqual([
       { i: 0, j: 0, pickupAt: now + 316 },
@@ -211,7 +211,7 @@ describe('a plan', () => {
           0,
           Float64Array.from(slots, (j) => priorities[j]),
         );
-        planner.improve(300, 7, forever);
+        planner[way](300, 7, forever);
         return stopsOf(planner)
           .map(({ i, j, pickupAt }) => `${vehicles[i]} ${slots[j]} ${pickupAt}`)
           .sort();
@@ -228,7 +228,7 @@ describe('a plan', () => {
     const plan = (timeIsUp: (done: number) => boolean): [number, Stop[]] => {
       const planner = new Planner();
       planner.construct(world, 0, Float64Array.from(priorities));
-      const turns = planner.improve(900, 3, timeIsUp);
+      const turns = planner[way](900, 3, timeIsUp);
       return [turns, stopsOf(planner)];
     };
     for (const most of [0, 5, 64, 200]) {

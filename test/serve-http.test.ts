@@ -14,6 +14,7 @@ import { actedAnswerProps } from '#serve/act-schema.js';
 import { LARGE_BODY } from '#serve/body-limits.js';
 import { WebhookConnector } from '#serve/index.js';
 import { constraints, documentedRequest } from '#advise/index.js';
+import type { RecommendRequest, ShipmentInput } from '#advise/index.js';
 import { compile } from '#advise/schema.js';
 import type { Props, Rule } from '#advise/rules.js';
 import { reachableFolder, slowProxy } from './support/database.js';
@@ -812,6 +813,38 @@ describe('the documents', () => {
 });
 
 describe('the document', () => {
+  it('answers a request in VROOM’s form in that form, and records nothing of it', async () => {
+    const request = {
+      vehicles: [{ id: 1, start: [6.1, 46.2], end: [6.1, 46.2], description: 'a name' }],
+      jobs: [{ id: 1, location: [6.2, 46.2] }],
+      turns: 10,
+    };
+    const before = await service.call('GET', '/v1/decisions');
+    const there = await service.call('POST', '/v1/vroom', request);
+    const here = await service.call('POST', '/v1/recommend', { ...request, options: { format: 'vroom' } });
+    expect([here.status, here.body]).toEqual([200, there.body]);
+    expect(here.body.routes[0].steps.map(({ type }: { type: string }) => type)).toEqual(['start', 'job', 'end']);
+    expect((await service.call('GET', '/v1/decisions')).body).toEqual(before.body);
+    const auto = await service.call('POST', '/v1/recommend', {
+      ...request,
+      mode: 'auto',
+      options: { format: 'vroom' },
+    });
+    expect([auto.status, auto.body.error.path]).toEqual([400, 'mode']);
+  });
+
+  it('stores no description', async () => {
+    const plain = easyRequest(service.company) as unknown as RecommendRequest;
+    const vehicles = plain.vehicles.map((one) => ({ ...one, description: 'a name in a vehicle' }));
+    const [first, ...others] = plain.shipments as readonly ShipmentInput[];
+    const shipments = [{ ...first, pickup: { ...first.pickup, description: 'a name at a stop' } }, ...others];
+    const { status, body } = await service.call('POST', '/v1/recommend', { ...plain, vehicles, shipments });
+    expect([status, body.violations]).toEqual([200, []]);
+    const stored = await service.call('GET', `/v1/decisions/${body.provenance.decision_id as string}`);
+    expect(stored.body.request.shipments).toHaveLength(shipments.length);
+    expect(JSON.stringify(stored.body)).not.toContain('a name');
+  });
+
   it('describes what is answered: on every route', async () => {
     const runs = reachableFolder();
     mkdirSync(join(runs, 'geneva-1'));
@@ -902,7 +935,7 @@ describe('the document', () => {
     expect(body.openapi).toBe('3.1.0');
     const recommend = body.paths['/v1/recommend'].post;
     const schema = recommend.requestBody.content['application/json'].schema;
-    expect(schema.required).toEqual(['as_of', 'vehicles', 'shipments']);
+    expect(schema.required).toEqual(['vehicles', 'shipments']);
     expect(schema.properties.shipments.items.properties.pickup.properties.location.maxItems).toBe(2);
     expect(body.paths['/api/admin/autonomous-actions'].get.parameters.map((p: { name: string }) => p.name)).toContain(
       'per_page',
@@ -915,9 +948,10 @@ describe('the document', () => {
         expect([operationId, ids.has(operationId)]).toEqual([expect.stringMatching(/^[a-zA-Z]+$/), false]);
         ids.add(operationId);
         const { responses } = operation as {
-          responses: Record<string, { content: Record<string, { schema: object }> }>;
+          responses: Record<string, { content: Record<string, { schema: { readonly anyOf?: object[] } }> }>;
         };
-        expect(Object.keys(responses['200'].content['application/json'].schema)).toContain('required');
+        const { schema: answer } = responses['200'].content['application/json'];
+        for (const form of answer.anyOf ?? [answer]) expect(Object.keys(form)).toContain('required');
       }
     }
     expect(recommend.parameters.at(-1)).toMatchObject({ name: 'Idempotency-Key', in: 'header' });

@@ -200,7 +200,7 @@ describe('members that are not known', () => {
     });
     expect(path).toBe('vehicles[1].end');
     expect(message).toMatch(
-      /^vehicles\[1\]\.end is not a known field; vehicles\[1\]\.breaks is not a known field: the known fields here are id, profile, start,/,
+      /^vehicles\[1\]\.end is not a known field: it belongs to whole routes: set options\.format to "vroom"; vehicles\[1\]\.breaks is not a known field: it .*"vroom"; the known fields here are id, description, profile, start,/,
     );
     expect(faults!.map((one) => one.path)).toEqual(['vehicles[1].end', 'vehicles[1].breaks']);
     expect(faults!.map((one) => one.message).join('; ')).toBe(message);
@@ -216,9 +216,11 @@ describe('members that are not known', () => {
       ],
     });
     expect(violations.map(({ path }) => path)).toEqual(['shipments[0].pickup.setup', 'shipments[0].pickup.a, b']);
-    expect(violations[0].message).toBe('shipments[0].pickup.setup is not a known field');
+    expect(violations[0].message).toMatch(
+      /^shipments\[0\]\.pickup\.setup is not a known field: it belongs to whole routes/,
+    );
     expect(violations[1].message).toMatch(
-      /is not a known field: the known fields here are id, location, location_index, service, time_windows$/,
+      /is not a known field: the known fields here are id, description, location, location_index, service, time_windows$/,
     );
     expect(assignments).toHaveLength(1);
   });
