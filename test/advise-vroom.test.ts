@@ -270,6 +270,10 @@ describe('a fault is named', () => {
     ['vehicles[0].profile is "bike": matrices has car', { vehicles: [{ ...van, profile: 'bike' }], matrices }],
     ['jobs[1].id is 1: another one has the same id', { vehicles: [van], jobs: [job(1), job(1)], matrices }],
     [
+      'jobs[1].id is "1": another one has the same id',
+      { vehicles: [van], jobs: [job(1), { ...job(1), id: '1' }], matrices },
+    ],
+    [
       'vehicles[0].capacity is missing: give 1 numbers, as in jobs[0].pickup',
       { vehicles: [van], jobs: [job(1, { pickup: [1] })], matrices },
     ],

@@ -122,7 +122,7 @@ describe('verify', () => {
     expect(await fleetstep('verify', 'cut.jsonl')).toMatchObject({
       status: 2,
       stdout: '',
-      stderr: expect.stringMatching(/^fleetstep: line \d+: it is no JSON: /) as string,
+      stderr: expect.stringMatching(/^fleetstep: cut\.jsonl: line \d+: it is no JSON: /) as string,
     });
     expect(await fleetstep('verify', 'nowhere.jsonl')).toMatchObject({
       status: 2,

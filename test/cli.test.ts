@@ -1,7 +1,16 @@
 // The command line as scripts use it: contracts on stdout, one clear line and exit code 2 for mistakes, faults survived.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -225,6 +234,8 @@ describe('fleetstep', () => {
     [['eval', '--policy', 'cut'], /truncated/],
     [['eval', '--workers', '0'], /'0' is invalid/],
     [['import', '--data', 'nowhere'], /nowhere does not exist/],
+    [['train', '--init', 'edf'], /edf is a rule, which has no network: give the folder of a run/],
+    [['simulate', '--policy', 'edf', '--svg', '.'], /argument '.' is invalid. It is a folder: give a file in it/],
     [['frobnicate'], /unknown command/],
   ])('%j: one line, exit code 2, nothing written', async (args, message) => {
     writeFileSync(join(root, 'bad.json'), '{"extends": "geneva", "drivers": 0}');
@@ -612,10 +623,38 @@ describe('fleetstep', () => {
       expect(
         readdirSync(join(disk, 'run')).filter((name) => name.includes('checkpoint') || name.endsWith('.tmp')),
       ).toEqual([]);
+      // The same of other commands, which leave nothing in the way of the next try.
+      writeFileSync(join(disk, 'filler'), Buffer.alloc(40_000));
+      for (let room = 10_000; room > 0; room = room >> 1) {
+        try {
+          for (;;) appendFileSync(join(disk, 'filler'), Buffer.alloc(room));
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ENOSPC' });
+        }
+      }
+      writeFileSync(
+        join(root, 'tiny.json'),
+        JSON.stringify({ trials: 1, config: { steps: 512 }, space: { gamma: { choice: [0.9] } } }),
+      );
+      const others = [
+        [['sweep', 'tiny.json', '--out', 'disk/study'], 'disk/study/study.json'],
+        [['export', 'first', '--format', 'onnx', '--out', 'disk/onnx'], 'disk/onnx/actor.onnx'],
+        [['simulate', '--policy', 'edf', '--html', 'disk/a.html'], 'disk/a.html'],
+      ] as const;
+      for (const [args, file] of others) {
+        const refused = await fleetstep(...args);
+        expect([refused.status, refused.stdout, refused.stderr]).toEqual([
+          1,
+          '',
+          `fleetstep: cannot write ${file}: ENOSPC: no space left on device\n`,
+        ]);
+      }
       // Once there is room, the same folder takes the run.
       expect(spawnSync('mount', ['-o', 'remount,size=64m', disk]).status).toBe(0);
       expect((await fleetstep('train', ...quick, '--out', 'disk/run', '--json')).status).toBe(0);
       expect(readdirSync(join(disk, 'run'))).toContain('config.json');
+      expect((await fleetstep(...others[1][0])).status).toBe(0);
+      expect(readdirSync(join(disk, 'study'))).toEqual([]);
     } finally {
       spawnSync('umount', [disk]);
     }
