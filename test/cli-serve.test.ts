@@ -121,8 +121,8 @@ describe('fleetstep recommend', () => {
     };
     const bad = { id: 2, pickup: { ...stop, setup: 1, tools: [] }, delivery: stop };
     const told = [
-      'fleetstep: shipments[0].pickup.setup is not a known field',
-      'fleetstep: shipments[0].pickup.tools is not a known field: the known fields here are id, location, location_index, service, time_windows',
+      'fleetstep: shipments[0].pickup.setup is not a known field: it belongs to whole routes: set options.format to "vroom"',
+      'fleetstep: shipments[0].pickup.tools is not a known field: the known fields here are id, description, location, location_index, service, time_windows',
     ];
     const all = await ask([bad]);
     expect([all.status, all.stderr.trim().split('\n')]).toEqual([2, told]);
