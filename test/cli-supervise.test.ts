@@ -72,9 +72,12 @@ it('is given up where it makes no step more, and is not tried again after a mist
 });
 
 it('is started again once it takes more memory than it may, and needs a folder', { tags: ['long'] }, () => {
-  const args = ['--steps', '60000', '--eval-episodes', '0', '--json', '--out', 'large', '--supervise=3'];
-  const { status, stdout, stderr } = train([...args, '--memory-limit', '20']);
-  expect(stderr).toMatch(/^fleetstep: the run held more than 20 MiB in memory; it is started again from /);
+  // Far more than the run itself, and for longer than between two looks.
+  const hold = `globalThis.held = Buffer.alloc(900 * 2 ** 20, 1);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);`;
+  const args = [...quick, '--out', 'large', '--supervise=3', '--memory-limit', '700'];
+  const { status, stdout, stderr } = train(args, hold, 1);
+  expect(stderr).toMatch(/^fleetstep: the run held more than 700 MiB in memory; it is started again from .*\n$/);
   expect([status, (JSON.parse(stdout.trim().split('\n').at(-1)!) as { finished: boolean }).finished]).toEqual([
     0,
     true,
