@@ -19,8 +19,8 @@ const config: ViteUserConfig = {
     pool: 'forks',
     // What a file loads stays loaded for the next one: a process each would take a minute longer in all.
     isolate: false,
-    // Many tests wait for another process: four at a time also on two cores.
-    maxWorkers: Math.max(4, availableParallelism() - 1),
+    // Many tests wait for another process: three at a time also on two cores.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     tags: [
       { name: 'attack', description: 'comes in two sizes: test/support/size.ts', timeout: 1_800_000 },
       {

@@ -1,5 +1,7 @@
 // What a report gathers from runs and studies, and what the command says of wrong inputs. The page in a browser: report-page.test.ts.
 
+import { spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -328,23 +330,27 @@ describe('fleetstep report', () => {
 });
 
 describeWithTrips('perfect foresight in a report', { tags: ['long'], timeout: 240_000 }, () => {
-  it('stands in the table once it is known, and is computed on demand', async () => {
+  it('stands in the table once it is known, and is computed on demand', () => {
     const data = resolve(nycAmod);
     const quick = ['--steps', '64', '--envs', '2', '--rollout-steps', '16', '--hidden', '8', '--eval-episodes', '1'];
     const train = ['train', '--scenario', 'nyc-small', '--data', data, ...quick, '--out', 'nyc', '--json'];
-    const run = (folder: string, args: readonly string[]): Promise<Ended> =>
-      runInProcess(args, { cwd: root, env: { ...process.env, FLEETSTEP_DATA: at(folder) } });
-    const { hindsight } = JSON.parse((await run('data', train)).stdout) as { hindsight: { mean: number } };
-    const reported = async (folder: string, ...more: string[]): Promise<string> => {
-      expect((await run(folder, ['report', 'nyc', '--out', 'nyc.html', ...more])).status).toBe(0);
+    // Processes, as one remembers the bounds that it has read.
+    const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
+    const run = (folder: string, args: readonly string[]): SpawnSyncReturns<string> =>
+      spawnSync(process.execPath, [main, ...args], {
+        ...{ cwd: root, encoding: 'utf8', env: { ...process.env, FLEETSTEP_DATA: at(folder) } },
+      });
+    const { hindsight } = JSON.parse(run('data', train).stdout) as { hindsight: { mean: number } };
+    const reported = (folder: string, ...more: string[]): string => {
+      expect(run(folder, ['report', 'nyc', '--out', 'nyc.html', ...more]).status).toBe(0);
       return readFileSync(at('nyc.html'), 'utf8');
     };
     const row = `hindsight</th><td class="number">${hindsight.mean.toFixed(2)}</td><td class="number">100.0%</td>`;
     // The training has computed the bound already, and keeps it; elsewhere it is not known.
-    const known = await reported('data');
+    const known = reported('data');
     expect(known).toContain(row);
     expect(known).toContain('played by nyc');
-    expect(await reported('nothing')).not.toContain('Way to hindsight');
-    expect(await reported('nothing', '--hindsight', '--no-episode')).toContain(row);
+    expect(reported('nothing')).not.toContain('Way to hindsight');
+    expect(reported('nothing', '--hindsight', '--no-episode')).toContain(row);
   });
 });
