@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Adam } from './onnx.js';
+import { Adam, repeat } from './onnx.js';
 import type { Net } from './torch.js';
 
 /** What a thread gets. */
@@ -49,14 +49,8 @@ export class OnnxPool {
   }
 
   /** Updates for so many seconds. */
-  async updates(seconds: number): Promise<{ work: number; seconds: number }> {
-    const started = performance.now();
-    let work = 0;
-    while (performance.now() - started < 1000 * seconds) {
-      await this.update();
-      work++;
-    }
-    return { work, seconds: (performance.now() - started) / 1000 };
+  updates(seconds: number): Promise<{ work: number; seconds: number }> {
+    return repeat(() => this.update(), seconds);
   }
 
   /** One update towards the targets. */

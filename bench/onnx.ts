@@ -98,6 +98,17 @@ export class Adam {
   }
 }
 
+/** Does `update` again and again for so many seconds. */
+export async function repeat(update: () => Promise<void>, seconds: number): Promise<{ work: number; seconds: number }> {
+  const started = performance.now();
+  let work = 0;
+  while (performance.now() - started < 1000 * seconds) {
+    await update();
+    work++;
+  }
+  return { work, seconds: (performance.now() - started) / 1000 };
+}
+
 /** One network on onnxruntime-node, one thread, trained towards random targets. */
 export class OnnxNet {
   readonly #forward: InferenceSession;
@@ -217,14 +228,8 @@ export class OnnxNet {
   }
 
   /** Updates for so many seconds. */
-  async updates(seconds: number): Promise<{ work: number; seconds: number }> {
-    const started = performance.now();
-    let work = 0;
-    while (performance.now() - started < 1000 * seconds) {
-      await this.update();
-      work++;
-    }
-    return { work, seconds: (performance.now() - started) / 1000 };
+  updates(seconds: number): Promise<{ work: number; seconds: number }> {
+    return repeat(() => this.update(), seconds);
   }
 
   /** Copies its parameters into `weights`, in the order of the layers. */
